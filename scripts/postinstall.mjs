@@ -1,1 +1,105 @@
-// Placeholder until the patches land in the same session; replaced by the transport's owner.
+// Runs after `npm ci`: applies patches/ to ssh2 and builds ssh2's native addon for the Node that will run the daemon.
+// Plain JavaScript without dependencies, because the Node that runs npm may be older than the one we install.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { delimiter, dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const require = createRequire(import.meta.url)
+const say = (text) => process.stdout.write(`postinstall: ${text}\n`)
+
+const ssh2 = dirname(require.resolve('ssh2/package.json'))
+// patch-package resolves the files to change against its working directory: the folder whose node_modules holds ssh2.
+const appRoot = dirname(dirname(ssh2))
+
+applyPatches()
+buildAddon()
+
+function applyPatches() {
+  const patchDir = join(root, 'patches')
+  if (!readdirSync(patchDir).some((name) => name.endsWith('.patch'))) return
+  const cli = join(dirname(require.resolve('patch-package/package.json')), 'index.js')
+  const args = [cli, '--patch-dir', relative(appRoot, patchDir), '--error-on-fail']
+  const run = spawnSync(process.execPath, args, { cwd: appRoot, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+  if (run.status === 0) return
+  process.stderr.write(`${run.stdout ?? ''}${run.stderr ?? ''}`)
+  process.stderr.write('postinstall: patches/ does not apply to the installed ssh2; run "npm ci" in a clean checkout\n')
+  process.exit(1)
+}
+
+/** The addon makes bulk transfer 2 to 4 times cheaper, but the daemon also runs without it: so this never fails. */
+function buildAddon() {
+  const node = installedNode()
+  const folder = join(ssh2, 'lib', 'protocol', 'crypto')
+  const addon = join(folder, 'build', 'Release', 'sshcrypto.node')
+  const stamp = join(folder, 'build', 'built-for')
+  const wanted = `${node.version} ${hashOf(join(folder, 'src', 'binding.cc'))}\n`
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && loads(node.path, addon)) return
+
+  const gyp = findNodeGyp()
+  if (gyp === undefined) return warn('node-gyp was not found beside npm')
+  say(`building ssh2's crypto addon for Node ${node.version} ...`)
+  const args = [gyp, 'rebuild', '--real_openssl_major=3', `--target=${node.version}`]
+  if (node.headers !== undefined) args.push(`--nodedir=${node.headers}`)
+  const path = `${dirname(node.path)}${delimiter}${process.env.PATH ?? ''}`
+  const run = spawnSync(node.path, args, { cwd: folder, encoding: 'utf8', env: { ...process.env, PATH: path } })
+  if (run.status !== 0) return warn(lastLines(`${run.stdout ?? ''}${run.stderr ?? ''}${run.error ?? ''}`))
+  if (!loads(node.path, addon)) return warn('it was built but does not load')
+  writeFileSync(stamp, wanted)
+}
+
+function warn(reason) {
+  process.stderr.write(
+    `postinstall: WARNING: ssh2's crypto addon could not be built, bulk transfer will cost 2 to 4 times the CPU.\n` +
+      `It needs a C++ compiler, make and Python 3 (Debian: apt-get install build-essential python3); then run\n` +
+      `"npm run postinstall" again. Reason: ${reason}\n`,
+  )
+}
+
+/** The `node` package's binary when it is installed, else the Node that runs this script. */
+function installedNode() {
+  const candidates = []
+  try {
+    candidates.push(join(dirname(require.resolve('node/package.json')), 'bin', 'node'))
+  } catch {
+    // Not installed: the outer Node is the one that will run.
+  }
+  for (const path of candidates) {
+    const run = spawnSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' })
+    if (run.status === 0) return { path, version: run.stdout.trim(), headers: headersOf(dirname(dirname(path))) }
+  }
+  return { path: process.execPath, version: process.versions.node, headers: headersOf(dirname(dirname(process.execPath))) }
+}
+
+/** The folder that holds include/node: the `node` package nests a package per platform which ships its headers. */
+function headersOf(prefix) {
+  const platform = `node-${process.platform}-${process.arch}`
+  const folders = [join(prefix, 'node_modules', platform), join(dirname(prefix), platform), prefix]
+  return folders.find((folder) => existsSync(join(folder, 'include', 'node', 'common.gypi')))
+}
+
+/** npm brings its own node-gyp; npm_execpath is set inside lifecycle scripts, PATH serves a run by hand. */
+function findNodeGyp() {
+  const npms = [process.env['npm_execpath'], ...(process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'npm'))]
+  for (const npm of npms) {
+    if (npm === undefined || !existsSync(npm)) continue
+    const gyp = resolve(realpathSync(npm), '..', '..', 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
+    if (existsSync(gyp)) return gyp
+  }
+  return undefined
+}
+
+function loads(node, addon) {
+  return existsSync(addon) && spawnSync(node, ['-e', 'require(process.argv[1])', addon]).status === 0
+}
+
+function hashOf(file) {
+  return createHash('sha256').update(readFileSync(file)).digest('hex')
+}
+
+function lastLines(text) {
+  return text.trim().split('\n').slice(-6).join('\n')
+}
