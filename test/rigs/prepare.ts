@@ -1,0 +1,65 @@
+/**
+ * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit by pip into a virtual
+ * environment under `.cache`. Nothing is installed that is there already; a second run costs milliseconds.
+ */
+import { existsSync } from 'node:fs'
+import { delimiter, resolve } from 'node:path'
+import { engine } from './docker.ts'
+import { step } from './step.ts'
+
+const cache = resolve(import.meta.dirname, '../../.cache')
+export const sshAudit = resolve(cache, 'ssh-audit/bin/ssh-audit')
+const sshAuditVersion = '3.9.0'
+
+/** A program on PATH or in the sbin folders, which root's PATH may lack. */
+const has = (program: string): boolean =>
+  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'].some((dir) => existsSync(`${dir}/${program}`))
+
+/** Program to Debian package. */
+const packages: Readonly<Record<string, string>> = {
+  ssh: 'openssh-client',
+  sshd: 'openssh-server',
+  dockerd: 'docker.io',
+  iptables: 'iptables',
+  busybox: 'busybox-static',
+  tmux: 'tmux',
+  go: 'golang-go',
+  python3: 'python3',
+}
+
+async function debianPackages(): Promise<void> {
+  const missing = Object.entries(packages)
+    .filter(([program]) => !has(program))
+    .map(([, name]) => name)
+  if (missing.length > 0) {
+    const env = { DEBIAN_FRONTEND: 'noninteractive' }
+    const ok =
+      (await step('apt-get update', 'apt-get', ['update', '-qq'], env)) &&
+      (await step(
+        `apt-get install ${missing.join(' ')}`,
+        'apt-get',
+        ['install', '-y', '-qq', '--no-install-recommends', ...missing],
+        env,
+      ))
+    if (!ok) throw new Error(`the tests need these Debian packages: ${missing.join(' ')}; install them, or run as root`)
+  }
+}
+
+async function pythonPackages(): Promise<void> {
+  if (existsSync(sshAudit)) return
+  const venv = resolve(cache, 'ssh-audit')
+  const made =
+    (await step('python3 -m venv', 'python3', ['-m', 'venv', '--clear', venv])) ||
+    ((await step('apt-get install python3-venv', 'apt-get', ['install', '-y', '-qq', 'python3-venv'])) &&
+      (await step('python3 -m venv', 'python3', ['-m', 'venv', '--clear', venv])))
+  const ok =
+    made && (await step('pip install ssh-audit', `${venv}/bin/pip`, ['install', '-q', `ssh-audit==${sshAuditVersion}`]))
+  if (!ok) throw new Error(`the tests need ssh-audit ${sshAuditVersion} from PyPI and python3-venv`)
+}
+
+export async function prepare(): Promise<void> {
+  await debianPackages()
+  await pythonPackages()
+  const { host } = await engine()
+  process.stdout.write(`✔ Docker engine at ${host}\n`)
+}
