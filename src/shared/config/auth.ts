@@ -1,0 +1,86 @@
+/** `auth`: who may log in. */
+import * as z from 'zod'
+import { choice, duration, flag, kinds, list, name, secret, section, text, texts } from './fields.ts'
+import { httpClient, httpServer, tlsOptions } from './http.ts'
+
+const required = (what: string) => z.string({ error: what }).min(1, 'is empty').register(kinds, { form: 'text' })
+
+/** A user of our own. At least one of the two ways to prove it is needed (`checks.ts`). */
+const user = z.strictObject(
+  {
+    /** The SSH login name. */
+    name: required('is not a text'),
+    /** PHC string; `containerssh hash-password` makes one. */
+    passwordHash: z
+      .string({ error: 'is not a text' })
+      .register(kinds, { form: 'text', secret: true, emptyMeansDefault: true })
+      .optional(),
+    /** OpenSSH public key lines; in the file also names of files of such lines, which are read at start. */
+    authorizedKeys: texts(),
+  },
+  { error: 'is not a mapping; expected e.g. {name: alice, passwordHash: …}' },
+)
+
+const webhook = () => section({ ...httpClient(), authTimeout: duration(60_000, 100) })
+const kerberos = () =>
+  section({
+    keytab: name('/etc/krb5.keytab'),
+    acceptor: name('any'),
+    enforceUsername: flag(true),
+    credentialCachePath: name('/tmp/krb5cc'),
+    configPath: name('/etc/containerssh/krb5.conf'),
+    clockSkew: duration(300_000),
+  })
+
+const github = section({
+  cacert: text(),
+  url: name('https://github.com'),
+  apiurl: name('https://api.github.com'),
+  cert: text(),
+  key: secret(),
+  ...tlsOptions(),
+  enforceUsername: flag(true),
+  requireOrgMembership: text(),
+  require2FA: flag(),
+  extraScopes: texts(),
+  enforceScopes: flag(),
+  timeout: duration(10_000, 100),
+})
+const oidc = section({
+  ...httpClient(),
+  deviceFlow: flag(),
+  authorizationCodeFlow: flag(),
+  usernameField: name('sub'),
+  redirectURI: text(),
+  extraScopes: texts(),
+  enforceScopes: flag(),
+})
+const oauth2 = section({
+  redirect: section({ ...httpServer('0.0.0.0:8080'), webroot: text() }),
+  clientId: text(),
+  clientSecret: secret(),
+  provider: choice(['', 'github', 'oidc', 'generic'], ''),
+  github,
+  oidc,
+  generic: section({ authorizeEndpointURL: text(), tokenEndpoint: section(httpClient()), redirectURI: text() }),
+  qrCodeClients: texts(),
+  deviceFlowClients: texts(),
+  authTimeout: duration(120_000, 100),
+})
+
+export const auth = section({
+  users: list(user),
+  password: section({
+    method: choice(['', 'webhook', 'kerberos'], ''),
+    webhook: webhook(),
+    kerberos: kerberos(),
+  }),
+  publicKey: section({ method: choice(['', 'webhook'], ''), webhook: webhook() }),
+  keyboardInteractive: section({ method: choice(['', 'oauth2'], ''), oauth2 }),
+  gssapi: section({ method: choice(['', 'kerberos'], ''), kerberos: kerberos() }),
+  authz: section({ method: choice(['', 'webhook'], ''), webhook: webhook() }),
+  /** The form before 0.5: one webhook for both methods. */
+  authTimeout: duration(60_000, 100),
+  ...httpClient(),
+  pubkey: flag(true),
+})

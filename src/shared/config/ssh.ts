@@ -1,0 +1,51 @@
+/** `ssh`: the server itself. */
+import * as z from 'zod'
+import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
+import { duration, integer, kinds, name, section, text, texts } from './fields.ts'
+
+/** One of the known names; the obsolete ones are taken out, with a warning, by `checks.ts`. */
+export const algorithmList = (names: AlgorithmNames) => {
+  const known = [...names.offered, ...names.obsolete] as [string, ...string[]]
+  const item = z.enum(known, { error: `is not known; expected one of ${names.offered.join(', ')}` })
+  item.register(kinds, { form: 'text' })
+  const items = z.array(item, { error: 'is not a list' }).min(1, 'is empty; expected at least one name')
+  return items.register(kinds, { form: 'list' }).default([...names.preset])
+}
+
+/** RFC 4253 section 4.2: at most 255 bytes with CR LF; no space or minus in the software version. */
+const versionForm = /^SSH-2\.0-[!-,.-~]+( [A-Za-z0-9 ._-]*)?$/
+const serverVersion = z
+  .string({ error: 'is not a text' })
+  .max(253, 'is too long; expected at most 253 characters')
+  .regex(versionForm, 'is not an SSH identification; expected e.g. "SSH-2.0-ContainerSSH"')
+  .register(kinds, { form: 'text', emptyMeansDefault: true })
+  .default('SSH-2.0-ContainerSSH')
+
+const clientAliveInterval = duration(0).refine((ms) => ms === 0 || ms >= 1000, {
+  error: 'is too short; expected 0 (off) or 1s or more',
+})
+
+export const ssh = section({
+  listen: name('0.0.0.0:2222'),
+  serverVersion,
+  ciphers: algorithmList(ciphers),
+  kex: algorithmList(keyExchanges),
+  macs: algorithmList(macs),
+  /** Sent once, when the first authentication request arrives. */
+  banner: text(),
+  /** Each PEM text, or the name of a file. */
+  hostkeys: texts([], true),
+  /** 0: no keepalive messages. */
+  clientAliveInterval,
+  clientAliveCountMax: integer(3, 1),
+  /** From accept() to a successful login. */
+  loginGrace: duration(120_000, 1000),
+  /** TCP connections of this process, and of one source address. */
+  maxConnections: integer(10_000, 1),
+  maxConnectionsPerSource: integer(1000, 1),
+  /** The same for connections that have not logged in yet. */
+  maxStartups: integer(500, 1),
+  maxStartupsPerSource: integer(100, 1),
+  /** Failed attempts after which the connection ends. */
+  maxAuthTries: integer(6, 1),
+})
