@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// chunk is large enough that neither system calls nor the channel's packets of 32 KiB are limited by it.
+const chunk = 1 << 20
+
+type bulkResult struct {
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"`
+	// 1 MB is 1,000,000 bytes.
+	MBPerSecond float64 `json:"mbPerSecond"`
+}
+
+// bulk runs `stream` on as many connections as asked for; logging in is not part of the time.
+func bulk(name string, args []string, stream func(session *ssh.Session, command string, bytes int64) error) error {
+	set, target := flags(name)
+	bytes := set.Int64("bytes", 1<<30, "bytes per stream")
+	streams := set.Int("streams", 1, "streams, each on its own connection")
+	command := set.String("command", "", "the server's command; {bytes} stands for the number of bytes")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if *command == "" {
+		return errors.New("-command is missing")
+	}
+	program := strings.ReplaceAll(*command, "{bytes}", strconv.FormatInt(*bytes, 10))
+	clients, err := target.dialMany(*streams, *streams)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	err = workers(*streams, *streams, func(i int) error {
+		session, err := clients[i].NewSession()
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		return stream(session, program, *bytes)
+	})
+	if err != nil {
+		return err
+	}
+	seconds := time.Since(begin).Seconds()
+	for _, client := range clients {
+		client.Close()
+	}
+	total := *bytes * int64(*streams)
+	return print(bulkResult{total, seconds, float64(total) / seconds / 1e6})
+}
+
+func down(args []string) error {
+	return bulk("down", args, func(session *ssh.Session, command string, bytes int64) error {
+		out, err := session.StdoutPipe()
+		if err != nil {
+			return err
+		}
+		if err := session.Start(command); err != nil {
+			return err
+		}
+		var got int64
+		buffer := make([]byte, chunk)
+		for {
+			n, err := out.Read(buffer)
+			got += int64(n)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if got != bytes {
+			return fmt.Errorf("%q sent %d bytes instead of %d", command, got, bytes)
+		}
+		return session.Wait()
+	})
+}
+
+func up(args []string) error {
+	return bulk("up", args, func(session *ssh.Session, command string, bytes int64) error {
+		in, err := session.StdinPipe()
+		if err != nil {
+			return err
+		}
+		if err := session.Start(command); err != nil {
+			return err
+		}
+		buffer := make([]byte, chunk)
+		for left := bytes; left > 0; {
+			n, err := in.Write(buffer[:min(left, chunk)])
+			if err != nil {
+				return err
+			}
+			left -= int64(n)
+		}
+		if err := in.Close(); err != nil {
+			return err
+		}
+		return session.Wait()
+	})
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+type echoResult struct {
+	Active    int     `json:"active"`
+	Idle      int     `json:"idle"`
+	LatencyUs latency `json:"latencyUs"`
+}
+
+// terminal is one connection with a program that echoes.
+type terminal struct {
+	in  io.Writer
+	out io.Reader
+}
+
+// strike sends one byte and waits for it to come back.
+func (t *terminal) strike() (time.Duration, error) {
+	key := []byte{'x'}
+	start := time.Now()
+	if _, err := t.in.Write(key); err != nil {
+		return 0, err
+	}
+	if _, err := io.ReadFull(t.out, key); err != nil {
+		return 0, err
+	}
+	return time.Since(start), nil
+}
+
+func echo(args []string) error {
+	set, target := flags("echo")
+	active := set.Int("active", 1, "connections that type")
+	quiet := set.Int("idle", 0, "connections that do not")
+	keys := set.Int("keys", 1000, "keystrokes per active connection")
+	rate := set.Float64("rate", 100, "keystrokes per second and connection")
+	command := set.String("command", "cat", "command that echoes; empty asks for a shell")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if *rate <= 0 || *active < 1 {
+		return errors.New("-rate and -active must be positive")
+	}
+	clients, err := target.dialMany(*active+*quiet, 16)
+	if err != nil {
+		return err
+	}
+	terminals := make([]*terminal, *active)
+	err = workers(*active+*quiet, 16, func(i int) error {
+		t, err := start(clients[i], *command)
+		if err != nil {
+			return err
+		}
+		if i < *active {
+			terminals[i] = t
+			// The first echo pays for caches and lazily made objects.
+			_, err = t.strike()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	times, err := typeAll(terminals, *keys, time.Duration(float64(time.Second) / *rate))
+	if err != nil {
+		return err
+	}
+	for _, client := range clients {
+		client.Close()
+	}
+	return print(echoResult{*active, *quiet, latencies(times)})
+}
+
+func start(client *ssh.Client, command string) (*terminal, error) {
+	session, err := client.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	in, err := session.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if command == "" {
+		return &terminal{in, out}, session.Shell()
+	}
+	return &terminal{in, out}, session.Start(command)
+}
+
+// typeAll lets each terminal type at its own phase of the period: people do not press keys in step.
+func typeAll(terminals []*terminal, keys int, period time.Duration) ([]time.Duration, error) {
+	times := make([]time.Duration, len(terminals)*keys)
+	errs := make([]error, len(terminals))
+	var wait sync.WaitGroup
+	for i, t := range terminals {
+		wait.Go(func() {
+			time.Sleep(period * time.Duration(i) / time.Duration(len(terminals)))
+			next := time.Now()
+			for k := range keys {
+				times[i*keys+k], errs[i] = t.strike()
+				if errs[i] != nil {
+					return
+				}
+				next = next.Add(period)
+				time.Sleep(time.Until(next))
+			}
+		})
+	}
+	wait.Wait()
+	return times, errors.Join(errs...)
+}
