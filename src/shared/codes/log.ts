@@ -1,0 +1,32 @@
+import { defineCodes } from './define.ts'
+
+export const log = defineCodes('Log', ['LOG', 'TEST', 'UNKNOWN_ERROR'], {
+  LOG_FILE_OPEN_FAILED: {
+    level: 'crit',
+    says: 'The log file {file} cannot be opened.',
+    doc: 'The file in `log.file` cannot be created or opened for appending. Missing folders are not created. The process ends with status 1.',
+    labels: { file: 'string' },
+  },
+  LOG_ROTATE_FAILED: {
+    level: 'error',
+    says: 'The log cannot be rotated; writing goes on to the old destination.',
+    doc: 'On SIGHUP the log file or the syslog socket could not be opened again, or the old one could not be closed. Nothing is lost: records go where they went before. Repair the cause and send SIGHUP again.',
+    labels: { file: 'string' },
+  },
+  LOG_WRITE_FAILED: {
+    level: 'error',
+    says: 'Records cannot be written to {destination}; {dropped} have been dropped since the last such message.',
+    doc: 'Writing to the log failed, or its reader does not keep up and the queue is full. Since the log itself is what fails, this record goes to standard error, at most once in ten seconds. The server runs on; records beyond the queue are dropped and counted.',
+    labels: { destination: 'string', dropped: 'number' },
+  },
+  TEST: {
+    level: 'debug',
+    says: 'Test record.',
+    doc: 'Written by tests only. The server itself never writes it.',
+  },
+  UNKNOWN_ERROR: {
+    level: 'error',
+    says: 'Unexpected error.',
+    doc: 'An error without a code of its own reached the log; its text is in parentheses. This is a defect: please report it with the record.',
+  },
+})

@@ -1,0 +1,54 @@
+import { defineCodes } from './define.ts'
+
+export const service = defineCodes('Service', ['SERVICE'], {
+  SERVICE_POOL_STARTING: {
+    level: 'info',
+    says: 'All services are starting.',
+    doc: 'The service pool begins to start its members side by side.',
+  },
+  SERVICE_POOL_RUNNING: {
+    level: 'info',
+    says: 'All services are now running.',
+    doc: 'Each member of the service pool is ready; from now on the health check answers "ok".',
+  },
+  SERVICE_POOL_STOPPING: {
+    level: 'info',
+    says: 'All services are stopping.',
+    doc: 'A stop signal arrived, or a member of the pool ended. No new connections are taken; the health check answers "not ok".',
+  },
+  SERVICE_POOL_STOPPED: {
+    level: 'info',
+    says: 'All services have stopped.',
+    doc: 'Each member of the service pool has ended. The process is about to exit.',
+  },
+  SERVICE_STARTING: {
+    level: 'info',
+    says: '{service} is starting.',
+    doc: 'One member of the service pool is starting.',
+    labels: { service: 'string' },
+  },
+  SERVICE_RUNNING: {
+    level: 'info',
+    says: '{service} is running.',
+    doc: 'One member of the service pool is ready.',
+    labels: { service: 'string' },
+  },
+  SERVICE_STOPPING: {
+    level: 'info',
+    says: '{service} is stopping.',
+    doc: 'One member of the service pool has been asked to stop and is finishing its work.',
+    labels: { service: 'string' },
+  },
+  SERVICE_STOPPED: {
+    level: 'info',
+    says: '{service} has stopped.',
+    doc: 'One member of the service pool ended without an error.',
+    labels: { service: 'string' },
+  },
+  SERVICE_CRASHED: {
+    level: 'error',
+    says: '{service} has crashed.',
+    doc: 'One member of the service pool ended with an error. The other members are stopped and the process exits with status 1; the last record tells the error.',
+    labels: { service: 'string' },
+  },
+})

@@ -1,0 +1,92 @@
+import { describeCause, type Fault, fill } from './codes/fault.ts'
+import { type Code, type Labels, type LabelsOf, rowOf } from './codes/index.ts'
+import { type Level, levels } from './log/level.ts'
+
+export type { Code, Labels, LabelsOf } from './codes/index.ts'
+export type { Level } from './log/level.ts'
+
+/** One line of the log, before it has a format. Plain data: it travels from a worker to the primary as it is. */
+export interface LogRecord {
+  readonly level: Level
+  readonly code: Code
+  readonly message: string
+  /** Of the message and of the logger; the logger's win. */
+  readonly labels: Labels
+  /** Milliseconds since 1970. */
+  readonly time: number
+}
+
+export interface EmitOptions {
+  /** Instead of the level in the code's row. */
+  readonly level?: Level | undefined
+  /** Its text is appended to the message in parentheses. */
+  readonly cause?: unknown
+}
+
+/** Writes records that are at least as severe as its level. */
+export interface Log {
+  readonly level: Level
+  enabled(level: Level): boolean
+  /** A child: its labels are added to each record and win over the record's own and over the parent's. */
+  with(labels: Labels): Log
+  /** The labels are those that the code's row declares. */
+  emit<C extends Code>(code: C, labels: LabelsOf<C>, options?: EmitOptions): void
+  /** Writes the record of a fault, causes included, on its row's level or the given one. */
+  fault(fault: Fault, level?: Level): void
+}
+
+export interface LogOptions {
+  readonly level: Level
+  readonly labels?: Labels
+  /** Takes each record that passed the level. Must not throw. */
+  write(record: LogRecord): void
+}
+
+/** Makes a logger. Nothing is allocated for a record whose level is off. */
+export function createLog(options: LogOptions): Log {
+  const { level, write } = options
+  const limit = levels[level]
+  const own = options.labels ?? {}
+
+  const put = (code: Code, labels: Labels, at: Level, sentence: string, cause: unknown) => {
+    const message = cause === undefined ? sentence : `${sentence} (${describeCause(cause)})`
+    write({ level: at, code, message, labels: mergeLabels(labels, own), time: Date.now() })
+  }
+
+  return {
+    level,
+    enabled: (asked) => levels[asked] <= limit,
+    with: (labels) => createLog({ level, write, labels: { ...own, ...labels } }),
+    emit(code, labels, emitOptions) {
+      const row = rowOf(code)
+      const at = emitOptions?.level ?? row.level
+      if (levels[at] > limit) return
+      put(code, labels as Labels, at, fill(row.says, labels as Labels), emitOptions?.cause)
+    },
+    fault(fault, asked) {
+      const at = asked ?? rowOf(fault.code).level
+      if (levels[at] > limit) return
+      put(fault.code, fault.labels, at, fault.message, fault.cause)
+    },
+  }
+}
+
+/** Labels of the record, overridden by the logger's. Absent optional ones are left out, other values become strings. */
+function mergeLabels(record: Labels, logger: Labels): Labels {
+  const merged: Record<string, string | number | boolean> = {}
+  for (const labels of [record, logger]) {
+    for (const name of Object.keys(labels)) {
+      const value: unknown = labels[name]
+      if (value !== undefined) merged[name] = plain(value)
+    }
+  }
+  return merged
+}
+
+/** A label's value as JSON can hold it. The types forbid the rest, but what comes from outside may not keep to them. */
+function plain(value: unknown): string | number | boolean {
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (typeof value === 'object' && value !== null) return describeCause(value)
+  return String(value)
+}
