@@ -31,7 +31,7 @@ export interface Log {
   with(labels: Labels): Log
   /** The labels are those that the code's row declares. */
   emit<C extends Code>(code: C, labels: LabelsOf<C>, options?: EmitOptions): void
-  /** Writes the record of a fault, causes included, on its row's level or the given one. */
+  /** Writes the record of a fault, causes included, on the given level, its own, or its row's. */
   fault(fault: Fault, level?: Level): void
 }
 
@@ -64,7 +64,7 @@ export function createLog(options: LogOptions): Log {
       put(code, labels as Labels, at, fill(row.says, labels as Labels), emitOptions?.cause)
     },
     fault(fault, asked) {
-      const at = asked ?? rowOf(fault.code).level
+      const at = asked ?? fault.level ?? rowOf(fault.code).level
       if (levels[at] > limit) return
       put(fault.code, fault.labels, at, fault.message, fault.cause)
     },

@@ -165,7 +165,15 @@ export interface Stdio {
 /** A room: somewhere a session can live. */
 export interface Backend extends AsyncDisposable {
   readonly name: string
+  /** The room's own codes for what the session core refuses on its behalf. */
+  readonly faults: RoomFaults
   open(who: Occupant, signal: AbortSignal): Promise<Sandbox>
+}
+/** `request` is the SSH name of the channel request. */
+export interface RoomFaults {
+  alreadyRunning(request: string): Fault
+  notRunning(request: string): Fault
+  notSupported(request: string): Fault
 }
 /** For whom a room is opened. */
 export interface Occupant {

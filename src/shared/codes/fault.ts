@@ -1,3 +1,4 @@
+import type { Level } from '../log/level.ts'
 import { type Code, type Labels, type LabelsOf, rowOf } from './index.ts'
 
 /** What a user reads whenever a row has no text for users: nothing about the inside. */
@@ -14,17 +15,25 @@ export class Fault extends Error {
   readonly code: Code
   readonly labels: Labels
   readonly userText: string
+  /** Of its record, when that is not the row's: an attempt that is repeated is told in a whisper, the last one aloud. */
+  readonly level: Level | undefined
 
-  constructor(code: Code, labels: Labels, options?: { readonly cause?: unknown }) {
+  constructor(code: Code, labels: Labels, options?: FaultOptions) {
     super(fill(rowOf(code).says, labels), options)
     this.code = code
+    this.level = options?.level
     this.labels = labels
     this.userText = fill(rowOf(code).user ?? INTERNAL_ERROR, labels)
   }
 }
 
+export interface FaultOptions {
+  readonly cause?: unknown
+  readonly level?: Level
+}
+
 /** A failure whose labels the code's row checks. */
-export function fault<C extends Code>(code: C, labels: LabelsOf<C>, options?: { readonly cause?: unknown }): Fault {
+export function fault<C extends Code>(code: C, labels: LabelsOf<C>, options?: FaultOptions): Fault {
   return new Fault(code, labels as Labels, options)
 }
 

@@ -1,0 +1,133 @@
+/**
+ * The innermost `Session` and `Channel`: requests become at most one `Program` per channel, which a room's `Sandbox`
+ * runs. The same for all rooms; each channel works on its own, nothing is shared but the sandbox.
+ */
+import { Fault } from '../../shared/codes/fault.ts'
+import type { Log } from '../../shared/log.ts'
+import type {
+  Backend,
+  Channel,
+  ChannelRequest,
+  Exit,
+  Occupant,
+  Program,
+  Pty,
+  Running,
+  Sandbox,
+  Session,
+  Stdio,
+  Verdict,
+} from '../ports.ts'
+
+const accepted: Verdict = { accepted: true, value: undefined }
+
+/** A failure becomes a refusal; anything else that was thrown is a bug and goes on. */
+async function verdictOf<T>(task: () => Promise<T>): Promise<Verdict<T>> {
+  try {
+    return { accepted: true, value: await task() }
+  } catch (error) {
+    if (error instanceof Fault) return { accepted: false, fault: error }
+    throw error
+  }
+}
+
+/** Opens a room for an occupant. The refusal carries the room's fault; a sandbox made after an abort is removed again. */
+export async function enterRoom(backend: Backend, who: Occupant, signal: AbortSignal): Promise<Verdict<Session>> {
+  const sandbox = await verdictOf(() => backend.open(who, signal))
+  return sandbox.accepted ? { accepted: true, value: createSession(backend, who, sandbox.value) } : sandbox
+}
+
+/**
+ * A session whose sandbox may still be in the making: its channels open at once and their programs wait. When the
+ * sandbox cannot be made, each program is refused with its fault.
+ */
+export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox | Promise<Sandbox>): Session {
+  const pending = Promise.resolve(sandbox)
+  pending.catch(() => undefined) // told to each channel that asks
+  const closing = new AbortController()
+  return {
+    async open(id) {
+      const log = who.peer.log.with({ channelId: id })
+      return { accepted: true, value: createChannel(backend, pending, log, closing.signal) }
+    },
+    dial: (target, signal) => verdictOf(async () => (await pending).dial(target, signal)),
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      const made = await pending.catch(() => undefined)
+      await made?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+type Start = Extract<ChannelRequest, { kind: 'shell' | 'exec' | 'subsystem' }>
+
+function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, sessionClosing: AbortSignal): Channel {
+  const closing = new AbortController()
+  const signal = AbortSignal.any([closing.signal, sessionClosing])
+  const exit = Promise.withResolvers<Exit>()
+  const env = new Map<string, string>()
+  let pty: Pty | undefined
+  let started = false
+  let running: Running | undefined
+
+  const collect = (request: string, keep: () => void): Verdict => {
+    if (started) return { accepted: false, fault: backend.faults.alreadyRunning(request) }
+    keep()
+    return accepted
+  }
+  const start = async (request: Start, stdio: Stdio): Promise<Verdict> => {
+    if (started) return { accepted: false, fault: backend.faults.alreadyRunning(request.kind) }
+    started = true
+    const program: Program = { what: whatOf(request), env, pty, log }
+    const verdict = await verdictOf(async () => (await sandbox).run(program, stdio, signal))
+    if (!verdict.accepted) return verdict
+    running = verdict.value
+    running.exit.then(exit.resolve, exit.reject)
+    // Closed while the program started and the room did not look at its signal in time.
+    if (signal.aborted) await running[Symbol.asyncDispose]()
+    return accepted
+  }
+  const tell = (request: string, task: (program: Running) => Promise<void>): Promise<Verdict> | Verdict => {
+    const program = running
+    if (program === undefined) return { accepted: false, fault: backend.faults.notRunning(request) }
+    return verdictOf(() => task(program))
+  }
+  return {
+    exit: exit.promise,
+    async request(request, stdio) {
+      switch (request.kind) {
+        case 'env':
+          return collect('env', () => env.set(request.name, request.value))
+        case 'pty-req':
+          return collect('pty-req', () => {
+            pty = request.pty
+          })
+        case 'shell':
+        case 'exec':
+        case 'subsystem':
+          return start(request, stdio)
+        case 'window-change':
+          return tell('window-change', (program) => program.resize(request.size, signal))
+        case 'signal':
+          return tell('signal', (program) => program.signal(request.name, signal))
+        case 'unknown':
+          return { accepted: false, fault: backend.faults.notSupported(request.type) }
+        default:
+          request satisfies never
+          throw new Error('unreachable: a channel request of an unknown kind')
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      await running?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** RFC 4254 section 6.5 leaves an empty command open; sshd and the Go program's clients expect a shell. */
+function whatOf(request: Start): Program['what'] {
+  if (request.kind === 'exec') {
+    return request.command.trim() === '' ? { kind: 'shell' } : { kind: 'exec', command: request.command }
+  }
+  return request.kind === 'subsystem' ? { kind: 'subsystem', name: request.name } : { kind: 'shell' }
+}
