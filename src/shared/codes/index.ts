@@ -2,16 +2,41 @@
  * All message codes. To add one, add a row to the table of its module, with `seed: false`, then run `npm run docs`.
  * A new module is a new file like its neighbours and one line in `tables`.
  */
+import { auditlog } from './auditlog.ts'
+import { authentication } from './authentication.ts'
+import { backend } from './backend.ts'
+import { configuration } from './configuration.ts'
 import { core } from './core.ts'
 import type { Row, RowLabels } from './define.ts'
 import { docker } from './docker.ts'
+import { health } from './health.ts'
+import { http } from './http.ts'
+import { kubernetes } from './kubernetes.ts'
 import { log } from './log.ts'
+import { metrics } from './metrics.ts'
+import { security } from './security.ts'
 import { service } from './service.ts'
 import { ssh } from './ssh.ts'
 import { worker } from './worker.ts'
 
 /** In the order of docs/codes.md. */
-export const tables = [core, docker, log, service, ssh, worker] as const
+export const tables = [
+  core,
+  auditlog,
+  authentication,
+  backend,
+  configuration,
+  docker,
+  health,
+  http,
+  kubernetes,
+  log,
+  metrics,
+  security,
+  service,
+  ssh,
+  worker,
+] as const
 
 type Merge<U> = (U extends unknown ? (row: U) => void : never) extends (row: infer I) => void ? I : never
 type Rows = Merge<(typeof tables)[number]['rows']>

@@ -1,0 +1,45 @@
+import { defineCodes } from './define.ts'
+
+export const configuration = defineCodes('Configuration', ['CONFIG'], {
+  CONFIG_REQUEST: {
+    level: 'debug',
+    says: 'Asking the configuration server.',
+    doc: 'The configuration webhook is about to be called for an authenticated user; written once for each try.',
+    labels: { attempt: 'number?' },
+  },
+  CONFIG_RESPONSE: {
+    level: 'debug',
+    says: 'The configuration server has answered.',
+    doc: 'A configuration for the user arrived and could be decoded. Whether it makes sense is checked next.',
+  },
+  CONFIG_BACKEND_ERROR: {
+    level: 'error',
+    says: 'The configuration server gave no usable answer.',
+    doc: 'The configuration webhook could not be reached, answered with a status other than 200, or sent something that cannot be decoded. The code of the cause is in `reason`. Each try that is followed by another one is on level debug; giving up is an error and closes the connection. Look into the logs of the configuration server.',
+    labels: { reason: 'string?', attempt: 'number?' },
+  },
+  CONFIG_INVALID_STATUS_CODE: {
+    level: 'debug',
+    says: 'The configuration server answered with status {statusCode}.',
+    doc: 'Only status 200 carries a configuration; everything else counts as a failure of the configuration server.',
+    labels: { statusCode: 'number', attempt: 'number?' },
+  },
+  CONFIG_SERVER_AVAILABLE: {
+    level: 'info',
+    says: 'The configuration server is available at {url}.',
+    doc: 'A configuration webhook server made with the helper of this package is listening.',
+    labels: { url: 'string' },
+  },
+  CONFIG_AUTH_URL_DEPRECATED: {
+    level: 'warning',
+    says: 'The option auth.url is deprecated; use auth.password.webhook and auth.publicKey.webhook.',
+    doc: 'The configuration uses the old place of the authentication webhook. It is translated, for both methods.',
+    seed: false,
+  },
+  CONFIG_LISTEN_DEPRECATED: {
+    level: 'warning',
+    says: 'The option listen is deprecated; use ssh.listen.',
+    doc: 'The configuration uses the old place of the listen address. It is translated.',
+    seed: false,
+  },
+})
