@@ -112,6 +112,6 @@ export const api = {
   map: () => textMap().removeDefault().optional(),
   list: <S extends z.ZodType>(item: S) => register(z.array(item, listError), { form: 'list' }).optional(),
   mapOf: <S extends z.ZodType>(item: S) =>
-    register(z.record(z.string(), item, is('is not a mapping')), { form: 'map' }).optional(),
+    register(z.record(z.string(), item.nullable(), is('is not a mapping')), { form: 'map' }).optional(),
   foreign: () => foreign().optional(),
 }

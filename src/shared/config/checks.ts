@@ -1,0 +1,114 @@
+/** What a value's own type cannot tell: rules over several options. */
+import { isPasswordHash } from '../password.ts'
+import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
+import { parseListen } from './listen.ts'
+import { nearest, show } from './problems.ts'
+import { type Config, defaults } from './schema.ts'
+import { unsupportedOptions } from './unsupported.ts'
+
+/** Path by the schema's names. */
+export interface Finding {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+}
+
+const plannedRooms = ['docker', 'kubernetes', 'sshproxy']
+
+const backend = (config: Config, rooms: readonly string[]): Finding[] => {
+  const path = ['backend']
+  if (rooms.includes(config.backend)) return []
+  if (plannedRooms.includes(config.backend)) {
+    return [{ path, message: `${show(config.backend)} is not supported by this version yet` }]
+  }
+  const meant = nearest(config.backend, rooms)
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`
+  return [{ path, message: `${show(config.backend)} is not known; expected one of ${rooms.join(', ')}${hint}` }]
+}
+
+const users = ({ auth }: Config): Finding[] => {
+  if (auth.users.length === 0) {
+    const example = '{name: alice, passwordHash: …} (see containerssh hash-password)'
+    return [{ path: ['auth', 'users'], message: `nobody could log in; expected at least one user, e.g. ${example}` }]
+  }
+  const seen = new Set<string>()
+  return auth.users.flatMap(({ name, passwordHash, authorizedKeys }, index) => {
+    const path = ['auth', 'users', index]
+    const found: Finding[] = []
+    if (seen.has(name)) found.push({ path: [...path, 'name'], message: `${show(name)} stands here a second time` })
+    seen.add(name)
+    if (passwordHash !== undefined && !isPasswordHash(passwordHash)) {
+      const message = 'is not an argon2id hash within our limits; containerssh hash-password makes one'
+      found.push({ path: [...path, 'passwordHash'], message })
+    }
+    if (passwordHash === undefined && authorizedKeys.length === 0) {
+      found.push({ path, message: `${show(name)} could not log in; expected passwordHash or authorizedKeys` })
+    }
+    return found
+  })
+}
+
+const docker = ({ docker: { execution } }: Config): Finding[] => {
+  const path = ['docker', 'execution']
+  const found: Finding[] = []
+  if ((execution.container.Image ?? '') === '') {
+    const message = 'is missing; a container section replaces the default one as a whole'
+    found.push({ path: [...path, 'container', 'Image'], message })
+  }
+  for (const key of ['idleCommand', 'shellCommand'] as const) {
+    if (execution.mode === 'connection' && execution[key].length === 0) {
+      found.push({ path: [...path, key], message: 'is empty; connection mode needs it' })
+    }
+  }
+  const restart = execution.host?.RestartPolicy?.Name ?? ''
+  if (execution.mode === 'session' && !['', 'no'].includes(restart)) {
+    const message = `${show(restart)} is not possible in session mode; expected "no"`
+    found.push({ path: [...path, 'host', 'RestartPolicy', 'Name'], message })
+  }
+  return found
+}
+
+const lists: readonly (readonly ['ciphers' | 'kex' | 'macs', AlgorithmNames])[] = [
+  ['ciphers', ciphers],
+  ['kex', keyExchanges],
+  ['macs', macs],
+]
+const algorithms = (config: Config): { readonly errors: Finding[]; readonly warnings: Finding[] } => {
+  const errors: Finding[] = []
+  const warnings: Finding[] = []
+  for (const [key, { offered, obsolete }] of lists) {
+    const names = config.ssh[key]
+    names.forEach((name, index) => {
+      if (!obsolete.includes(name)) return
+      warnings.push({ path: ['ssh', key, index], message: `${show(name)} can no longer be offered and is left out` })
+    })
+    if (!names.some((name) => offered.includes(name))) {
+      errors.push({
+        path: ['ssh', key],
+        message: `none of these can be offered; expected one of ${offered.join(', ')}`,
+      })
+    }
+  }
+  return { errors, warnings }
+}
+
+/** The configuration without the algorithm names that nothing can be done with. */
+export const withoutObsolete = (config: Config): Config => {
+  const kept = Object.fromEntries(
+    lists.map(([key, { offered }]) => [key, config.ssh[key].filter((name) => offered.includes(name))]),
+  )
+  return { ...config, ssh: { ...config.ssh, ...kept } }
+}
+
+export const check = (config: Config, rooms: readonly string[]) => {
+  const refused = unsupportedOptions(config, defaults()).map((option) => ({
+    path: option.split('.'),
+    message: 'is not supported by this version yet',
+  }))
+  const { errors, warnings } = algorithms(config)
+  if (parseListen(config.ssh.listen) === undefined) {
+    const message = `${show(config.ssh.listen)} is not an address; expected e.g. "0.0.0.0:2222", "[::1]:2222"`
+    errors.push({ path: ['ssh', 'listen'], message })
+  }
+  const inUse = config.backend === 'docker' ? docker(config) : []
+  return { errors: [...errors, ...users(config), ...backend(config, rooms), ...inUse, ...refused], warnings }
+}

@@ -1,0 +1,198 @@
+/** A configuration file to a checked `Config`, or everything that is wrong with it. */
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type * as z from 'zod'
+import { hostKeyProblem } from '../private-key.ts'
+import { keyLines, keyProblem, looksLikeKey } from './authorized-keys.ts'
+import { check, type Finding, withoutObsolete } from './checks.ts'
+import { jsonTree } from './json-tree.ts'
+import { readPem } from './pem.ts'
+import { ConfigErrors, describe, type Problem, show } from './problems.ts'
+import { type Config, schema } from './schema.ts'
+import { core, pathKey, type Reading, shape } from './shape.ts'
+import { type Node, TreeError } from './tree.ts'
+import { yamlTree } from './yaml-tree.ts'
+
+export { ConfigErrors } from './problems.ts'
+
+export interface Loaded {
+  readonly config: Config
+  /** One line each, in the form of the errors. */
+  readonly warnings: readonly string[]
+}
+export interface LoadOptions {
+  /** Values of `backend` that exist. */
+  readonly rooms?: readonly string[]
+  /** Only what the types of the options tell: no rules over several options, no key files. */
+  readonly onlyParse?: boolean
+}
+
+const mostBytes = 4 * 1024 * 1024
+
+/** The parts of a file that has no tree are still worth one line each. */
+const treeProblems = (error: unknown): Problem[] => {
+  if (error instanceof TreeError) return [{ at: error.at, path: '', message: error.message }]
+  if (error instanceof AggregateError) return error.errors.flatMap(treeProblems)
+  // The YAML library recurses; a hostile file gets no further than this.
+  if (error instanceof RangeError) return [{ at: undefined, path: '', message: 'is nested too deeply' }]
+  throw error
+}
+
+/** The kind of the schema at a path, as far as the path goes. */
+const isSecret = (path: readonly PropertyKey[]): boolean => {
+  let at: z.ZodType = schema
+  for (const step of path) {
+    const found = core(at)
+    if (found.kind?.secret) return true
+    const def = found.schema.def as { shape?: Record<string, z.ZodType>; element?: z.ZodType; valueType?: z.ZodType }
+    const next = def.shape?.[String(step)] ?? def.element ?? def.valueType
+    if (next === undefined) return false
+    at = next
+  }
+  return core(at).kind?.secret === true
+}
+
+const dotted = (path: readonly PropertyKey[]): string =>
+  path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+    .replace(/^\./, '')
+
+/** A problem at the nearest place that the file has. */
+const locate = (path: readonly PropertyKey[], message: string, reading: Reading): Problem => {
+  const exact = reading.places.get(pathKey(path))
+  for (let length = path.length; length > 0; length--) {
+    const place = reading.places.get(pathKey(path.slice(0, length)))
+    if (place !== undefined) return { at: place.at, path: exact?.path ?? dotted(path), message }
+  }
+  return { at: undefined, path: dotted(path), message }
+}
+
+const issueProblem = (issue: z.core.$ZodIssue, reading: Reading): Problem => {
+  if (issue.input === undefined && issue.code === 'invalid_type') return locate(issue.path, 'is missing', reading)
+  const value = isSecret(issue.path) ? 'the value' : show(issue.input)
+  return locate(issue.path, `${value} ${issue.message}`, reading)
+}
+
+/** The option that an issue makes unusable: for an item of a list, the whole list. */
+const optionPath = ({ path }: z.core.$ZodIssue): PropertyKey[] => {
+  const list = path.findIndex((step) => typeof step === 'number')
+  return list === -1 ? path : path.slice(0, list)
+}
+
+/** The value without these options, so that the rest of it can be checked. */
+const without = (value: unknown, paths: readonly (readonly PropertyKey[])[]): unknown => {
+  if (paths.some((path) => path.length === 0)) return {}
+  if (typeof value !== 'object' || value === null || paths.length === 0) return value
+  const kept = Object.entries(value).flatMap(([key, child]): [string, unknown][] => {
+    const below = paths.filter((path) => path[0] === key)
+    return below.some((path) => path.length === 1)
+      ? []
+      : [
+          [
+            key,
+            without(
+              child,
+              below.map((path) => path.slice(1)),
+            ),
+          ],
+        ]
+  })
+  return Object.fromEntries(kept)
+}
+
+/** Replaces names of key files by the lines in them. */
+const readKeys = async (config: Config, findings: Finding[]): Promise<Config> => {
+  const users = await Promise.all(
+    config.auth.users.map(async (user, userIndex) => {
+      const lines = user.authorizedKeys.map(async (entry, index) => {
+        const path = ['auth', 'users', userIndex, 'authorizedKeys', index]
+        try {
+          const found = looksLikeKey(entry) ? [entry] : keyLines(await readFile(entry, 'utf8'))
+          for (const line of found) {
+            const problem = keyProblem(line)
+            if (problem !== undefined) findings.push({ path, message: `${show(line)} ${problem}` })
+          }
+          return found
+        } catch (error) {
+          const reason = (error as NodeJS.ErrnoException).code ?? 'error'
+          findings.push({
+            path,
+            message: `${show(entry)} is neither a public key nor a file that can be read (${reason})`,
+          })
+          return []
+        }
+      })
+      return { ...user, authorizedKeys: (await Promise.all(lines)).flat() }
+    }),
+  )
+  return { ...config, auth: { ...config.auth, users } }
+}
+
+const checkHostKeys = async ({ ssh }: Config, findings: Finding[]): Promise<void> => {
+  await Promise.all(
+    ssh.hostkeys.map(async (entry, index) => {
+      const pem = await readPem(entry)
+      const problem = pem.problem ?? hostKeyProblem(pem.text)
+      if (problem !== undefined) findings.push({ path: ['ssh', 'hostkeys', index], message: `${pem.shown} ${problem}` })
+    }),
+  )
+}
+
+const treeOf = (path: string, source: string): Node | undefined =>
+  path.endsWith('.json') ? jsonTree(source) : yamlTree(source)
+
+/** The same for a text that has been read already. `path` decides the format: `.json`, anything else is YAML. */
+export const parseConfig = async (path: string, source: string, options: LoadOptions = {}): Promise<Loaded> => {
+  const lines = (problems: readonly Problem[]): string[] =>
+    problems.toSorted((a, b) => (a.at ?? source.length) - (b.at ?? source.length)).map((p) => describe(path, source, p))
+  const fail = (problems: readonly Problem[]): never => {
+    throw new ConfigErrors(path, [...new Set(lines(problems))])
+  }
+  let tree: Node | undefined
+  try {
+    tree = treeOf(path, source)
+  } catch (error) {
+    fail(treeProblems(error))
+  }
+  if (tree === undefined) return fail([{ at: undefined, path: '', message: 'is empty' }])
+  const isJson = path.endsWith('.json')
+  const reading: Reading = { anyCase: isJson, converts: !isJson, problems: [], warnings: [], places: new Map() }
+  const value = shape(tree, schema, reading)
+  const parsed = schema.safeParse(value, { reportInput: true })
+  const issues = parsed.success ? [] : parsed.error.issues
+  const problems = [...reading.problems, ...issues.map((issue) => issueProblem(issue, reading))]
+  const wrong = issues.map(optionPath)
+  const usable = parsed.success ? parsed : schema.safeParse(without(value, wrong))
+  if (!usable.success) return fail(problems)
+  if (options.onlyParse === true && problems.length === 0) return { config: usable.data, warnings: [] }
+  const keyFindings: Finding[] = []
+  const config = await readKeys(usable.data, keyFindings)
+  await checkHostKeys(config, keyFindings)
+  const { errors, warnings } = check(usable.data, options.rooms ?? ['docker'])
+  // What stands where a value was taken out is our doing, not the file's.
+  const isOurs = ({ path }: Finding) => wrong.some((cut) => cut.every((step, index) => path[index] === step))
+  const found = [...keyFindings, ...errors].filter((finding) => !isOurs(finding))
+  problems.push(...found.map(({ path, message }) => locate(path, message, reading)))
+  if (problems.length > 0) return fail(problems)
+  const warned = [...reading.warnings, ...warnings.map(({ path, message }) => locate(path, message, reading))]
+  return { config: withoutObsolete(config), warnings: lines(warned) }
+}
+
+const readSource = async (path: string): Promise<string> => {
+  try {
+    const bytes = await readFile(path)
+    if (bytes.length > mostBytes) throw new ConfigErrors(path, [`${path}: is larger than 4 MiB`])
+    return bytes.toString('utf8').replace(/^\ufeff/, '')
+  } catch (error) {
+    if (error instanceof ConfigErrors) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ConfigErrors(path, [`${path}: cannot be read (${reason})`])
+  }
+}
+
+/** @throws ConfigErrors with all that is wrong, in the order of the file. */
+export const loadConfig = async (path: string, options: LoadOptions = {}): Promise<Loaded> => {
+  const file = resolve(path)
+  return parseConfig(file, await readSource(file), options)
+}

@@ -1,0 +1,26 @@
+/** Options that hold PEM text or the name of a file with it: it is text if it begins with five dashes. */
+import { readFile } from 'node:fs/promises'
+import { show } from './problems.ts'
+
+export interface Pem {
+  readonly text: string
+  /** For error texts: a file's name, or a word instead of the text. */
+  readonly shown: string
+  /** The file cannot be read; reads after `shown`. */
+  readonly problem?: string
+}
+
+const mostBytes = 1024 * 1024
+
+export const readPem = async (value: string): Promise<Pem> => {
+  if (value.trim().startsWith('-----')) return { text: value, shown: 'the key' }
+  const shown = `the file ${show(value)}`
+  try {
+    const bytes = await readFile(value)
+    if (bytes.length > mostBytes) return { text: '', shown, problem: 'is larger than 1 MiB' }
+    return { text: bytes.toString('utf8'), shown }
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'error'
+    return { text: '', shown, problem: `cannot be read (${reason})` }
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Options that this version reads, so that existing files load, but cannot honour yet when they are switched on. The
+ * issue that builds a feature deletes its rows.
+ */
+import type { Config } from './schema.ts'
+
+interface Row {
+  readonly option: string
+  readonly isOn: (config: Config) => boolean
+}
+
+/** Dotted names of leaves that differ between two plain values. */
+const differences = (value: unknown, preset: unknown, path: string): string[] => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return JSON.stringify(value) === JSON.stringify(preset) ? [] : [path]
+  }
+  const presets = (preset ?? {}) as Readonly<Record<string, unknown>>
+  return Object.entries(value).flatMap(([key, child]) => differences(child, presets[key], `${path}.${key}`))
+}
+
+const authMethods = ['password', 'publicKey', 'keyboardInteractive', 'gssapi', 'authz'] as const
+const rows: readonly Row[] = [
+  { option: 'configserver.url', isOn: ({ configserver }) => configserver.url !== '' },
+  ...authMethods.map((key) => ({
+    option: `auth.${key}.method`,
+    isOn: ({ auth }: Config) => auth[key].method !== '',
+  })),
+  { option: 'auth.url', isOn: ({ auth }) => auth.url !== '' },
+  { option: 'log.destination', isOn: ({ log }) => log.destination === 'syslog' },
+  { option: 'metrics.enable', isOn: ({ metrics }) => metrics.enable },
+  { option: 'geoip.provider', isOn: ({ geoip }) => geoip.provider !== 'dummy' },
+  { option: 'audit.enable', isOn: ({ audit }) => audit.enable },
+  { option: 'health.enable', isOn: ({ health }) => health.enable },
+]
+
+/** What the refused options are set to is already allowed everywhere: nothing is forbidden. */
+const isOpen = (path: string, value: unknown): boolean => value === 'enable' && !path.includes('.forwarding.')
+
+const at = (config: Config, path: string): unknown =>
+  path.split('.').reduce<unknown>((value, key) => (value as Readonly<Record<string, unknown>>)[key], config)
+
+/** Dotted names of the options that are on and cannot be honoured. */
+export const unsupportedOptions = (config: Config, defaults: Config): string[] => [
+  ...rows.filter((row) => row.isOn(config)).map((row) => row.option),
+  ...differences(config.security, defaults.security, 'security').filter((path) => !isOpen(path, at(config, path))),
+]
