@@ -1,0 +1,78 @@
+/** From what a channel asked for to the words that the engine executes. */
+import type { Program } from '../../ports.ts'
+
+export interface CommandSettings {
+  readonly shellCommand: readonly string[]
+  readonly subsystems: Readonly<Record<string, string>>
+}
+
+/** `undefined`: a subsystem that is not configured. */
+export function wordsOf(
+  what: Program['what'],
+  settings: CommandSettings,
+  hasShell: boolean,
+): readonly string[] | undefined {
+  if (what.kind === 'shell') return settings.shellCommand
+  if (what.kind === 'exec') return execWords(what.command, hasShell)
+  const path = Object.hasOwn(settings.subsystems, what.name) ? settings.subsystems[what.name] : undefined
+  return path === undefined ? undefined : [path]
+}
+
+/** As sshd does: the shell reads the string. A plain path with plain words needs no shell, and gets none. */
+function execWords(command: string, hasShell: boolean): readonly string[] {
+  if (PLAIN.test(command)) return command.trim().split(/[ \t]+/)
+  if (hasShell) return [SHELL, '-c', command]
+  return splitWords(command) ?? [command]
+}
+
+export const SHELL = '/bin/sh'
+/** Begins with `/`, `./` or `../` and has no character that a shell would treat specially. */
+const PLAIN = /^[ \t]*(\/|\.\.?\/)[A-Za-z0-9_@%+=:,./ \t-]*$/
+
+/** Shell words: quotes and backslash, no expansion. Undefined when a quote is not closed. */
+export function splitWords(text: string): string[] | undefined {
+  const words: string[] = []
+  let word: string | undefined
+  let quote = ''
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text.charAt(i)
+    if (quote === "'" && char !== "'") word = `${word ?? ''}${char}`
+    else if (quote !== '' && char === quote) quote = ''
+    else if (char === '\\') {
+      const next = text.charAt(i + 1)
+      if (next === '') return undefined
+      // Within double quotes the backslash only protects what would be special there (POSIX.1 XCU 2.2.3).
+      word = (word ?? '') + (quote === '"' && !'"\\$`\n'.includes(next) ? `\\${next}` : next)
+      i += 1
+    } else if (quote !== '') word = `${word ?? ''}${char}`
+    else if (char === "'" || char === '"') {
+      quote = char
+      word ??= ''
+    } else if (' \t\n'.includes(char)) {
+      if (word !== undefined) words.push(word)
+      word = undefined
+    } else word = `${word ?? ''}${char}`
+  }
+  if (quote !== '') return undefined
+  if (word !== undefined) words.push(word)
+  return words
+}
+
+/** Prints the process id, then becomes the program: no process is added. $0 names the shell's own error messages. */
+const SHIM = 'echo $$; exec "$@"'
+
+export const withShim = (words: readonly string[]): readonly string[] => [SHELL, '-c', SHIM, 'sh', ...words]
+export const withAgent = (agentPath: string, words: readonly string[]): readonly string[] => [
+  agentPath,
+  'console',
+  '--pid',
+  '--',
+  ...words,
+]
+
+/** The channel's variables as the engine takes them. A name that cannot be one is left out rather than damaged. */
+export function environment(program: Program): string[] {
+  const list = [...program.env].filter(([name]) => /^[^=\0]+$/.test(name)).map(([name, value]) => `${name}=${value}`)
+  const term = program.pty?.term ?? ''
+  return term === '' ? list : [...list, `TERM=${term}`]
+}

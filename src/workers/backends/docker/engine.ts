@@ -1,0 +1,123 @@
+/** The calls of the Docker Engine API that we make, typed. Every one throws `EngineError` only. */
+import type { Readable } from 'node:stream'
+import type { Call, Client } from './client.ts'
+import { EngineError } from './failure.ts'
+import type { RawStream } from './hijack.ts'
+
+export interface ExecState {
+  readonly Running: boolean
+  readonly ExitCode: number | null
+}
+export interface ContainerState {
+  readonly Running: boolean
+  readonly Restarting: boolean
+  readonly OOMKilled: boolean
+  readonly ExitCode: number
+}
+export interface ListedContainer {
+  readonly Id: string
+  readonly Labels: Readonly<Record<string, string>>
+}
+export interface ExecSpec {
+  readonly Cmd: readonly string[]
+  readonly Env: readonly string[]
+  readonly Tty: boolean
+  readonly stdin: boolean
+}
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
+
+export interface Engine {
+  readonly host: string
+  /** Id of an image; undefined when the engine does not have it. */
+  imageId(image: string, signal: AbortSignal): Promise<string | undefined>
+  /** The progress of a pull: JSON lines. */
+  pull(query: Readonly<Record<string, string>>, auth: object | undefined, signal: AbortSignal): Promise<Readable>
+  createContainer(body: object, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string>
+  startContainer(id: string, signal: AbortSignal): Promise<void>
+  stopContainer(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>
+  killContainer(id: string, signalName: string, signal: AbortSignal): Promise<void>
+  containerState(id: string, signal: AbortSignal): Promise<ContainerState>
+  /** With its anonymous volumes, running or not. */
+  removeContainer(id: string, signal: AbortSignal): Promise<void>
+  /** Running or not. A label is `name` or `name=value`. */
+  listContainers(label: string, signal: AbortSignal): Promise<readonly ListedContainer[]>
+  attachContainer(id: string, signal: AbortSignal): Promise<RawStream>
+  /** Resolves when the engine is waiting; the body, one JSON value, arrives when the container has ended. */
+  waitContainer(id: string, signal: AbortSignal): Promise<Readable>
+  resizeContainer(id: string, size: Size, signal: AbortSignal): Promise<void>
+  /** Whether a path exists in a container, running or not. */
+  hasPath(id: string, path: string, signal: AbortSignal): Promise<boolean>
+  createExec(containerId: string, spec: ExecSpec, signal: AbortSignal): Promise<string>
+  startExec(id: string, tty: boolean, signal: AbortSignal): Promise<RawStream>
+  startExecDetached(id: string, signal: AbortSignal): Promise<void>
+  execState(id: string, signal: AbortSignal): Promise<ExecState>
+  resizeExec(id: string, size: Size, signal: AbortSignal): Promise<void>
+  /** JSON lines, without end. */
+  events(filters: Readonly<Record<string, readonly string[]>>, signal: AbortSignal): Promise<Readable>
+  close(): void
+}
+
+export function createEngine(client: Client): Engine {
+  const act = async (call: Call, signal: AbortSignal): Promise<void> => {
+    await client.request(call, signal)
+  }
+  const ask = async <T>(call: Call, signal: AbortSignal): Promise<T> => (await client.request(call, signal)) as T
+  const post = (path: string, query: Call['query'] = {}, body: object = {}): Call => ({
+    method: 'POST',
+    path,
+    query,
+    body,
+  })
+  const get = (path: string, query: Call['query'] = {}): Call => ({ method: 'GET', path, query })
+  return {
+    host: client.host,
+    async imageId(image, signal) {
+      const found = await orUndefined(() => ask<{ Id: string }>(get(`/images/${image}/json`), signal))
+      return found?.Id
+    },
+    pull: (query, registryAuth, signal) => client.stream({ ...post('/images/create', query), registryAuth }, signal),
+    async createContainer(body, query, signal) {
+      return (await ask<{ Id: string }>(post('/containers/create', query, body), signal)).Id
+    },
+    startContainer: (id, signal) => act(post(`/containers/${id}/start`), signal),
+    stopContainer: (id, t, signal) => act(post(`/containers/${id}/stop`, { t }), signal),
+    killContainer: (id, name, signal) => act(post(`/containers/${id}/kill`, { signal: name }), signal),
+    containerState: async (id, signal) =>
+      (await ask<{ State: ContainerState }>(get(`/containers/${id}/json`), signal)).State,
+    removeContainer: (id, signal) =>
+      act({ method: 'DELETE', path: `/containers/${id}`, query: { force: 1, v: 1 } }, signal),
+    listContainers: (label, signal) => ask(get('/containers/json', { all: 1, filters: { label: [label] } }), signal),
+    attachContainer: (id, signal) =>
+      client.hijack(`/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1`, {}, signal),
+    waitContainer: (id, signal) => client.stream(post(`/containers/${id}/wait`, { condition: 'next-exit' }), signal),
+    resizeContainer: (id, size, signal) =>
+      act(post(`/containers/${id}/resize`, { h: size.rows, w: size.columns }), signal),
+    async hasPath(id, path, signal) {
+      const call: Call = { method: 'HEAD', path: `/containers/${id}/archive`, query: { path } }
+      return (await orUndefined(() => client.request(call, signal).then(() => true))) === true
+    },
+    async createExec(containerId, spec, signal) {
+      const { stdin, ...rest } = spec
+      const body = { ...rest, AttachStdin: stdin, AttachStdout: true, AttachStderr: true }
+      return (await ask<{ Id: string }>(post(`/containers/${containerId}/exec`, {}, body), signal)).Id
+    },
+    startExec: (id, Tty, signal) => client.hijack(`/exec/${id}/start`, { Detach: false, Tty }, signal),
+    startExecDetached: (id, signal) => act(post(`/exec/${id}/start`, {}, { Detach: true }), signal),
+    execState: (id, signal) => ask(get(`/exec/${id}/json`), signal),
+    resizeExec: (id, size, signal) => act(post(`/exec/${id}/resize`, { h: size.rows, w: size.columns }), signal),
+    events: (filters, signal) => client.stream(get('/events', { filters }), signal),
+    close: client.close,
+  }
+}
+
+async function orUndefined<T>(task: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await task()
+  } catch (error) {
+    if (error instanceof EngineError && error.statusCode === 404) return undefined
+    throw error
+  }
+}
