@@ -52,6 +52,21 @@ export const authentication = defineCodes('Authentication', ['AUTH', 'OAUTH', 'G
     labels: { method: 'string', username: 'string?' },
     seed: false,
   },
+  AUTH_BUSY: {
+    level: 'warning',
+    says: 'Too many passwords are being checked to check that of user {username}.',
+    doc: 'More people try to log in with passwords of `auth.users` than the machine can check, which is made expensive on purpose. Nothing is said about the password; the user may try again. Seen often, it is a sign of somebody guessing passwords: lower `ssh.maxStartups`.',
+    user: 'Authentication is not available, try again later',
+    labels: { username: 'string' },
+    seed: false,
+  },
+  AUTH_KEY_UNUSABLE: {
+    level: 'warning',
+    says: 'A key of user {username} in `auth.users` cannot be used.',
+    doc: 'A line of `authorizedKeys` holds a key that is not supported (a type that is out of use, RSA with less than 2048 bits). The cause is in parentheses. Nobody gets in with that key; the other keys work.',
+    labels: { username: 'string' },
+    seed: false,
+  },
   AUTH_CONFIG_ERROR: {
     level: 'crit',
     says: 'Authentication cannot be set up.',

@@ -1,0 +1,15 @@
+/** The innermost `Connection`: knows no way to log in, and opens the room for whoever a layer let in. */
+import { fault } from '../../shared/codes/fault.ts'
+import { enterRoom } from '../backends/session.ts'
+import type { Backend, Connection, Peer } from '../ports.ts'
+
+export const core = (backend: Backend, peer: Peer): Connection => ({
+  methods: [],
+  authenticate: async (username, { method }) => ({
+    outcome: 'unavailable',
+    fault: fault('AUTH_DISABLED', { method, username }),
+  }),
+  enter: (member, signal) => enterRoom(backend, { peer, member }, signal),
+  // The session is disposed by whoever entered; a connection without one owns nothing.
+  [Symbol.asyncDispose]: async () => undefined,
+})

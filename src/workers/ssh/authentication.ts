@@ -1,0 +1,189 @@
+/**
+ * The user authentication protocol (RFC 4252) until it has let a user in: attempts strictly one after the other, in the
+ * order of their arrival. The methods' own decisions are the port's (`Connection.authenticate`).
+ */
+import { asFault, describeCause, fault } from '../../shared/codes/fault.ts'
+import type { Attempt, AuthVerdict, Member } from '../ports.ts'
+import { sshString } from './blob.ts'
+import type { Link } from './link.ts'
+import {
+  decodeUserauthRequest,
+  type Proof,
+  type UserauthRequest,
+  userauthBanner,
+  userauthFailure,
+  userauthPkOk,
+  userauthSuccess,
+} from './messages.ts'
+import { disconnect, message } from './numbers.ts'
+import { pause } from './reading.ts'
+import { signatureAlgorithms, verifyUserSignature } from './user-key.ts'
+
+/** Messages that may wait for the attempt that is being decided; then reading stops. */
+const mostWaiting = 4
+/** Of one connection. Accepted key queries do not count as failures, but nobody has this many keys. */
+const mostRequests = 100
+
+/** The `method` labels of logs since ContainerSSH 0.4. */
+const labels: Readonly<Record<string, string>> = { publickey: 'public key' }
+
+export class Authentication {
+  readonly #link: Link
+  readonly #sessionId: Uint8Array
+  #requests = 0
+  #failures = 0
+  #deciding = false
+  /** Copies. */
+  #waiting: Buffer[] = []
+
+  constructor(link: Link, sessionId: Uint8Array) {
+    this.#link = link
+    this.#sessionId = sessionId
+  }
+
+  message(payload: Buffer): void {
+    // A copy in both cases: the password and the key are still needed when the transport uses its buffer again.
+    const copy = Buffer.from(payload)
+    if (!this.#deciding) {
+      this.#take(copy)
+      return
+    }
+    this.#waiting.push(copy)
+    if (this.#waiting.length >= mostWaiting) this.#link.reading.pause(pause.attempts)
+  }
+
+  #take(payload: Buffer): void {
+    const number = payload[0] ?? 0
+    // RFC 4252 section 6: higher numbers are for after the login.
+    if (number >= message.globalRequest) {
+      this.#link.protocolError(`message ${number} before authentication`)
+      return
+    }
+    if (number !== message.userauthRequest) return
+    const request = decodeUserauthRequest(payload)
+    if (request === undefined) {
+      this.#link.protocolError('malformed authentication request')
+      return
+    }
+    this.#deciding = true
+    void this.#decide(request, payload)
+  }
+
+  async #decide(request: UserauthRequest, payload: Buffer): Promise<void> {
+    const link = this.#link
+    if (this.#requests++ === 0 && link.settings.banner !== '') link.answer(userauthBanner(link.settings.banner))
+    if (request.service !== 'ssh-connection') return link.disconnect(disconnect.serviceNotAvailable, 'unknown service')
+    const user = request.user
+    const verdict =
+      user === undefined
+        ? refused('', 'the user name is not UTF-8')
+        : await this.#attempt(user, request).catch(unavailable)
+    payload.fill(0)
+    if (link.over) return
+    if (verdict === 'may sign') return this.#next()
+    if (verdict.outcome === 'success') return this.#succeed(user ?? '', verdict.member, request.method.kind)
+    this.#fail(user ?? '(not UTF-8)', request, verdict)
+    if (!link.over) this.#next()
+  }
+
+  /** `may sign`: the key would do, and the client has been told. */
+  async #attempt(user: string, { method }: UserauthRequest): Promise<AuthVerdict | 'may sign'> {
+    const { port, signal } = this.#link
+    switch (method.kind) {
+      case 'none':
+        return port.authenticate(user, { method: 'none' }, signal)
+      case 'password':
+        return port.authenticate(user, { method: 'password', password: method.password }, signal)
+      case 'publickey':
+        return this.#publicKey(user, method.algorithm, method.blob, method.proof)
+      case 'password-change':
+        return refused(user, 'passwords cannot be changed here')
+      case 'malformed':
+        return refused(user, 'malformed request')
+      case 'other':
+        return this.#otherMethod(user, method.name)
+    }
+  }
+
+  #otherMethod(user: string, method: string): AuthVerdict {
+    const disabled = method === 'keyboard-interactive' || method === 'gssapi-with-mic'
+    const why = fault(disabled ? 'AUTH_DISABLED' : 'AUTH_NOT_SUPPORTED', { method, username: user })
+    this.#link.log.with({ module: 'auth' }).fault(why)
+    return { outcome: 'unavailable', fault: why }
+  }
+
+  async #publicKey(
+    user: string,
+    algorithm: string,
+    blob: Buffer,
+    proof: Proof | undefined,
+  ): Promise<AuthVerdict | 'may sign'> {
+    const { port, signal } = this.#link
+    if (!signatureAlgorithms.includes(algorithm))
+      return refused(user, `signature algorithm ${algorithm} is not supported`)
+    const attempt: Attempt = { method: 'publickey', algorithm, blob, signed: proof !== undefined }
+    if (proof !== undefined) {
+      // Before anything else looks at the attempt: what was not signed was never said.
+      const signed = Buffer.concat([sshString(this.#sessionId), proof.signed])
+      if (!verifyUserSignature(algorithm, blob, signed, proof.signature))
+        return refused(user, 'the signature is not valid')
+      return port.authenticate(user, attempt, signal)
+    }
+    const verdict = await port.authenticate(user, attempt, signal)
+    if (verdict.outcome !== 'success') return verdict
+    if (!this.#link.over) this.#link.answer(userauthPkOk(algorithm, blob))
+    return 'may sign'
+  }
+
+  #succeed(user: string, member: Member, kind: string): void {
+    const link = this.#link
+    const method = labels[kind] ?? kind
+    link.log.emit('SSH_AUTH_SUCCESSFUL', {
+      username: user,
+      method,
+      authenticatedUsername: member.authenticatedUsername,
+    })
+    link.wire.send(userauthSuccess())
+    link.reading.resume(pause.attempts)
+    link.authenticated(member, method, this.#waiting)
+  }
+
+  #fail(user: string, request: UserauthRequest, verdict: Refusal): void {
+    const link = this.#link
+    const kind = 'name' in request.method ? request.method.name : request.method.kind
+    const method = labels[kind] ?? kind
+    link.failures.push(`${method}: ${describeCause(verdict.fault)}`)
+    // Everybody begins with `none`, to learn the methods: no failure, and nothing to tell (OpenSSH: the first is free).
+    const first = kind === 'none' && this.#requests === 1
+    if (!first) this.#failures++
+    if (kind !== 'none') {
+      const code = verdict.outcome === 'failure' ? 'SSH_AUTH_FAILED' : 'SSH_AUTH_UNAVAILABLE'
+      link.log.emit(code, { username: user, method, reason: verdict.fault.code }, { cause: verdict.fault })
+    }
+    if (this.#failures >= link.settings.maxAuthTries || this.#requests >= mostRequests) {
+      link.disconnect(disconnect.tooManyFailures, 'Too many authentication failures')
+      return
+    }
+    link.answer(userauthFailure(link.port.methods))
+  }
+
+  #next(): void {
+    this.#deciding = false
+    while (!this.#deciding && !this.#link.over) {
+      const payload = this.#waiting.shift()
+      if (payload === undefined) {
+        this.#link.reading.resume(pause.attempts)
+        return
+      }
+      this.#take(payload)
+    }
+  }
+}
+
+type Refusal = Exclude<AuthVerdict, { outcome: 'success' }>
+const refused = (username: string, reason: string): Refusal => ({
+  outcome: 'failure',
+  fault: fault('AUTH_FAILED', { username, reason }, { cause: reason }),
+})
+/** A method whose decision failed: a bug or a backend that is out of order, never a reason to let somebody in. */
+const unavailable = (error: unknown): Refusal => ({ outcome: 'unavailable', fault: asFault(error) })

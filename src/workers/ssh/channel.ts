@@ -1,0 +1,143 @@
+/**
+ * A session channel (RFC 4254 section 6): requests become values for the port, strictly one after the other, each
+ * answered before the next is looked at; at the end output, EOF, exit status and CLOSE go out in this order.
+ */
+import { asFault } from '../../shared/codes/fault.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Channel, ChannelId, Exit, Stdio, Verdict } from '../ports.ts'
+import { ChannelEnd } from './channel-end.ts'
+import type { ConnectionService } from './connection.ts'
+import { channelMessage } from './messages.ts'
+import { message } from './numbers.ts'
+import type { PeerEnd } from './output.ts'
+import { type DecodedRequest, exitRequest } from './requests.ts'
+import { stdioOf } from './stdio.ts'
+
+/** Requests of one channel that may wait for the one at work; then reading stops. */
+const mostWaiting = 32
+
+const terminate: DecodedRequest = {
+  recipient: 0,
+  type: 'signal',
+  wantReply: false,
+  request: { kind: 'signal', name: 'TERM' },
+}
+
+export class SessionChannel extends ChannelEnd {
+  readonly #port: Channel
+  readonly #stdio: Stdio
+  #waiting: DecodedRequest[] = []
+  #working = false
+  #running = false
+  /** Undefined: not known yet. `lost`: it never will be. */
+  #exit: Exit | 'lost' | undefined
+
+  constructor(service: ConnectionService, id: ChannelId, peer: PeerEnd, log: Log, port: Channel) {
+    super(service, id, peer, log)
+    this.#port = port
+    this.#stdio = stdioOf(this.input, this.output)
+  }
+
+  request(request: DecodedRequest): void {
+    const waiting = this.#waiting
+    // Only the last size of a window that is being dragged counts.
+    if (!request.wantReply && isResize(request) && isResize(waiting.at(-1))) waiting.pop()
+    waiting.push(request)
+    if (!this.#working) void this.#work()
+    else if (waiting.length >= mostWaiting) this.service.requestsWaiting(this)
+  }
+
+  /** Asks the program to end, also one that is just being started. */
+  stop(): void {
+    if (this.#running || this.#working) this.request(terminate)
+    else this.close()
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true
+    for (let next = this.#waiting.shift(); next !== undefined && this.open; next = this.#waiting.shift()) {
+      await this.#serve(next)
+      if (this.#waiting.length < mostWaiting) this.service.requestsServed(this)
+    }
+    this.#working = false
+  }
+
+  async #serve({ type, wantReply, request }: DecodedRequest): Promise<void> {
+    if (request === undefined) {
+      this.log.emit('SSH_DECODE_FAILED', { RequestType: type })
+      return this.#reply(type, wantReply, false)
+    }
+    // No line for requests that nobody knows, nor for our own.
+    const log = request.kind === 'unknown' || request === terminate.request ? undefined : this.log
+    log?.emit('SSH_CHANNEL_REQUEST', { RequestType: type })
+    let verdict: Verdict
+    try {
+      verdict = await this.#port.request(request, this.#stdio)
+    } catch (error) {
+      verdict = { accepted: false, fault: asFault(error) }
+    }
+    if (verdict.accepted) {
+      log?.emit('SSH_CHANNEL_REQUEST_SUCCESSFUL', { RequestType: type })
+    } else {
+      const { fault } = verdict
+      log?.emit('SSH_CHANNEL_REQUEST_FAILED', { RequestType: type, reason: fault.code }, { cause: fault })
+    }
+    this.#reply(type, wantReply, verdict.accepted)
+    if (verdict.accepted && (request.kind === 'shell' || request.kind === 'exec' || request.kind === 'subsystem')) {
+      this.#watch()
+    }
+  }
+
+  #reply(type: string, wantReply: boolean, success: boolean): void {
+    if (!wantReply) return
+    if (!this.open) {
+      this.log.emit('SSH_REPLY_SEND_FAILED', { RequestType: type })
+      return
+    }
+    const number = success ? message.channelSuccess : message.channelFailure
+    this.service.link.answer(channelMessage(number, this.output.recipient))
+  }
+
+  #watch(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#port.exit.then(
+      (exit) => this.#ended(exit),
+      (error: unknown) => {
+        if (this.open) this.log.emit('SSH_EXIT_CODE_FAILED', {}, { cause: error })
+        this.#ended('lost')
+      },
+    )
+  }
+
+  #ended(exit: Exit | 'lost'): void {
+    if (!this.open) return
+    this.#exit = exit
+    this.#stdio.stdout.end()
+    this.#stdio.stderr.end()
+    if (this.sentEof) this.#farewell(exit)
+  }
+
+  protected outputComplete(): void {
+    if (this.#exit !== undefined) this.#farewell(this.#exit)
+  }
+
+  #farewell(exit: Exit | 'lost'): void {
+    if (!this.open) return
+    if (exit !== 'lost') {
+      this.send(exitRequest(this.output.recipient, exit))
+      if (exit.kind === 'status') this.log.emit('SSH_EXIT', { exitCode: exit.code })
+      else this.log.emit('SSH_EXIT_SIGNAL', { signal: exit.name, coreDumped: exit.coreDumped })
+    }
+    this.close()
+  }
+
+  protected async release(): Promise<void> {
+    this.#waiting = []
+    this.service.requestsServed(this)
+    await this.#port[Symbol.asyncDispose]()
+  }
+}
+
+const isResize = (request: DecodedRequest | undefined): boolean =>
+  request?.request?.kind === 'window-change' && !request.wantReply

@@ -1,0 +1,217 @@
+/**
+ * The connection protocol (RFC 4254) from USERAUTH_SUCCESS on: which channel a message is for, and which channels there
+ * are. How channels come into being is in `opening.ts`.
+ */
+import { asFault, type Fault } from '../../shared/codes/fault.ts'
+import type { Session } from '../ports.ts'
+import { Budget } from './budget.ts'
+import type { SessionChannel } from './channel.ts'
+import type { ChannelEnd } from './channel-end.ts'
+import { GlobalRequests } from './global.ts'
+import type { Link } from './link.ts'
+import { disconnect, maximumPacketBytes, message } from './numbers.ts'
+import { Opening } from './opening.ts'
+import { Turns } from './output.ts'
+import { pause } from './reading.ts'
+import { decodeChannelRequest } from './requests.ts'
+
+/** Receive windows of one connection beyond the first 64 KiB of each channel. */
+const connectionWindowBytes = 4 * 1024 * 1024
+
+export class ConnectionService {
+  readonly link: Link
+  readonly turns: Turns
+  readonly budget: Budget
+  /** By our number. */
+  readonly channels = new Map<number, ChannelEnd>()
+  readonly #globals: GlobalRequests
+  readonly #opening: Opening
+  /** Channels whose requests pile up. */
+  #overloaded: Set<SessionChannel> | undefined
+  /** Ports of closed channels that are still being disposed. */
+  readonly #releases = new Set<Promise<void>>()
+  #stopping = false
+
+  constructor(link: Link) {
+    this.link = link
+    this.turns = new Turns(link.wire)
+    this.budget = new Budget(connectionWindowBytes, link.house.budget)
+    this.#globals = new GlobalRequests(link)
+    this.#opening = new Opening(this)
+  }
+
+  /** Channels that exist or whose program is still being ended. */
+  get size(): number {
+    return this.channels.size + this.#releases.size
+  }
+  get noMoreSessions(): boolean {
+    return this.#globals.noMoreSessions
+  }
+  get stopping(): boolean {
+    return this.#stopping || this.link.house.stopping
+  }
+
+  serve(session: Session): void {
+    this.#opening.serve(session)
+    this.#stopIfIdle()
+  }
+
+  /** The backend turned the user away: the first channel open is refused with the reason, then the connection ends. */
+  refuse(fault: Fault): void {
+    this.#opening.refuse(fault)
+  }
+
+  message(payload: Buffer): void {
+    const number = payload[0]
+    if (number === message.channelData) {
+      this.#data(payload)
+      return
+    }
+    switch (number) {
+      case message.globalRequest:
+        this.#globals.message(payload)
+        return
+      case message.channelOpen:
+        this.#opening.message(payload)
+        return
+      case message.channelWindowAdjust:
+        this.#adjust(payload)
+        return
+      case message.channelExtendedData:
+        this.#extendedData(payload)
+        return
+      case message.channelRequest:
+        this.#request(payload)
+        return
+      case message.channelEof:
+        this.#find(payload, 5)?.input.end()
+        return
+      case message.channelClose:
+        this.#closed(payload)
+        return
+      default:
+        // Answers to our keepalive, and what RFC 4252 section 5.3 tells us to ignore after the login.
+        return
+    }
+  }
+
+  drain(): void {
+    this.turns.run()
+  }
+
+  /** The channel that the message is for. Undefined: the message was wrong, and the connection has been ended. */
+  #find(payload: Buffer, length: number): ChannelEnd | undefined {
+    if (payload.length !== length) {
+      this.link.protocolError(`malformed message ${payload[0]}`)
+      return undefined
+    }
+    return this.#channel(payload)
+  }
+
+  #channel(payload: Buffer): ChannelEnd | undefined {
+    const channel = payload.length < 5 ? undefined : this.channels.get(payload.readUInt32BE(1))
+    if (channel === undefined) this.link.protocolError(`message ${payload[0]} for a channel that is not open`)
+    return channel
+  }
+
+  #data(payload: Buffer): void {
+    const channel = this.#channel(payload)
+    if (channel === undefined) return
+    const length = payload.length - 9
+    if (length < 0 || payload.readUInt32BE(5) !== length) {
+      this.link.protocolError('malformed channel data')
+      return
+    }
+    if (length > maximumPacketBytes) {
+      this.link.protocolError('a packet larger than announced')
+      return
+    }
+    if (!channel.input.receive(payload.subarray(9))) this.link.protocolError('more data than the window allows')
+  }
+
+  /** RFC 4254 section 5.2 defines none from client to server: the bytes count, nobody gets them. */
+  #extendedData(payload: Buffer): void {
+    const channel = this.#channel(payload)
+    if (channel === undefined) return
+    const length = payload.length - 13
+    if (length < 0 || payload.readUInt32BE(9) !== length) {
+      this.link.protocolError('malformed extended data')
+      return
+    }
+    if (!channel.input.discard(length)) this.link.protocolError('more data than the window allows')
+  }
+
+  #adjust(payload: Buffer): void {
+    if (payload.length !== 9) {
+      this.link.protocolError('malformed window adjust')
+      return
+    }
+    // As in OpenSSH: an adjust that crosses our CLOSE is harmless.
+    const channel = this.channels.get(payload.readUInt32BE(1))
+    if (channel?.output.adjust(payload.readUInt32BE(5)) === false) {
+      this.link.protocolError('a window larger than 2^32-1 bytes')
+    }
+  }
+
+  #request(payload: Buffer): void {
+    const request = decodeChannelRequest(payload)
+    if (request === undefined) {
+      this.link.protocolError('malformed channel request')
+      return
+    }
+    const channel = this.#channel(payload)
+    // Nothing is sent after our CLOSE, so there is nothing to do either.
+    if (channel?.open === true) channel.request(request)
+  }
+
+  #closed(payload: Buffer): void {
+    const channel = this.#find(payload, 5)
+    if (channel === undefined) return
+    this.channels.delete(channel.id)
+    channel.close()
+    this.#stopIfIdle()
+  }
+
+  /** Takes over the end of a channel's port. */
+  releasing(release: Promise<void>): void {
+    const done = release.then(undefined, (error: unknown) => this.link.log.fault(asFault(error), 'error'))
+    this.#releases.add(done)
+    void done.then(() => {
+      this.#releases.delete(done)
+      this.#stopIfIdle()
+    })
+  }
+
+  requestsWaiting(channel: SessionChannel): void {
+    this.#overloaded ??= new Set()
+    this.#overloaded.add(channel)
+    this.link.reading.pause(pause.requests)
+  }
+
+  requestsServed(channel: SessionChannel): void {
+    if (this.#overloaded?.delete(channel) !== true) return
+    if (this.#overloaded.size === 0) this.link.reading.resume(pause.requests)
+  }
+
+  /** No new channels, and every program is asked to end; the connection ends when the last channel has. */
+  stop(): void {
+    this.#stopping = true
+    for (const channel of this.channels.values()) channel.stop()
+    this.#stopIfIdle()
+  }
+
+  #stopIfIdle(): void {
+    if (!this.stopping || this.size > 0 || this.#opening.busy) return
+    this.link.disconnect(disconnect.byApplication, 'server is shutting down')
+  }
+
+  /** The connection is gone: resolves when nothing of its channels is left. */
+  async end(): Promise<void> {
+    this.#opening.end()
+    for (const channel of this.channels.values()) channel.detach()
+    this.channels.clear()
+    while (this.#releases.size > 0 || this.#opening.busy) {
+      await Promise.allSettled([...this.#releases, this.#opening.idle()])
+    }
+  }
+}

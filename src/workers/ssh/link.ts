@@ -1,0 +1,221 @@
+/**
+ * One TCP connection from the hand-over to its end: which phase it is in, what is logged about that, and who is told
+ * what when it is over. The phases themselves are `authentication.ts` and `connection.ts`.
+ */
+import { asFault } from '../../shared/codes/fault.ts'
+import type { Config } from '../../shared/config/index.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Connection, Member, Peer, Session, Verdict } from '../ports.ts'
+import { Authentication } from './authentication.ts'
+import type { Budget } from './budget.ts'
+import { ConnectionService } from './connection.ts'
+import { Keepalive } from './keepalive.ts'
+import { pongFor } from './messages.ts'
+import { disconnect, message } from './numbers.ts'
+import { pause, Reading } from './reading.ts'
+import type { Negotiated, Wire, WireEvents } from './wire.ts'
+
+/** Answers that may wait for a client that does not read, on top of a wire that is full already. */
+const mostUnreadAnswerBytes = 65_536
+/** How long a user whom the backend turned away may take to open the channel on which we can say why. */
+const farewellMs = 5000
+
+/** What all connections of a worker share. */
+export interface House {
+  readonly config: Config
+  /** For receive windows, over all connections. */
+  readonly budget: Budget
+  readonly stopping: boolean
+  /** The layers around the room, for one connection. */
+  admit(peer: Peer): Connection
+  authenticated(link: Link): void
+  /** Everything that belonged to the connection is gone. */
+  ended(link: Link): void
+}
+
+export class Link implements WireEvents {
+  readonly house: House
+  readonly ticket: number
+  readonly wire: Wire
+  readonly reading: Reading
+  readonly port: Connection
+  readonly #peer: { -readonly [K in keyof Peer]: Peer[K] }
+  /** One text per attempt that did not succeed, in order. */
+  readonly failures: string[] = []
+  /** No message is looked at any more. */
+  over = false
+  #phase: Authentication | ConnectionService | undefined
+  #keepalive: Keepalive | undefined
+  #negotiated: Negotiated | undefined
+  #abort: AbortController | undefined
+  /** Login grace, later the time for the farewell. */
+  #timer: NodeJS.Timeout | undefined
+  #session: Promise<Verdict<Session>> | undefined
+  #entered = false
+  /** What we told the client when we ended the connection. */
+  #reason: string | undefined
+  #failed = false
+  #closed = false
+  #unreadAnswerBytes = 0
+
+  constructor(house: House, ticket: number, wire: Wire, peer: Peer) {
+    this.house = house
+    this.ticket = ticket
+    this.wire = wire
+    this.reading = new Reading(wire)
+    this.#peer = { ...peer }
+    this.port = house.admit(this.#peer)
+  }
+
+  get log(): Log {
+    return this.#peer.log
+  }
+  get settings(): Config['ssh'] {
+    return this.house.config.ssh
+  }
+  /** Aborted when the connection is over. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    return this.#abort.signal
+  }
+
+  start(): void {
+    this.log.emit('SSH_CONNECTED', {})
+    this.#timer = setTimeout(expire, this.settings.loginGrace, this, 'the login took too long')
+    this.wire.start(this)
+  }
+
+  ready(negotiated: Negotiated): void {
+    this.#negotiated = negotiated
+    this.#peer.clientVersion = negotiated.clientVersion
+    this.#phase = new Authentication(this, negotiated.sessionId)
+  }
+
+  message(payload: Buffer): void {
+    if (this.over) return
+    this.#keepalive?.heard()
+    const number = payload[0]
+    if (number === message.ping) {
+      this.#pong(payload)
+      return
+    }
+    this.#phase?.message(payload)
+  }
+
+  #pong(payload: Buffer): void {
+    const pong = pongFor(payload)
+    if (pong === undefined) this.protocolError('malformed ping')
+    else this.answer(pong)
+  }
+
+  /** Sends an answer. A client that asks and does not read is not read from any more. */
+  answer(payload: Uint8Array): void {
+    this.wire.send(payload)
+    if (!this.wire.congested) return
+    this.#unreadAnswerBytes += payload.length
+    if (this.#unreadAnswerBytes > mostUnreadAnswerBytes) this.reading.pause(pause.answers)
+  }
+
+  drain(): void {
+    this.#unreadAnswerBytes = 0
+    this.reading.resume(pause.answers)
+    if (this.#phase instanceof ConnectionService) this.#phase.drain()
+  }
+
+  /** RFC 4252 is done. `waiting`: messages that arrived meanwhile. */
+  authenticated(member: Member, method: string, waiting: readonly Buffer[]): void {
+    clearTimeout(this.#timer)
+    const service = new ConnectionService(this)
+    this.#phase = service
+    this.#peer.log = this.log.with({ username: member.username })
+    this.house.authenticated(this)
+    const { clientAliveInterval, clientAliveCountMax } = this.settings
+    if (clientAliveInterval > 0) this.#keepalive = new Keepalive(this, clientAliveInterval, clientAliveCountMax)
+    this.#session = this.#enter(member, method, service)
+    for (const payload of waiting) this.message(payload)
+  }
+
+  async #enter(member: Member, method: string, service: ConnectionService): Promise<Verdict<Session>> {
+    let verdict: Verdict<Session>
+    try {
+      verdict = await this.port.enter(member, this.signal)
+    } catch (error) {
+      verdict = { accepted: false, fault: asFault(error) }
+    }
+    if (this.over) return verdict
+    if (verdict.accepted) {
+      this.#entered = true
+      const { clientVersion, kex, cipherOut } = this.#negotiated ?? {}
+      this.log.emit('SSH_HANDSHAKE_SUCCESSFUL', { method, clientVersion, kex, cipher: cipherOut })
+      service.serve(verdict.value)
+      return verdict
+    }
+    const { fault } = verdict
+    this.log.emit('SSH_BACKEND_REJECTED_HANDSHAKE', { reason: fault.code }, { cause: fault })
+    this.#handshakeFailed(fault.message)
+    this.#timer = setTimeout(expire, farewellMs, this, fault.userText)
+    service.refuse(fault)
+    return verdict
+  }
+
+  protocolError(reason: string): void {
+    if (this.over) return
+    this.log.emit('SSH_PROTOCOL_ERROR', { reason })
+    this.disconnect(disconnect.protocolError, reason)
+  }
+
+  /** Ends the connection with a reason; the transport sees to it that it ends soon. */
+  disconnect(reason: number, description: string): void {
+    if (this.over) return
+    this.over = true
+    this.#reason = description
+    this.wire.disconnect(reason, description)
+  }
+
+  /** Asks every program to end; the connection ends when the last channel has. */
+  stop(): void {
+    if (this.#phase instanceof ConnectionService) this.#phase.stop()
+    else this.disconnect(disconnect.byApplication, 'server is shutting down')
+  }
+
+  closed(error?: Error): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.over = true
+    clearTimeout(this.#timer)
+    this.#keepalive?.stop()
+    const reason = this.#reason ?? error?.message
+    if (!this.#entered) this.#handshakeFailed(reason ?? 'the client disconnected')
+    this.#abort?.abort(new Error(reason ?? 'the client disconnected'))
+    void this.#dispose(reason)
+  }
+
+  #handshakeFailed(reason: string): void {
+    if (this.#failed) return
+    this.#failed = true
+    const cause = this.failures.length === 0 ? undefined : this.failures.join('; ')
+    this.log.emit('SSH_HANDSHAKE_FAILED', { reason }, { cause })
+  }
+
+  /** In reverse order of making: channels, session, connection. */
+  async #dispose(reason: string | undefined): Promise<void> {
+    const phase = this.#phase
+    const session = this.#session
+    this.log.emit('SSH_DISCONNECTED', { reason })
+    try {
+      if (phase instanceof ConnectionService) await phase.end()
+      const verdict = await session
+      if (verdict?.accepted === true) await verdict.value[Symbol.asyncDispose]()
+    } catch (error) {
+      this.log.fault(asFault(error), 'error')
+    }
+    try {
+      await this.port[Symbol.asyncDispose]()
+    } catch (error) {
+      this.log.fault(asFault(error), 'error')
+    }
+    this.house.ended(this)
+  }
+}
+
+const expire = (link: Link, reason: string): void => link.disconnect(disconnect.byApplication, reason)

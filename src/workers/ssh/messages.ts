@@ -1,0 +1,149 @@
+/**
+ * Messages of RFC 4252 and of RFC 4254 section 4 and 5: bytes to typed values and back. A decoder gives `undefined` for
+ * a malformed message, and bytes left over make a message malformed. Buffers in the result are views: copy what is kept.
+ */
+import { Reader, textOf, Writer } from './bytes.ts'
+import { message } from './numbers.ts'
+
+/** RFC 4252 section 5. */
+export interface UserauthRequest {
+  /** Undefined when the bytes are not UTF-8: such a name is refused, never changed into another. */
+  readonly user: string | undefined
+  readonly service: string
+  readonly method: UserauthMethod
+}
+export type UserauthMethod =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'password'; readonly password: Buffer }
+  /** RFC 4252 section 8: the client asks to change the password; the new one is not even read. */
+  | { readonly kind: 'password-change' }
+  | { readonly kind: 'publickey'; readonly algorithm: string; readonly blob: Buffer; readonly proof: Proof | undefined }
+  | { readonly kind: 'other'; readonly name: string }
+  /** The fields of a method that we know do not hold together. */
+  | { readonly kind: 'malformed'; readonly name: string }
+/** What the client signed (RFC 4252 section 7) except for the session id that stands in front of it. */
+export interface Proof {
+  readonly signature: Buffer
+  readonly signed: Buffer
+}
+
+export function decodeUserauthRequest(payload: Buffer): UserauthRequest | undefined {
+  const reader = new Reader(payload, 1)
+  const user = textOf(reader.string())
+  const service = reader.name()
+  const name = reader.name()
+  if (reader.failed) return undefined
+  return { user, service, method: decodeMethod(name, payload, reader) }
+}
+
+function decodeMethod(name: string, payload: Buffer, reader: Reader): UserauthMethod {
+  switch (name) {
+    case 'none':
+      return reader.complete ? { kind: 'none' } : { kind: 'malformed', name }
+    case 'password': {
+      const change = reader.boolean()
+      const password = reader.string()
+      if (change && !reader.failed) return { kind: 'password-change' }
+      return reader.complete ? { kind: 'password', password } : { kind: 'malformed', name }
+    }
+    case 'publickey': {
+      const withSignature = reader.boolean()
+      const algorithm = reader.name()
+      const blob = reader.string()
+      const signed = payload.subarray(0, reader.position)
+      const proof = withSignature ? { signature: reader.string(), signed } : undefined
+      return reader.complete ? { kind: 'publickey', algorithm, blob, proof } : { kind: 'malformed', name }
+    }
+    default:
+      return { kind: 'other', name }
+  }
+}
+
+/** RFC 4252 section 5.1. */
+export const userauthFailure = (methods: readonly string[]): Buffer =>
+  new Writer(message.userauthFailure).string(methods.join(',')).boolean(false).finish()
+/** RFC 4252 section 5.4; the text goes out unchanged, the language tag is empty. */
+export const userauthBanner = (text: string): Buffer =>
+  new Writer(message.userauthBanner).string(text).string('').finish()
+export const userauthSuccess = (): Buffer => new Writer(message.userauthSuccess, 1).finish()
+/** RFC 4252 section 7. */
+export const userauthPkOk = (algorithm: string, blob: Uint8Array): Buffer =>
+  new Writer(message.userauthPkOk).string(algorithm).string(blob).finish()
+
+/** RFC 4254 section 4. */
+export interface GlobalRequest {
+  readonly type: string
+  readonly wantReply: boolean
+  /** What follows, to be decoded by type. */
+  readonly data: Buffer
+}
+export function decodeGlobalRequest(payload: Buffer): GlobalRequest | undefined {
+  const reader = new Reader(payload, 1)
+  const type = reader.name()
+  const wantReply = reader.boolean()
+  return reader.failed ? undefined : { type, wantReply, data: reader.rest() }
+}
+export const globalRequest = (type: string, wantReply: boolean, data?: Uint8Array): Buffer => {
+  const writer = new Writer(message.globalRequest).string(type).boolean(wantReply)
+  return (data === undefined ? writer : writer.raw(data)).finish()
+}
+export const requestSuccess = (): Buffer => new Writer(message.requestSuccess, 1).finish()
+export const requestFailure = (): Buffer => new Writer(message.requestFailure, 1).finish()
+
+/** RFC 4254 section 5.1. */
+export interface ChannelOpen {
+  readonly type: string
+  /** The client's number of the channel. */
+  readonly sender: number
+  readonly windowBytes: number
+  readonly maximumPacket: number
+  /** What follows, to be decoded by type. */
+  readonly data: Buffer
+}
+export function decodeChannelOpen(payload: Buffer): ChannelOpen | undefined {
+  const reader = new Reader(payload, 1)
+  const open = {
+    type: reader.name(),
+    sender: reader.uint32(),
+    windowBytes: reader.uint32(),
+    maximumPacket: reader.uint32(),
+  }
+  return reader.failed ? undefined : { ...open, data: reader.rest() }
+}
+export const channelOpen = (open: ChannelOpen): Buffer =>
+  new Writer(message.channelOpen)
+    .string(open.type)
+    .uint32(open.sender)
+    .uint32(open.windowBytes)
+    .uint32(open.maximumPacket)
+    .raw(open.data)
+    .finish()
+
+export const channelOpenConfirmation = (
+  recipient: number,
+  sender: number,
+  windowBytes: number,
+  maximumPacket: number,
+): Buffer =>
+  new Writer(message.channelOpenConfirmation)
+    .uint32(recipient)
+    .uint32(sender)
+    .uint32(windowBytes)
+    .uint32(maximumPacket)
+    .finish()
+export const channelOpenFailure = (recipient: number, reason: number, description: string): Buffer =>
+  new Writer(message.channelOpenFailure).uint32(recipient).uint32(reason).string(description).string('').finish()
+
+/** EOF, CLOSE, SUCCESS and FAILURE: the recipient and nothing else. */
+export const channelMessage = (messageNumber: number, recipient: number): Buffer =>
+  new Writer(messageNumber, 5).uint32(recipient).finish()
+/** RFC 4254 section 5.2. */
+export const windowAdjust = (recipient: number, bytes: number): Buffer =>
+  new Writer(message.channelWindowAdjust, 9).uint32(recipient).uint32(bytes).finish()
+
+/** OpenSSH PROTOCOL section 1.9; `data` of the PING comes back. Undefined when malformed. */
+export function pongFor(payload: Buffer): Buffer | undefined {
+  const reader = new Reader(payload, 1)
+  const data = reader.string()
+  return reader.complete ? new Writer(message.pong).string(data).finish() : undefined
+}
