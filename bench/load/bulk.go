@@ -19,6 +19,8 @@ type bulkResult struct {
 	Seconds float64 `json:"seconds"`
 	// 1 MB is 1,000,000 bytes.
 	MBPerSecond float64 `json:"mbPerSecond"`
+	// CPU time of this generator.
+	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
 // bulk runs `stream` on as many connections as asked for; logging in is not part of the time.
@@ -55,7 +57,7 @@ func bulk(name string, args []string, stream func(session *ssh.Session, command 
 		client.Close()
 	}
 	total := *bytes * int64(*streams)
-	return print(bulkResult{total, seconds, float64(total) / seconds / 1e6})
+	return print(bulkResult{total, seconds, float64(total) / seconds / 1e6, cpuSeconds()})
 }
 
 func down(args []string) error {

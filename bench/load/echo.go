@@ -13,6 +13,8 @@ type echoResult struct {
 	Active    int     `json:"active"`
 	Idle      int     `json:"idle"`
 	LatencyUs latency `json:"latencyUs"`
+	// CPU time of this generator.
+	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
 // terminal is one connection with a program that echoes.
@@ -74,7 +76,7 @@ func echo(args []string) error {
 	for _, client := range clients {
 		client.Close()
 	}
-	return print(echoResult{*active, *quiet, latencies(times)})
+	return print(echoResult{*active, *quiet, latencies(times), cpuSeconds()})
 }
 
 func start(client *ssh.Client, command string) (*terminal, error) {

@@ -12,6 +12,8 @@ type execResult struct {
 	PerSecond float64 `json:"perSecond"`
 	// One channel: open, exec, exit status, close. With -reconnect: connect and login too.
 	LatencyUs latency `json:"latencyUs"`
+	// CPU time of this generator.
+	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
 func execute(args []string) error {
@@ -53,7 +55,7 @@ func execute(args []string) error {
 		return err
 	}
 	seconds := time.Since(begin).Seconds()
-	return print(execResult{*count, seconds, float64(*count) / seconds, latencies(times)})
+	return print(execResult{*count, seconds, float64(*count) / seconds, latencies(times), cpuSeconds()})
 }
 
 func onceOver(target *target, command string) error {

@@ -11,6 +11,8 @@ type loginResult struct {
 	PerSecond float64 `json:"perSecond"`
 	// From connect() to the reply to a first global request.
 	LatencyUs latency `json:"latencyUs"`
+	// CPU time of this generator.
+	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
 func login(args []string) error {
@@ -37,5 +39,5 @@ func login(args []string) error {
 		return err
 	}
 	seconds := time.Since(begin).Seconds()
-	return print(loginResult{*count, seconds, float64(*count) / seconds, latencies(times)})
+	return print(loginResult{*count, seconds, float64(*count) / seconds, latencies(times), cpuSeconds()})
 }

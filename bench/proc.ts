@@ -1,0 +1,74 @@
+/** What /proc says about a server: all of its processes, their CPU time and their memory. Linux only. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+
+/** USER_HZ: the unit of /proc/PID/stat; 100 on every Linux that Node runs on (proc(5), `getconf CLK_TCK`). */
+const tickMs = 10
+
+interface Stat {
+  readonly pid: number
+  readonly parent: number
+  /** User and system time of the process and of its children that were waited for, in ms. */
+  readonly cpuMs: number
+}
+
+/** Fields of /proc/PID/stat after the command name, which may contain blanks and parentheses. */
+function stat(pid: number): Stat | undefined {
+  let text: string
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch {
+    // It ended between the listing and now.
+    return undefined
+  }
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const at = (index: number): number => Number(fields[index])
+  // man proc_pid_stat: (4) ppid, (14) utime, (15) stime, (16) cutime, (17) cstime; `fields` begins with (3).
+  return { pid, parent: at(1), cpuMs: (at(11) + at(12) + at(13) + at(14)) * tickMs }
+}
+
+/** A process and all of its descendants. */
+function tree(root: number): Stat[] {
+  const children = new Map<number, Stat[]>()
+  const found: Stat[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const one = stat(Number(name))
+    if (one === undefined) continue
+    if (one.pid === root) found.push(one)
+    const siblings = children.get(one.parent)
+    if (siblings === undefined) children.set(one.parent, [one])
+    else siblings.push(one)
+  }
+  for (let next = 0; next < found.length; next++) found.push(...(children.get(found[next]?.pid ?? 0) ?? []))
+  return found
+}
+
+/**
+ * CPU time in ms that the server has used so far: living processes and dead ones. A child's time moves into its parent's
+ * when it is waited for, so nothing is counted twice.
+ */
+export const cpuMs = (root: number): number => tree(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0)
+
+export const processCount = (root: number): number => tree(root).length
+
+/**
+ * Resident memory in kB, shared pages divided among those who share them (PSS). Without the kernel's own part: socket
+ * buffers, page tables, task structures.
+ */
+export function pssKb(root: number): number {
+  let sum = 0
+  for (const { pid } of tree(root)) {
+    try {
+      sum += Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0)
+    } catch {
+      // It ended between the listing and now.
+    }
+  }
+  return sum
+}
+
+/** Time in ms that all cores together spent on anything since the machine started. */
+export function machineBusyMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0)
+}

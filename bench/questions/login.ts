@@ -1,0 +1,51 @@
+import { runLoad, targetFlags } from '../load.ts'
+import { costOf, type Figures, interleave } from '../measure.ts'
+import { type Bench, otherShare, type Question, type Row, rowsOf, withServers } from '../question.ts'
+import type { Method, Server } from '../server.ts'
+
+/** sshd takes thirty times as long; each side works for about a second per round. */
+const counts: Readonly<Record<string, number>> = { ours: 1500, sshd: 100 }
+/** Verifying a password is meant to be slow. */
+const passwordCount = 40
+const parallel = 8
+
+async function measure(bench: Bench, server: Server, method: Method): Promise<Figures> {
+  const full = method === 'password' ? passwordCount : (counts[server.name] ?? 100)
+  const count = bench.quick ? Math.ceil(full / 5) : full
+  const flags = [...targetFlags(server, method), '-count', `${count}`, '-parallel', `${parallel}`]
+  flags.push('-kex', 'curve25519-sha256', '-hostkey', 'ssh-ed25519')
+  const cost = await costOf(server, bench.signal, () => runLoad(bench.load, 'login', flags, bench.signal))
+  return {
+    cpuMs: cost.serverCpuMs / count,
+    perSecond: cost.result.perSecond,
+    p50: cost.result.latencyUs.p50 / 1000,
+    p99: cost.result.latencyUs.p99 / 1000,
+    [otherShare]: cost.otherShare,
+  }
+}
+
+export const login: Question = {
+  name: 'login',
+  title: 'Handshake and login',
+  about:
+    'TCP connect, curve25519 key exchange, ed25519 host key, authentication, one global request and its reply; 8 at a time, ' +
+    'each on a new connection. A password costs what the hash is meant to cost: sshd checks SHA-512-crypt here, we our own.',
+  run: (bench) =>
+    withServers(bench, async (servers) => {
+      const rows: Row[] = []
+      for (const method of ['key', 'password'] as const) {
+        const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: 1 }
+        const samples = await interleave(servers, rounds, (server) => measure(bench, server, method))
+        const how = method === 'key' ? 'ed25519 key' : 'password'
+        rows.push(
+          ...rowsOf(samples, [
+            { figure: 'cpuMs', label: `server CPU, ${how}`, unit: 'ms', ...(method === 'key' && { target: 1 / 15 }) },
+            { figure: 'perSecond', label: `logins per second, ${how}`, unit: '/s', better: 'higher' },
+            { figure: 'p50', label: `time p50, ${how}`, unit: 'ms' },
+            { figure: 'p99', label: `time p99, ${how}`, unit: 'ms' },
+          ]),
+        )
+      }
+      return { rows, notes: [] }
+    }),
+}

@@ -1,0 +1,111 @@
+/**
+ * A room without a container: its programs are a source, a sink and an echo. What is left is the cost of the daemon
+ * itself. Commands: `source BYTES`, `sink`, `echo`, `true`; a shell echoes.
+ */
+import { type Fault, fault } from '../src/shared/codes/fault.ts'
+import type { Backend, Exit, Program, Running, Sandbox, Stdio } from '../src/workers/ports.ts'
+
+/** As much as one packet of RFC 4253 section 6.1 carries; the daemon splits as it needs. */
+const zeros = new Uint8Array(32 * 1024)
+
+interface Act {
+  readonly exit: Promise<Exit>
+  /** Ends the program; its streams are nobody's concern any more. */
+  stop(): void
+}
+const success: Exit = { kind: 'status', code: 0 }
+
+/** Ends the output streams, then the program; only the first end counts. */
+function ending(stdio: Stdio): { exit: Promise<Exit>; end(exit: Exit): void } {
+  const { promise, resolve } = Promise.withResolvers<Exit>()
+  const end = (exit: Exit): void => {
+    stdio.stdout.end()
+    stdio.stderr.end()
+    resolve(exit)
+  }
+  return { exit: promise, end }
+}
+
+/** Writes `bytes` zeros as fast as they are taken, then ends. */
+function source(stdio: Stdio, bytes: number, last: Exit = success): Act {
+  const { exit, end } = ending(stdio)
+  let left = bytes
+  const pump = (): void => {
+    while (left > 0) {
+      const piece = left >= zeros.length ? zeros : zeros.subarray(0, left)
+      left -= piece.length
+      if (!stdio.stdout.write(piece)) return
+    }
+    end(last)
+  }
+  stdio.stdout.onDrain(pump)
+  // Not before run() has returned: a program's first output comes after the news that it runs.
+  setImmediate(pump)
+  const stop = (): void => {
+    left = 0
+    end(success)
+  }
+  return { exit, stop }
+}
+
+/** Takes everything and ends with it. */
+function sink(stdio: Stdio): Act {
+  const { exit, end } = ending(stdio)
+  stdio.stdin.into({ write: () => true, onDrain: () => undefined, end: () => end(success) })
+  return { exit, stop: () => end(success) }
+}
+
+/** Sends everything back; asks its source to stop while the way back is full. */
+function echo(stdio: Stdio): Act {
+  const { exit, end } = ending(stdio)
+  stdio.stdin.into({
+    write: (bytes) => stdio.stdout.write(bytes),
+    onDrain: (listener) => stdio.stdout.onDrain(listener),
+    end: () => end(success),
+  })
+  return { exit, stop: () => end(success) }
+}
+
+function act({ what }: Program, stdio: Stdio): Act {
+  if (what.kind === 'shell') return echo(stdio)
+  const [name, argument] = (what.kind === 'exec' ? what.command : '').split(' ')
+  switch (name) {
+    case 'source':
+      return source(stdio, Number(argument))
+    case 'sink':
+      return sink(stdio)
+    case 'echo':
+      return echo(stdio)
+    case 'true':
+      return source(stdio, 0)
+    default:
+      return source(stdio, 0, { kind: 'status', code: 127 })
+  }
+}
+
+async function run(program: Program, stdio: Stdio): Promise<Running> {
+  const { exit, stop } = act(program, stdio)
+  return {
+    exit,
+    resize: async () => undefined,
+    signal: async () => stop(),
+    [Symbol.asyncDispose]: async () => stop(),
+  }
+}
+
+const refusal = (): Fault => fault('UNKNOWN_ERROR', {})
+
+const sandbox: Sandbox = {
+  run,
+  dial: () => Promise.reject(refusal()),
+  [Symbol.asyncDispose]: async () => undefined,
+}
+
+/** The room; it owns nothing, so nothing is left behind by a dead instance. */
+export const openBenchRoom = async (): Promise<Backend & { reap(): Promise<number> }> => ({
+  name: 'bench',
+  faults: { alreadyRunning: refusal, notRunning: refusal, notSupported: refusal },
+  open: async () => sandbox,
+  reap: async () => 0,
+  [Symbol.asyncDispose]: async () => undefined,
+})

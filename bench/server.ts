@@ -1,0 +1,47 @@
+/** A server under load, as the questions see it. */
+export type Method = 'key' | 'password'
+
+export interface Server extends AsyncDisposable {
+  /** Column heading: `ours`, `sshd`. */
+  readonly name: string
+  /** Root of the process tree. */
+  readonly pid: number
+  /** host:port. */
+  readonly address: string
+  /** Flags of the load generator that log in. */
+  login(method: Method): readonly string[]
+  /** Commands that all servers understand in the same way; `{bytes}` in `source` is replaced by the generator. */
+  readonly commands: Commands
+  /** One line for the report. */
+  readonly about: string
+}
+
+export interface Commands {
+  /** Sends `{bytes}` zero bytes. */
+  readonly source: string
+  /** Takes everything. */
+  readonly sink: string
+  readonly echo: string
+  readonly true: string
+}
+
+/** Files, names and secrets that are made anew for each run. */
+export interface Credentials {
+  /** A scratch directory that only we can list. */
+  readonly directory: string
+  readonly user: string
+  readonly password: string
+  /** ed25519, OpenSSH format. */
+  readonly keyFile: string
+  readonly publicKey: string
+  /** ed25519, OpenSSH format. */
+  readonly hostKeyFile: string
+}
+
+/** Starts a server for one question; disposal ends all of its processes. */
+export type Start = (credentials: Credentials, signal: AbortSignal) => Promise<Server>
+
+export const loginFlags =
+  ({ user, password, keyFile }: Credentials) =>
+  (method: Method): readonly string[] =>
+    method === 'key' ? ['-user', user, '-key', keyFile] : ['-user', user, '-password', password]

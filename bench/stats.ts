@@ -1,0 +1,28 @@
+/** Medians and spreads of small samples. */
+
+export interface Summary {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  readonly samples: readonly number[]
+}
+
+export function summarize(samples: readonly number[]): Summary {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const at = (index: number): number => sorted[index] ?? Number.NaN
+  const middle = sorted.length / 2
+  const median = sorted.length % 2 === 1 ? at(Math.floor(middle)) : (at(middle - 1) + at(middle)) / 2
+  return { median, min: at(0), max: at(sorted.length - 1), samples }
+}
+
+/**
+ * The ratio of the medians, with the smallest and the largest ratio of two samples of the same round as its spread:
+ * what disturbed one round disturbed both sides of it.
+ */
+export function ratio(ours: readonly number[], theirs: readonly number[]): Summary {
+  const pairs = ours.map((value, round) => value / (theirs[round] ?? Number.NaN)).filter(Number.isFinite)
+  return { ...summarize(pairs), median: summarize(ours).median / summarize(theirs).median }
+}
+
+/** Half of the range over the median: 0.1 reads "plus or minus 10 %". */
+export const spread = ({ median, min, max }: Summary): number => (max - min) / 2 / median

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { cpuMs, processCount, pssKb } from '../../bench/proc.ts'
+
+const burn = 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'
+const childOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1'))
+
+describe('what /proc says about a server', () => {
+  test('the CPU time of children that are dead and waited for is counted', async () => {
+    const server = spawn('sh', ['-c', `sh -c '${burn}'; echo done; read line`], { stdio: ['pipe', 'pipe', 'inherit'] })
+    await once(server.stdout, 'data')
+    assert.ok(cpuMs(server.pid ?? 0) >= 50, `${cpuMs(server.pid ?? 0)} ms`)
+    server.stdin.end()
+    await once(server, 'exit')
+  })
+  test('grandchildren belong to the server, other processes do not', async () => {
+    const server = spawn('sh', ['-c', 'sh -c "sleep 60 & echo up; wait" & wait'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const stranger = spawn('sleep', ['60'], { stdio: 'ignore' })
+    await once(server.stdout, 'data')
+    const child = childOf(server.pid ?? 0)
+    assert.equal(processCount(server.pid ?? 0), 3)
+    assert.ok(pssKb(server.pid ?? 0) > pssKb(child))
+    for (const pid of [childOf(child), child]) process.kill(pid)
+    server.kill()
+    stranger.kill()
+    await once(server, 'exit')
+  })
+  test('a process that does not exist has used nothing', () => {
+    assert.equal(cpuMs(2 ** 22 + 1), 0)
+  })
+})
