@@ -1,0 +1,141 @@
+/**
+ * What the primary and a worker may say to each other, and when. A message that is not in these tables, not allowed in
+ * the worker's phase or not of its shape ends the worker: this is one of the four places where `unknown` becomes typed.
+ *
+ * Adding a row is a security review: a worker parses what strangers send, so take it for hostile.
+ */
+import { isCode } from '../codes/index.ts'
+import type { Config } from '../config/schema.ts'
+import { levels } from '../log/level.ts'
+import type { LogRecord } from '../log.ts'
+
+/** A worker is starting until it has reported `ready`, then serving, and draining once it has been told to. */
+export type Phase = 'starting' | 'serving' | 'draining'
+
+/** Primary to worker. */
+export type Order =
+  | {
+      readonly kind: 'configure'
+      readonly config: Config
+      /** PEM texts. */
+      readonly hostKeys: readonly string[]
+      /** Owner label of the primary. */
+      readonly instance: string
+      /** Number of the worker, for its log. */
+      readonly worker: number
+    }
+  /** Remove what these dead processes left behind. */
+  | { readonly kind: 'reap'; readonly owners: readonly string[] }
+  /** End what runs, gracefully within `deadlineMs`, then report `drained`. */
+  | { readonly kind: 'drain'; readonly deadlineMs: number }
+
+/** Worker to primary. A ticket is the number under which the primary passed a connection. */
+export type Report =
+  /** `owner` is the label under which this worker creates containers. */
+  | { readonly kind: 'ready'; readonly owner: string }
+  /** `dropped`: records lost since the last such message because the link was congested. */
+  | { readonly kind: 'log'; readonly records: readonly LogRecord[]; readonly dropped: number }
+  /** Also the sign of life: sent every `LOAD_INTERVAL_MS`. */
+  | { readonly kind: 'load'; readonly connections: number }
+  /** The worker holds these connections now; the primary lets go of its handles. */
+  | { readonly kind: 'taken'; readonly tickets: readonly number[] }
+  | { readonly kind: 'authenticated'; readonly ticket: number }
+  | { readonly kind: 'closed'; readonly ticket: number }
+  | { readonly kind: 'drained' }
+  /** The worker cannot start, or is about to exit after a bug. */
+  | { readonly kind: 'failed'; readonly record: LogRecord }
+
+/** What goes with a connection's handle on Node's own channel: ticket, address, port. */
+export type Handover = readonly [ticket: number, address: string, port: number]
+
+export const LOAD_INTERVAL_MS = 2000
+
+interface Rule {
+  readonly phases: readonly Phase[]
+  readonly shape: Readonly<Record<string, Check>>
+}
+export type Contract<M extends { readonly kind: string }> = { readonly [K in M['kind']]: Rule }
+type Check = (value: unknown) => boolean
+
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+const isText: Check = (value) => typeof value === 'string'
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check)
+const isLabel: Check = (value) => isText(value) || Number.isFinite(value) || typeof value === 'boolean'
+const isRecord: Check = (value) =>
+  isObject(value) &&
+  typeof value['level'] === 'string' &&
+  Object.hasOwn(levels, value['level']) &&
+  typeof value['code'] === 'string' &&
+  isCode(value['code']) &&
+  isText(value['message']) &&
+  Number.isFinite(value['time']) &&
+  isObject(value['labels']) &&
+  Object.values(value['labels']).every(isLabel)
+
+const always: readonly Phase[] = ['starting', 'serving', 'draining']
+/** A worker may have sent these before it heard of the drain. */
+const served: readonly Phase[] = ['serving', 'draining']
+
+export const orders: Contract<Order> = {
+  configure: {
+    phases: ['starting'],
+    // The primary is the side that is trusted; the schema has checked the configuration there.
+    shape: { config: isObject, hostKeys: listOf(isText), instance: isText, worker: isCount },
+  },
+  reap: { phases: ['serving'], shape: { owners: listOf(isText) } },
+  drain: { phases: ['serving', 'draining'], shape: { deadlineMs: isCount } },
+}
+
+export const reports: Contract<Report> = {
+  ready: { phases: ['starting'], shape: { owner: isText } },
+  log: { phases: always, shape: { records: listOf(isRecord), dropped: isCount } },
+  load: { phases: served, shape: { connections: isCount } },
+  taken: { phases: served, shape: { tickets: listOf(isCount) } },
+  authenticated: { phases: served, shape: { ticket: isCount } },
+  closed: { phases: served, shape: { ticket: isCount } },
+  drained: { phases: ['draining'], shape: {} },
+  failed: { phases: always, shape: { record: isRecord } },
+}
+
+/** Whether a message may be sent now: the sender's half of the check, its shape is the compiler's business. */
+export function isLegal<M extends { readonly kind: string }>(
+  contract: Contract<M>,
+  phase: Phase,
+  kind: M['kind'],
+): boolean {
+  return contract[kind].phases.includes(phase)
+}
+
+/** The other side sent something that the contract does not allow. */
+export class ContractError extends Error {}
+
+/**
+ * The message that `value` is.
+ * @throws ContractError
+ */
+export function accept<M extends { readonly kind: string }>(contract: Contract<M>, phase: Phase, value: unknown): M {
+  if (!isObject(value) || typeof value['kind'] !== 'string') throw new ContractError('a message without a kind')
+  const kind = value['kind']
+  if (!Object.hasOwn(contract, kind)) throw new ContractError(`an unknown message ${JSON.stringify(kind.slice(0, 40))}`)
+  const rule: Rule = contract[kind as M['kind']]
+  if (!rule.phases.includes(phase)) throw new ContractError(`the message ${kind} in phase ${phase}`)
+  for (const [name, check] of Object.entries(rule.shape)) {
+    if (!Object.hasOwn(value, name) || !check(value[name]))
+      throw new ContractError(`a wrong ${name} in the message ${kind}`)
+  }
+  return value as unknown as M
+}
+
+/** What came with a handle, or undefined when it is not from our primary. */
+export function handoverOf(value: unknown): Handover | undefined {
+  if (!Array.isArray(value) || value.length !== 3) return undefined
+  const [ticket, address, port]: unknown[] = value
+  return isCount(ticket) && isText(address) && isCount(port)
+    ? [ticket as number, address as string, port as number]
+    : undefined
+}

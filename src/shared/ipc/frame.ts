@@ -1,0 +1,90 @@
+/**
+ * Frames on the pipe between the primary and a worker: 4 bytes length (big endian), then that many bytes of one
+ * MessagePack value.
+ */
+import { MalformedError, pack, unpack } from './msgpack.ts'
+
+/** Holds a configuration with its keys and a batch of log records; larger data is sent in parts. */
+export const MAX_FRAME_BYTES = 1 << 20
+const HEADER_BYTES = 4
+const NOTHING = Buffer.alloc(0)
+
+/** The other side broke the framing. Nothing after it can be trusted: the link ends. */
+export class FrameError extends Error {}
+
+/** @throws RangeError when the value is larger than a frame may be: a bug of the sender. */
+export function encodeFrame(value: unknown, limitBytes: number = MAX_FRAME_BYTES): Buffer {
+  const body = pack(value)
+  if (body.length > limitBytes) throw new RangeError(`a message of ${body.length} bytes exceeds ${limitBytes}`)
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length)
+  frame.writeUInt32BE(body.length)
+  frame.set(body, HEADER_BYTES)
+  return frame
+}
+
+export type Decoded = { readonly done: true } | { readonly done: false; readonly value: unknown }
+
+export interface FrameDecoder {
+  /** Adds bytes as they came from the pipe, cut anywhere. They are kept by reference until `next()` has consumed them. */
+  push(chunk: Buffer): void
+  /**
+   * The next whole value; `done: true` when more bytes are needed.
+   * @throws FrameError; the decoder is of no use afterwards.
+   */
+  next(): Decoded
+  /** True when the stream must not end here: part of a frame has come. */
+  readonly partial: boolean
+}
+
+/** Beside the chunk in hand it holds at most one frame: `limitBytes`, whatever length is announced. */
+export function createFrameDecoder(limitBytes: number = MAX_FRAME_BYTES): FrameDecoder {
+  let input: Buffer = NOTHING
+  const header = Buffer.alloc(HEADER_BYTES)
+  let headerFilled = 0
+  /** The body of a frame that came in several chunks. */
+  let body: Buffer | undefined
+  let bodyFilled = 0
+
+  const decode = (bytes: Buffer): Decoded => {
+    try {
+      return { done: false, value: unpack(bytes) }
+    } catch (error) {
+      throw new FrameError(error instanceof MalformedError ? error.message : 'not MessagePack', { cause: error })
+    }
+  }
+  /** Copies what is there, and says whether `target` is full. */
+  const fill = (target: Buffer, from: number): number => {
+    const count = input.copy(target, from)
+    input = input.subarray(count)
+    return from + count
+  }
+  return {
+    push(chunk) {
+      input = input.length === 0 ? chunk : Buffer.concat([input, chunk])
+    },
+    next() {
+      if (body === undefined) {
+        headerFilled = fill(header, headerFilled)
+        if (headerFilled < HEADER_BYTES) return { done: true }
+        const length = header.readUInt32BE()
+        if (length === 0 || length > limitBytes) throw new FrameError(`a frame of ${length} bytes`)
+        headerFilled = 0
+        if (input.length >= length) {
+          const whole = input.subarray(0, length)
+          input = input.subarray(length)
+          return decode(whole)
+        }
+        body = Buffer.allocUnsafeSlow(length)
+        bodyFilled = 0
+      }
+      bodyFilled = fill(body, bodyFilled)
+      if (bodyFilled < body.length) return { done: true }
+      const whole = body
+      body = undefined
+      return decode(whole)
+    },
+    get partial() {
+      return input.length > 0 || headerFilled > 0 || body !== undefined
+    },
+  }
+}
