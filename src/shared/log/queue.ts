@@ -1,0 +1,47 @@
+/** Lines that wait for their destination. */
+export interface LineQueue {
+  /** Takes a line, or drops it and returns false when the queue is full. */
+  push(line: string): boolean
+  /** Removes and joins the first lines, about 64 KiB of them; undefined when there are none. */
+  take(): string | undefined
+  readonly bytes: number
+  readonly length: number
+}
+
+/** Large enough for one good write, small enough to stay in the socket buffer or pipe it is for. */
+const BATCH_BYTES = 64 * 1024
+
+/** A queue of at most `limit` bytes (UTF-8). Order is kept; what does not fit is not taken, rather than the oldest lost. */
+export function lineQueue(limit: number): LineQueue {
+  let lines: string[] = []
+  let bytes = 0
+  return {
+    push(line) {
+      const size = Buffer.byteLength(line)
+      if (bytes + size > limit) return false
+      bytes += size
+      lines.push(line)
+      return true
+    },
+    take() {
+      if (lines.length === 0) return undefined
+      if (bytes <= BATCH_BYTES) {
+        const all = lines.join('')
+        lines = []
+        bytes = 0
+        return all
+      }
+      let count = 0
+      let size = 0
+      while (count < lines.length && size < BATCH_BYTES) size += Buffer.byteLength(lines[count++] ?? '')
+      bytes -= size
+      return lines.splice(0, count).join('')
+    },
+    get bytes() {
+      return bytes
+    },
+    get length() {
+      return lines.length
+    },
+  }
+}

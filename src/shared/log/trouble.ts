@@ -1,0 +1,73 @@
+/** What the log says when the log itself fails: `LOG_WRITE_FAILED` on standard error, seldom. */
+import { createLog } from '../log.ts'
+import { descriptor } from './descriptor.ts'
+import type { Destination } from './destination.ts'
+import { type Format, formatLine } from './format.ts'
+import { openStandard } from './open.ts'
+
+/** At most one record in this time. */
+export const REPORT_EVERY_MS = 10_000
+/** Standard error may be the very pipe that is stuck. */
+const QUEUE_BYTES = 64 * 1024
+
+export interface TroubleReport {
+  failed(cause: unknown): void
+  dropped(): void
+  /** The last report, if there is something to tell, and the end. */
+  close(lost: number): void
+}
+
+/** @param name of the destination that is in trouble */
+export function troubleReport(name: string, format: Format, stderr = openStderr): TroubleReport {
+  let output: Destination | undefined
+  let lastCause: unknown
+  /** Records dropped and not yet told. */
+  let dropped = 0
+  let pending = false
+  let timer: NodeJS.Timeout | undefined
+
+  const log = createLog({
+    level: 'debug',
+    write: (record) => {
+      output ??= stderr()
+      output.write(formatLine(record, format))
+    },
+  })
+  const tell = () => {
+    log.emit('LOG_WRITE_FAILED', { destination: name, dropped }, { cause: lastCause })
+    pending = false
+    dropped = 0
+    lastCause = undefined
+  }
+  const soon = () => {
+    pending = true
+    if (timer !== undefined) return
+    tell()
+    timer = setTimeout(() => {
+      timer = undefined
+      if (pending) soon()
+    }, REPORT_EVERY_MS).unref()
+  }
+
+  return {
+    failed(cause) {
+      lastCause = cause
+      soon()
+    },
+    dropped() {
+      dropped++
+      soon()
+    },
+    close(lost) {
+      clearTimeout(timer)
+      dropped += lost
+      if (pending || lost > 0) tell()
+      output?.close(100)
+    },
+  }
+}
+
+function openStderr(): Destination {
+  // There is nobody left to tell that standard error fails as well.
+  return descriptor({ name: 'stderr', open: () => openStandard(2), trouble: () => undefined, queueBytes: QUEUE_BYTES })
+}
