@@ -26,7 +26,6 @@ const rows: readonly Row[] = [
     isOn: ({ auth }: Config) => auth[key].method !== '',
   })),
   { option: 'auth.url', isOn: ({ auth }) => auth.url !== '' },
-  { option: 'log.destination', isOn: ({ log }) => log.destination === 'syslog' },
   { option: 'metrics.enable', isOn: ({ metrics }) => metrics.enable },
   { option: 'geoip.provider', isOn: ({ geoip }) => geoip.provider !== 'dummy' },
   { option: 'audit.enable', isOn: ({ audit }) => audit.enable },

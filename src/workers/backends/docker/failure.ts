@@ -34,9 +34,9 @@ export interface FailureLabels {
   readonly reason: string
 }
 
-export const failureLabels = (error: EngineError, attempt: number): FailureLabels => ({
+export const failureLabels = (error: EngineError, attempt: number, gaveUp = false): FailureLabels => ({
   attempt,
-  reason: error.message,
+  reason: gaveUp ? `gave up after ${attempt} attempts: ${error.message}` : error.message,
   ...(error.statusCode === 0 ? {} : { statusCode: error.statusCode }),
 })
 
@@ -45,8 +45,8 @@ export interface Persistence {
   readonly signal: AbortSignal
   /** A try failed and another one will follow. */
   retrying(labels: FailureLabels, error: EngineError): void
-  /** Makes what is thrown in the end. `gaveUp` when the time was over, not when the engine's answer was final. */
-  failed(labels: FailureLabels, error: EngineError, gaveUp: boolean): Error
+  /** Makes what is thrown in the end: the engine's answer is final, or the time is over and the reason says so. */
+  failed(labels: FailureLabels, error: EngineError): Error
   /** Default: the error's own opinion. */
   permanent?(error: EngineError): boolean
 }
@@ -60,11 +60,11 @@ export async function persist<T>(task: (attempt: number) => Promise<T>, how: Per
       return await task(attempt)
     } catch (thrown) {
       const error = asEngineError(thrown)
-      if (permanent(error)) throw how.failed(failureLabels(error, attempt), error, false)
-      if (how.signal.aborted) throw how.failed(failureLabels(error, attempt), error, true)
+      if (permanent(error)) throw how.failed(failureLabels(error, attempt), error)
+      if (how.signal.aborted) throw how.failed(failureLabels(error, attempt, true), error)
       how.retrying(failureLabels(error, attempt), error)
       await sleep(pauses.next(), how.signal)
-      if (how.signal.aborted) throw how.failed(failureLabels(error, attempt), error, true)
+      if (how.signal.aborted) throw how.failed(failureLabels(error, attempt, true), error)
     }
   }
 }

@@ -112,9 +112,9 @@ export function hijack(address: Address, upgrade: Upgrade, signal: AbortSignal):
         reader = to
         const first = early
         early = undefined
+        if (over === undefined) socket.resume() // first, because the reader may want a pause at once
         if (first !== undefined) to.data(first)
         if (over !== undefined) to.ended(over.error)
-        else socket.resume()
       },
       silence() {
         over ??= { error: undefined }

@@ -1,0 +1,2 @@
+/** What a person has to know or do; printed as it is, without a stack. */
+export class QuickstartError extends Error {}

@@ -1,0 +1,93 @@
+/** Containers that have to go. Removal is never lost: it is tried in the background and the worker waits for it at its end. */
+
+import { asFault, fault } from '../../../shared/codes/fault.ts'
+import { sleep, within } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Engine } from './engine.ts'
+import { asEngineError, persist } from './failure.ts'
+import { label } from './room.ts'
+
+export interface Cleanup extends AsyncDisposable {
+  /** Removes a container, running or not, with a deadline of its own. Never rejects; a failure is in the log. */
+  remove(containerId: string, log: Log): Promise<void>
+  /** Removes the container of a creation whose answer did not come. Never rejects. */
+  sweep(creation: string, log: Log): Promise<void>
+  /** Has the worker wait for something at its end that goes on without its owner. */
+  track(task: Promise<unknown>): void
+  /** Containers that could not be removed in time; for the next round of the reaper. */
+  takeAbandoned(): readonly string[]
+}
+
+/** A creation that was given up may still be under way in the engine. */
+const SWEEP_AFTER_MS = [0, 1000, 5000] as const
+
+export function createCleanup(engine: Engine, timeoutMs: number): Cleanup {
+  const pending = new Set<Promise<unknown>>()
+  const abandoned = new Set<string>()
+
+  const track = (task: Promise<unknown>): void => {
+    const settled = task.catch(() => undefined).then(() => void pending.delete(settled))
+    pending.add(settled)
+  }
+  const removeNow = async (containerId: string, log: Log): Promise<void> => {
+    log.emit('DOCKER_CONTAINER_REMOVE', { containerId })
+    const deadline = AbortSignal.timeout(timeoutMs)
+    try {
+      await persist(() => removeOrGone(engine, containerId, deadline), {
+        signal: deadline,
+        // A conflict is another removal under way: the next try finds the container gone.
+        permanent: (error) => error.permanent && error.statusCode !== 409,
+        retrying: (labels) => log.emit('DOCKER_CONTAINER_REMOVE_FAILED', { containerId, ...labels }),
+        failed: (labels, cause) =>
+          fault('DOCKER_CONTAINER_REMOVE_FAILED', { containerId, ...labels }, { cause, level: 'error' }),
+      })
+      log.emit('DOCKER_CONTAINER_REMOVE_SUCCESSFUL', { containerId })
+    } catch (error) {
+      abandoned.add(containerId)
+      log.fault(asFault(error))
+    }
+  }
+  const remove = (containerId: string, log: Log): Promise<void> => {
+    const task = removeNow(containerId, log)
+    track(task)
+    return task
+  }
+  const sweepNow = async (creation: string, log: Log): Promise<void> => {
+    for (const pauseMs of SWEEP_AFTER_MS) {
+      await sleep(pauseMs)
+      const found = await within('sweep', timeoutMs, undefined, (signal) =>
+        engine.listContainers(`${label.creation}=${creation}`, signal),
+      ).catch(() => []) // no engine: the next round, or the reaper
+      for (const { Id } of found) await remove(Id, log)
+      if (found.length > 0) return
+    }
+  }
+  return {
+    remove,
+    track,
+    sweep(creation, log) {
+      const task = sweepNow(creation, log)
+      track(task)
+      return task
+    },
+    takeAbandoned() {
+      const taken = [...abandoned]
+      abandoned.clear()
+      return taken
+    },
+    async [Symbol.asyncDispose]() {
+      const all = async (): Promise<void> => {
+        while (pending.size > 0) await Promise.all(pending)
+      }
+      await within('the removal of containers', timeoutMs, undefined, all).catch(() => undefined)
+    },
+  }
+}
+
+export async function removeOrGone(engine: Engine, containerId: string, signal: AbortSignal): Promise<void> {
+  try {
+    await engine.removeContainer(containerId, signal)
+  } catch (error) {
+    if (asEngineError(error).statusCode !== 404) throw error
+  }
+}

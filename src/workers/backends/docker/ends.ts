@@ -1,0 +1,90 @@
+/**
+ * How programs end: one stream of events per worker (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents)
+ * for all containers that carry our owner label. `exec_die` arrives about 1 ms after the end of the output, and it
+ * arrives even when a process left in the background keeps the output open.
+ */
+import type { Readable } from 'node:stream'
+import { sleep } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import { backoff } from '../../../shared/retry.ts'
+import type { Engine } from './engine.ts'
+import { asEngineError, failureLabels } from './failure.ts'
+import { label } from './room.ts'
+
+export interface Watcher {
+  exited(exitCode: number): void
+  /** Events may have been lost: ask the engine. */
+  missed(): void
+}
+
+export interface Ends extends AsyncDisposable {
+  /** `id`: of an exec. The first call opens the stream. Returns the end of watching. */
+  watch(id: string, watcher: Watcher): () => void
+}
+
+/** An event is a few hundred bytes; labels can make it longer. */
+const MAX_LINE_CHARS = 1 << 20
+
+export function createEnds(engine: Engine, owner: string, log: Log): Ends {
+  const watchers = new Map<string, Watcher>()
+  const closing = new AbortController()
+  let following: Promise<void> | undefined
+
+  const follow = async (): Promise<void> => {
+    const pauses = backoff(200, 10_000)
+    for (let attempt = 1; !closing.signal.aborted; attempt += 1) {
+      try {
+        const filters = { type: ['container'], event: ['exec_die'], label: [`${label.owner}=${owner}`] }
+        const stream = await engine.events(filters, closing.signal)
+        // Whatever ended between the request and now may have gone by unseen.
+        for (const watcher of [...watchers.values()]) watcher.missed()
+        pauses.reset()
+        attempt = 0
+        await eachLine(stream, deliver)
+        if (!closing.signal.aborted) throw new Error('the engine ended it')
+      } catch (error) {
+        if (closing.signal.aborted) return
+        log.emit('DOCKER_EVENTS_FAILED', { reason: failureLabels(asEngineError(error), attempt).reason })
+        for (const watcher of [...watchers.values()]) watcher.missed()
+        await sleep(pauses.next(), closing.signal)
+      }
+    }
+  }
+  const deliver = (line: string): void => {
+    const attributes = attributesOf(line)
+    const exitCode = Number(attributes?.['exitCode'])
+    const watcher = watchers.get(attributes?.['execID'] ?? '')
+    if (watcher !== undefined && Number.isInteger(exitCode)) watcher.exited(exitCode)
+  }
+  return {
+    watch(id, watcher) {
+      watchers.set(id, watcher)
+      following ??= follow()
+      return () => void watchers.delete(id)
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      await following
+    },
+  }
+}
+
+async function eachLine(stream: Readable, line: (text: string) => void): Promise<void> {
+  let rest = ''
+  for await (const chunk of stream.setEncoding('utf8')) {
+    rest += chunk as string
+    const lines = rest.split('\n')
+    rest = lines.pop() ?? ''
+    for (const text of lines) line(text)
+    if (rest.length > MAX_LINE_CHARS) throw new Error('an event is too long')
+  }
+}
+
+function attributesOf(line: string): Readonly<Record<string, string>> | undefined {
+  try {
+    const event = JSON.parse(line) as { Actor?: { Attributes?: Record<string, string> } }
+    return event.Actor?.Attributes
+  } catch {
+    return undefined // an empty line, or none of ours
+  }
+}

@@ -1,0 +1,160 @@
+/** How a program ended: the engine's exit code, and what it means in SSH's terms. */
+import { sleep } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Exit, Program } from '../../ports.ts'
+import { asEngineError, type EngineError, failureLabels } from './failure.ts'
+import type { Pump } from './pump.ts'
+import type { Room } from './room.ts'
+
+/** Reported when nobody can say how the program ended: as if it had been killed. */
+export const UNKNOWN_EXIT_CODE = 137
+/** The engine may fail to answer for that long, a restart for example, before the code is given up. */
+const ASKING_MS = 60_000
+/** After the end of a program its output is on its way for a moment; a process left in the background may hold it open. */
+const QUIET_MS = 2000
+
+/** An answer of the engine that is no exit code: still running, restarting, negative. Asked again. */
+export class NoExitCode extends Error {}
+
+/** Asks for an exit code at once, then after 5, 10, 20 … ms, for as long as the program runs. */
+export async function askExitCode(ask: () => Promise<number>, log: Log, signal: AbortSignal): Promise<number> {
+  let pauseMs = 5
+  let failingSince: number | undefined
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask()
+    } catch (thrown) {
+      if (signal.aborted) return UNKNOWN_EXIT_CODE
+      if (thrown instanceof NoExitCode) failingSince = undefined
+      else {
+        failingSince ??= performance.now()
+        const error = asEngineError(thrown)
+        const hopeless = error.permanent || performance.now() - failingSince > ASKING_MS
+        tellFailure(error, attempt, hopeless, log)
+        if (hopeless) return UNKNOWN_EXIT_CODE
+      }
+    }
+    await sleep(pauseMs, signal)
+    if (signal.aborted) return UNKNOWN_EXIT_CODE
+    pauseMs = Math.min(10_000, pauseMs * 2)
+  }
+}
+
+function tellFailure(error: EngineError, attempt: number, last: boolean, log: Log): void {
+  const labels = failureLabels(error, attempt, last && !error.permanent)
+  log.emit('DOCKER_EXIT_CODE_FAILED', labels, { cause: error, ...(last ? { level: 'error' } : {}) })
+}
+
+/** The exit code of an exec: told by the engine's event, or asked for once the output has ended. */
+export async function execExitCode(
+  room: Room,
+  execId: string,
+  pump: Pump,
+  log: Log,
+  signal: AbortSignal,
+): Promise<number> {
+  const code = Promise.withResolvers<number>()
+  const known = new AbortController()
+  let asking = false
+  const ask = async (): Promise<number> => {
+    const state = await room.engine.execState(execId, AbortSignal.any([signal, known.signal]))
+    if (state.Running || state.ExitCode === null) {
+      log.emit('DOCKER_EXIT_CODE_STILL_RUNNING', {})
+      throw new NoExitCode()
+    }
+    return positive(state.ExitCode, log)
+  }
+  const look = (): void => {
+    if (asking || known.signal.aborted) return
+    asking = true
+    askExitCode(ask, log, AbortSignal.any([signal, known.signal])).then(code.resolve, code.reject)
+  }
+  // A missed event means one look; while the program runs and its output is open there is nothing to repeat.
+  const lookOnce = (): void => {
+    ask().then(code.resolve, () => undefined)
+  }
+  const unwatch = room.ends.watch(execId, {
+    exited: (exitCode) => code.resolve(positive(exitCode, log)),
+    missed: lookOnce,
+  })
+  pump.ended.then(look).catch(code.reject)
+  const aborted = (): void => code.resolve(UNKNOWN_EXIT_CODE)
+  signal.addEventListener('abort', aborted, { once: true })
+  try {
+    if (signal.aborted) aborted()
+    return await code.promise
+  } finally {
+    signal.removeEventListener('abort', aborted)
+    known.abort()
+    unwatch()
+  }
+}
+
+/** @throws NoExitCode for a code that no program can have. */
+export function positive(exitCode: number, log: Log): number {
+  if (exitCode >= 0) return exitCode
+  log.emit('DOCKER_EXIT_CODE_NEGATIVE', { exitCode })
+  throw new NoExitCode()
+}
+
+/** Waits for the rest of the output of a program that has ended. */
+export async function drained(pump: Pump, signal: AbortSignal): Promise<void> {
+  const done = new AbortController()
+  const either = AbortSignal.any([signal, done.signal])
+  pump.ended.then(() => done.abort()).catch(() => done.abort())
+  while (!either.aborted) {
+    const leftMs = QUIET_MS - pump.quietMs()
+    if (leftMs <= 0) return
+    await sleep(leftMs, either)
+  }
+}
+
+/** The signals that SSH names (RFC 4254 section 6.10), by their number on Linux. */
+const SIGNALS: Readonly<Record<number, string>> = {
+  1: 'HUP',
+  2: 'INT',
+  3: 'QUIT',
+  4: 'ILL',
+  6: 'ABRT',
+  8: 'FPE',
+  9: 'KILL',
+  10: 'USR1',
+  11: 'SEGV',
+  12: 'USR2',
+  13: 'PIPE',
+  14: 'ALRM',
+  15: 'TERM',
+}
+export const isSignalName = (name: string): boolean => Object.values(SIGNALS).includes(name)
+
+/**
+ * The kernel's wait status does not survive: containerd's shim folds a death by signal n into exit code 128 + n, which
+ * is also what a shell returns whose child died so. No process in the container can tell either without standing
+ * between the engine and the program for its whole life, and even then there is no way to report it: all 256 codes are
+ * taken and the streams belong to the program. So:
+ * - a signal that we delivered ourselves, and its code: killed by it;
+ * - `shell` requests, INT and PIPE: a status. Shells hand on 130 and 141 of what ran in them every day (Ctrl-C, then
+ *   exit), and the client's user then reads the number the shell meant;
+ * - any other named signal's code from a command: killed by it, the engine's convention. A command that ends with
+ *   `exit 143` of its own is mistaken for killed.
+ */
+export function exitOf(
+  code: number,
+  what: Program['what']['kind'],
+  delivered: ReadonlySet<string>,
+  outOfMemory: boolean,
+): Exit {
+  const name = SIGNALS[code - 128]
+  const isStatus = what === 'shell' || name === 'INT' || name === 'PIPE'
+  if (name === undefined || (isStatus && !delivered.has(name))) return { kind: 'status', code }
+  return { kind: 'signal', name, coreDumped: false, message: outOfMemory ? 'the container ran out of memory' : '' }
+}
+
+/** After a death by KILL: was it the kernel, for want of memory? */
+export async function ranOutOfMemory(room: Room, containerId: string, code: number, log: Log): Promise<boolean> {
+  if (code !== 137) return false
+  const state = await room.engine.containerState(containerId, AbortSignal.timeout(5000)).catch(() => undefined)
+  if (state?.OOMKilled !== true) return false
+  log.emit('DOCKER_OUT_OF_MEMORY', { containerId })
+  return true
+}

@@ -1,0 +1,32 @@
+/** What all files of this room share: made once per worker. */
+import type { Config } from '../../../shared/config/schema.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import type { Cleanup } from './cleanup.ts'
+import type { Ends } from './ends.ts'
+import type { Engine } from './engine.ts'
+import type { Images } from './image.ts'
+
+export type DockerSettings = Config['docker']
+
+export interface Room {
+  readonly engine: Engine
+  readonly settings: DockerSettings
+  readonly identity: Identity
+  readonly images: Images
+  /** How programs end, told by the engine's events. */
+  readonly ends: Ends
+  readonly cleanup: Cleanup
+}
+
+/** The labels of our containers. The first three are as the Go program wrote them. */
+export const label = {
+  connectionId: 'containerssh_connection_id',
+  ip: 'containerssh_ip',
+  username: 'containerssh_username',
+  /** The daemon: the same for all of its workers. */
+  instance: 'containerssh_instance',
+  /** The process that has to remove the container; see identity.ts. */
+  owner: 'containerssh_owner',
+  /** One attempt to create: finds the container of an answer that never came. */
+  creation: 'containerssh_creation',
+} as const

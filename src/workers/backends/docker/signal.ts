@@ -1,0 +1,62 @@
+/** Signals to a program that runs by exec: by the guest agent, or by a shell of the image. */
+import { type Fault, fault } from '../../../shared/codes/fault.ts'
+import type { Log } from '../../../shared/log.ts'
+import { SHELL } from './command.ts'
+import { runHelper } from './exec.ts'
+import { isSignalName } from './exit.ts'
+import type { Room } from './room.ts'
+
+export interface Target {
+  readonly containerId: string
+  readonly pid: number
+  readonly by: 'agent' | 'shim'
+}
+
+/** The group first, as sshd does (an exec'd program leads its session, so its group has its number), then the process. */
+const KILL = 'kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2"'
+/** A polite signal, up to two seconds of patience, then the end. */
+const END = `kill -s "$1" -- "-$2" 2>/dev/null || exit 0
+i=0
+while [ $i -lt 20 ] && kill -0 -- "-$2" 2>/dev/null; do sleep 0.1 || sleep 1; i=$((i + 1)); done
+kill -s KILL -- "-$2" 2>/dev/null`
+
+/** @throws Fault */
+export async function deliver(room: Room, target: Target, name: string, log: Log, signal: AbortSignal): Promise<void> {
+  log.emit('DOCKER_EXEC_SIGNAL', { signal: name })
+  const failed = (reason: string, options: { exitCode?: number; cause?: unknown } = {}): Fault => {
+    const { cause, ...labels } = options
+    return fault('DOCKER_EXEC_SIGNAL_FAILED', { signal: name, reason, ...labels }, cause === undefined ? {} : { cause })
+  }
+  if (!isSignalName(name)) throw failed('there is no such signal in SSH')
+  let exitCode: number
+  try {
+    exitCode = await runHelper(room, target.containerId, words(room, target, name), log, signal)
+  } catch (cause) {
+    throw failed('the helper cannot be run', { cause })
+  }
+  if (exitCode !== 0)
+    throw failed(`the helper ended with ${exitCode}: the process is gone, or it is somebody else's`, { exitCode })
+  log.emit('DOCKER_EXEC_SIGNAL_SUCCESSFUL', { signal: name })
+}
+
+const words = (room: Room, { pid, by }: Target, name: string): readonly string[] =>
+  by === 'agent'
+    ? [room.settings.execution.agentPath, 'signal', '--pid', String(pid), '--signal', name]
+    : [SHELL, '-c', KILL, 'sh', name, String(pid)]
+
+/** Ends a program whose channel is gone: HUP on a terminal, else TERM; KILL two seconds later. @throws Fault */
+export async function endProgram(
+  room: Room,
+  target: Target,
+  tty: boolean,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const polite = tty ? 'HUP' : 'TERM'
+  if (target.by === 'shim') {
+    await runHelper(room, target.containerId, [SHELL, '-c', END, 'sh', polite, String(target.pid)], log, signal)
+    return
+  }
+  const exitCode = await runHelper(room, target.containerId, words(room, target, polite), log, signal)
+  if (exitCode === 0) await runHelper(room, target.containerId, words(room, target, 'KILL'), log, signal)
+}

@@ -1,0 +1,100 @@
+/** Knows the connections of a worker, and how to end them all. */
+import type { Config } from '../../shared/config/index.ts'
+import { newId } from '../../shared/id.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Connection, ConnectionId, Peer } from '../ports.ts'
+import { Budget } from './budget.ts'
+import { type House, Link } from './link.ts'
+import { disconnect } from './numbers.ts'
+import type { Wire } from './wire.ts'
+
+/** Receive windows of all connections of a worker beyond the first 64 KiB of each channel. */
+const workerWindowBytes = 64 * 1024 * 1024
+
+/** `ticket` is the one given to `serve`. */
+export interface ReceptionEvents {
+  authenticated(ticket: number): void
+  /** The connection is over and everything that belonged to it is gone. */
+  closed(ticket: number): void
+}
+
+export interface Reception<H> {
+  /** Takes ownership of the handle. */
+  serve(handle: H, ticket: number, remote: { readonly address: string; readonly port: number }): void
+  /** Connections that are not completely gone. */
+  readonly size: number
+  /**
+   * Takes no more connections and asks every program to end (signal TERM); each connection ends with its last channel.
+   * Resolves when all are gone. At the abort those that are left are disconnected whatever they are doing.
+   */
+  drain(signal: AbortSignal): Promise<void>
+}
+
+/** `H`: what `serve` is given, of which `accept` makes a wire. */
+export interface ReceptionOptions<H> {
+  accept(handle: H): Wire
+  readonly config: Config
+  readonly log: Log
+  admit(peer: Peer): Connection
+  readonly events: ReceptionEvents
+}
+
+export function createReception<H extends { close(): void }>(options: ReceptionOptions<H>): Reception<H> {
+  const links = new Set<Link>()
+  const { config, events } = options
+  let stopping = false
+  let empty: (() => void) | undefined
+  const house: House = {
+    config,
+    budget: new Budget(workerWindowBytes),
+    get stopping() {
+      return stopping
+    },
+    admit: options.admit,
+    authenticated: (link) => events.authenticated(link.ticket),
+    ended(link) {
+      links.delete(link)
+      events.closed(link.ticket)
+      if (links.size === 0) empty?.()
+    },
+  }
+  return {
+    get size() {
+      return links.size
+    },
+    serve(handle: H, ticket: number, remote: { readonly address: string; readonly port: number }): void {
+      if (stopping) {
+        handle.close()
+        events.closed(ticket)
+        return
+      }
+      const connectionId = newId() as ConnectionId
+      const log = options.log.with({ module: 'ssh', connectionId, remoteAddr: remote.address })
+      const peer: Peer = {
+        connectionId,
+        remoteAddress: remote.address,
+        remotePort: remote.port,
+        clientVersion: '',
+        log,
+      }
+      const link = new Link(house, ticket, options.accept(handle), peer)
+      links.add(link)
+      link.start()
+    },
+    async drain(signal: AbortSignal): Promise<void> {
+      stopping = true
+      const gone = new Promise<void>((resolve) => {
+        empty = resolve
+      })
+      if (links.size === 0) return
+      for (const link of links) link.stop()
+      const cut = (): void => {
+        for (const link of links) link.disconnect(disconnect.byApplication, 'server is shutting down')
+      }
+      if (signal.aborted) cut()
+      else signal.addEventListener('abort', cut, { once: true })
+      await gone
+      signal.removeEventListener('abort', cut)
+    },
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The SSH transport layer of the server (RFC 4253) on ssh2's packet ciphers: what all connections of a process share,
+ * and the sockets under them. `server-wire.ts` is one connection.
+ */
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { isTcpHandle, type TcpHandle } from '../../shared/ipc/handle.ts'
+import { type AlgorithmConfig, createOffer, type Offer } from './algorithms.ts'
+import { sshString } from './blob.ts'
+import type { HostKey } from './host-key.ts'
+import { signatureAlgorithms } from './public-key.ts'
+import { ServerWire } from './server-wire.ts'
+import type { Wire } from './wire.ts'
+
+export { addonAvailable } from './ssh2.ts'
+
+/** The part of the configuration that matters here. */
+export interface TransportConfig {
+  readonly ssh: AlgorithmConfig & {
+    /** Our identification line without CR LF. */
+    readonly serverVersion: string
+  }
+}
+
+export interface WireLimits {
+  /** `congested` above the high mark, `drain` below the low one; bytes. */
+  readonly highBytes: number
+  readonly lowBytes: number
+  /** Re-key after so many bytes, packets or milliseconds in one direction (RFC 4253 section 9, RFC 4344 section 3.1). */
+  readonly rekeyBytes: number
+  readonly rekeyPackets: number
+  readonly rekeyMs: number
+  /** Time for the client to complete a re-keying. */
+  readonly rekeyDeadlineMs: number
+  /** Time for the last bytes to be written after a disconnect. */
+  readonly disconnectMs: number
+}
+
+export const defaultLimits: WireLimits = {
+  highBytes: 256 * 1024,
+  lowBytes: 64 * 1024,
+  rekeyBytes: 2 ** 30,
+  rekeyPackets: 2 ** 31,
+  rekeyMs: 3_600_000,
+  rekeyDeadlineMs: 60_000,
+  disconnectMs: 2000,
+}
+
+/** What all connections of a process share. */
+export interface WireOptions {
+  readonly offer: Offer
+  readonly serverVersion: string
+  /** SSH_MSG_EXT_INFO (RFC 8308). */
+  readonly extInfo: Uint8Array
+  readonly limits: WireLimits
+}
+
+export interface Transport {
+  /** Takes ownership of a raw TCP handle from which nothing has been read, or of a socket or other stream (tests). */
+  accept(connection: TcpHandle | Duplex): Wire
+  /** Configured algorithm names that are left out; one sentence each. */
+  readonly warnings: readonly string[]
+}
+
+/** Throws an Error when no key exchange method, cipher, MAC or host key is usable. */
+export const createTransport = (
+  config: TransportConfig,
+  hostKeys: readonly HostKey[],
+  limits: Partial<WireLimits> = {},
+): Transport => {
+  const { offer, warnings } = createOffer(config.ssh, hostKeys)
+  const options = { offer, serverVersion: config.ssh.serverVersion, extInfo, limits: { ...defaultLimits, ...limits } }
+  return { accept: (connection) => createWire(connection, options), warnings }
+}
+
+export const createWire = (connection: TcpHandle | Duplex, options: WireOptions): Wire => {
+  const wire: ServerWire = new ServerWire(
+    toStream(connection, (chunk) => wire.receive(chunk)),
+    options,
+  )
+  return wire
+}
+
+/**
+ * One buffer for the whole process: packets are decrypted in it and handled before the next read, so an idle connection
+ * owns no receive buffer, and receiving costs half.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+
+function toStream(connection: TcpHandle | Duplex, receive: (chunk: Buffer) => void): Duplex {
+  if (!isTcpHandle(connection)) return connection.on('data', receive).pause()
+  const options: SocketConstructorOpts & { handle: TcpHandle; manualStart: boolean } = {
+    // Node's own options for an accepted handle; their types are not published.
+    handle: connection,
+    manualStart: true,
+    onread: {
+      buffer: readBuffer,
+      callback: (bytes: number): boolean => {
+        receive(readBuffer.subarray(0, bytes))
+        return true
+      },
+    },
+  }
+  const socket = new Socket(options)
+  socket.setNoDelay(true)
+  return socket
+}
+
+const extInfo = Buffer.concat([
+  Buffer.of(7, 0, 0, 0, 2),
+  sshString('server-sig-algs'),
+  sshString(signatureAlgorithms.join(',')),
+  // OpenSSH's PROTOCOL section 1.9; PING is answered above the wire.
+  sshString('ping@openssh.com'),
+  sshString('0'),
+])
