@@ -89,10 +89,7 @@ const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 
 function toStream(connection: TcpHandle | Duplex, receive: (chunk: Buffer) => void): Duplex {
   if (!isTcpHandle(connection)) return connection.on('data', receive).pause()
-  const options: SocketConstructorOpts & { handle: TcpHandle; manualStart: boolean } = {
-    // Node's own options for an accepted handle; their types are not published.
-    handle: connection,
-    manualStart: true,
+  const options: SocketConstructorOpts = {
     onread: {
       buffer: readBuffer,
       callback: (bytes: number): boolean => {
@@ -101,6 +98,8 @@ function toStream(connection: TcpHandle | Duplex, receive: (chunk: Buffer) => vo
       },
     },
   }
+  // Node's own options for an accepted handle; their types are not published.
+  Object.assign(options, { handle: connection, manualStart: true })
   const socket = new Socket(options)
   socket.setNoDelay(true)
   return socket
