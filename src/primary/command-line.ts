@@ -76,7 +76,9 @@ const run = async (action: Action, options: CommandLineOptions): Promise<number>
     case 'health-check':
       return (await import('./health-check.ts')).healthCheck(resolve(action.config))
     case 'hash-password':
-      return (await import('./hash-password.ts')).hashPasswordCommand(process.stdin, process.stderr, (text) => print(1, text))
+      return (await import('./hash-password.ts')).hashPasswordCommand(process.stdin, process.stderr, (text) =>
+        print(1, text),
+      )
     case 'quickstart':
       return (await import('./quickstart/index.ts')).quickstart(action, { ...options, print: (text) => print(1, text) })
     case 'serve':

@@ -4,7 +4,6 @@ import type { Config } from '../shared/config/schema.ts'
 import type { Log } from '../shared/log.ts'
 import { bootstrapLog, logConfigErrors } from './bootstrap.ts'
 
-
 const ask = async (url: string, timeoutMs: number, log: Log): Promise<number> => {
   let statusCode: number
   try {

@@ -1,7 +1,7 @@
 /** The little that the quick start says to a Docker engine (https://docs.docker.com/reference/api/engine/). */
 import { type IncomingMessage, request } from 'node:http'
-import type { Readable } from 'node:stream'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 
 export const engineSocket = '/var/run/docker.sock'
 
@@ -96,7 +96,13 @@ export const pullImage = async (
 }
 
 /** Makes an image of one layer from a tar archive. */
-export const importImage = async (name: string, tag: string, tar: Readable, changes: readonly string[], signal: AbortSignal): Promise<void> => {
+export const importImage = async (
+  name: string,
+  tag: string,
+  tar: Readable,
+  changes: readonly string[],
+  signal: AbortSignal,
+): Promise<void> => {
   const query = new URLSearchParams({ fromSrc: '-', repo: name, tag })
   for (const change of changes) query.append('changes', change)
   const answer = await ask(`/images/create?${query}`, { method: 'POST', body: tar, timeoutMs: 120_000, signal })

@@ -1,8 +1,8 @@
 /** `containerssh quickstart`: from nothing to a server that a person can log in to. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ConfigErrors, loadConfig } from '../../shared/config/load.ts'
 import { parseListen } from '../../shared/config/listen.ts'
+import { ConfigErrors, loadConfig } from '../../shared/config/load.ts'
 import type { Config } from '../../shared/config/schema.ts'
 import { QuickstartError } from './failure.ts'
 import type { Setting } from './install.ts'
@@ -34,7 +34,10 @@ const firstStart = async (configPath: string, asked: string | undefined, setting
 const laterStart = async ({ docker }: Config, setting: Setting): Promise<void> => {
   // Another engine or image than ours is the business of whoever changed the file.
   if (docker.connection.host !== 'unix:///var/run/docker.sock') return
-  const [{ ensureEngine }, { ensureGuestImage }] = await Promise.all([import('./install.ts'), import('./guest-image.ts')])
+  const [{ ensureEngine }, { ensureGuestImage }] = await Promise.all([
+    import('./install.ts'),
+    import('./guest-image.ts'),
+  ])
   await ensureEngine(setting)
   const { Image: image } = docker.execution.container
   if (image !== undefined) await ensureGuestImage(image, setting)
@@ -60,7 +63,9 @@ const prepare = async (flags: QuickstartFlags, options: QuickstartOptions, signa
   const { config } = await loadConfig(configPath, rooms)
   if (!isFirst) {
     if (flags.listen !== undefined && flags.listen !== config.ssh.listen) {
-      throw new QuickstartError(`The configuration ${configPath} says ssh.listen: ${config.ssh.listen}; change it there.`)
+      throw new QuickstartError(
+        `The configuration ${configPath} says ssh.listen: ${config.ssh.listen}; change it there.`,
+      )
     }
     await laterStart(config, setting)
   }

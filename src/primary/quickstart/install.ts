@@ -99,7 +99,9 @@ export const ensureEngine = async (setting: Setting): Promise<void> => {
   const { answers, reason } = await engineState(setting.signal)
   if (answers) return
   if (reason === 'EACCES' || reason === 'EPERM') {
-    throw new QuickstartError(`The Docker engine's socket ${engineSocket} may not be opened by this user: run this as root, or as a member of the group docker.`)
+    throw new QuickstartError(
+      `The Docker engine's socket ${engineSocket} may not be opened by this user: run this as root, or as a member of the group docker.`,
+    )
   }
   if (process.getuid?.() !== 0 || (await findProgram('dockerd')) === undefined) {
     await install(setting)

@@ -57,7 +57,9 @@ export const chooseListen = async (asked: string | undefined): Promise<string> =
 /** 100 bits, in letters that nobody takes for one another. */
 const randomPassword = (): string => {
   const letters = 'abcdefghijkmnpqrstuvwxyz23456789'
-  const groups = Array.from({ length: 4 }, () => Array.from({ length: 5 }, () => letters[randomInt(letters.length)]).join(''))
+  const groups = Array.from({ length: 4 }, () =>
+    Array.from({ length: 5 }, () => letters[randomInt(letters.length)]).join(''),
+  )
   return groups.join('-')
 }
 

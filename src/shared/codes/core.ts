@@ -13,6 +13,13 @@ export const core = defineCodes('Core', ['CORE'], {
     doc: 'The configuration file has been read and the logger it describes is in use from here on.',
     labels: { file: 'string?' },
   },
+  CORE_CONFIG_WARNING: {
+    level: 'warning',
+    says: 'The configuration holds something that has no effect.',
+    doc: 'The configuration can be used, but a part of it is probably not what was meant: a key that the Docker API does not have, or the name of an algorithm that can no longer be offered. The message names the option.',
+    labels: { file: 'string' },
+    seed: false,
+  },
   CORE_NO_HOST_KEYS: {
     level: 'warning',
     says: 'The configuration has no host keys; generating one and adding it to the configuration file.',
