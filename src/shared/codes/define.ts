@@ -15,7 +15,7 @@ export interface Row {
   readonly user?: string
   /** Labels of the record besides those its logger carries (module, connectionId, …). */
   readonly labels?: Readonly<Record<string, LabelKind>>
-  /** `false`: a code of ours; otherwise one of the 172 codes whose names are an interface since ContainerSSH 0.4. */
+  /** `false`: a code that is not among the 172 of ContainerSSH's published list, whose names are an interface. */
   readonly seed?: false
 }
 

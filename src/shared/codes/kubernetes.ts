@@ -96,7 +96,7 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
   KUBERNETES_EXEC_SIGNAL_SUCCESSFUL: {
     level: 'debug',
     says: 'Signal {signal} delivered.',
-    doc: 'The signal was delivered.',
+    doc: 'The guest agent has sent the signal to the process of the channel.',
     labels: { signal: 'string', podName: 'string?' },
   },
   KUBERNETES_EXEC_SIGNAL_FAILED: {

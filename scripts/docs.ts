@@ -1,0 +1,8 @@
+/** `npm run docs`: writes the documents that are generated from tables. A test fails when one of them is stale. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { renderPage } from '../src/shared/codes/page.ts'
+
+const docs = resolve(import.meta.dirname, '../docs')
+mkdirSync(docs, { recursive: true })
+writeFileSync(resolve(docs, 'codes.md'), renderPage())
