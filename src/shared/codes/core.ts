@@ -47,13 +47,13 @@ export const core = defineCodes('Core', ['CORE'], {
   CORE_HEALTH_CHECK_SUCCESSFUL: {
     level: 'info',
     says: 'The health check succeeded.',
-    doc: 'The command line health check got status 200 from the health endpoint, or the endpoint is not enabled. Exit status 0.',
+    doc: 'The command line health check got status 200 from the health endpoint. Exit status 0.',
     seed: false,
   },
   CORE_HEALTH_CHECK_FAILED: {
     level: 'crit',
     says: 'The health check failed.',
-    doc: 'The command line health check did not get status 200 from the health endpoint. Exit status 1.',
+    doc: 'The command line health check did not get status 200 from the health endpoint, or the endpoint is not enabled. Exit status 1.',
     labels: { url: 'string?', statusCode: 'number?' },
     seed: false,
   },
