@@ -71,7 +71,7 @@ export class Authentication {
 
   async #decide(request: UserauthRequest, payload: Buffer): Promise<void> {
     const link = this.#link
-    if (this.#requests++ === 0 && link.settings.banner !== '') link.answer(userauthBanner(link.settings.banner))
+    if (this.#requests++ === 0 && link.settings.banner !== '') link.wire.send(userauthBanner(link.settings.banner))
     if (request.service !== 'ssh-connection') return link.disconnect(disconnect.serviceNotAvailable, 'unknown service')
     const user = request.user
     const verdict =
@@ -131,7 +131,7 @@ export class Authentication {
     }
     const verdict = await port.authenticate(user, attempt, signal)
     if (verdict.outcome !== 'success') return verdict
-    if (!this.#link.over) this.#link.answer(userauthPkOk(algorithm, blob))
+    if (!this.#link.over) this.#link.wire.send(userauthPkOk(algorithm, blob))
     return 'may sign'
   }
 
@@ -164,7 +164,7 @@ export class Authentication {
       link.disconnect(disconnect.tooManyFailures, 'Too many authentication failures')
       return
     }
-    link.answer(userauthFailure(link.port.methods))
+    link.wire.send(userauthFailure(link.port.methods))
   }
 
   #next(): void {

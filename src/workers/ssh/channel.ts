@@ -95,7 +95,7 @@ export class SessionChannel extends ChannelEnd {
       return
     }
     const number = success ? message.channelSuccess : message.channelFailure
-    this.service.link.answer(channelMessage(number, this.output.recipient))
+    this.service.link.wire.send(channelMessage(number, this.output.recipient))
   }
 
   #watch(): void {

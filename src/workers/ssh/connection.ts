@@ -31,6 +31,7 @@ export class ConnectionService {
   /** Ports of closed channels that are still being disposed. */
   readonly #releases = new Set<Promise<void>>()
   #stopping = false
+  #turnsDue = false
 
   constructor(link: Link) {
     this.link = link
@@ -95,8 +96,19 @@ export class ConnectionService {
     }
   }
 
+  /**
+   * The wire has room. In a later turn of the event loop: a program in this process would otherwise fill and drain a
+   * fast wire for ever, and no other connection would get its turn.
+   */
   drain(): void {
-    this.turns.run()
+    if (this.#turnsDue) return
+    this.#turnsDue = true
+    setImmediate(takeTurns, this)
+  }
+
+  takeTurns(): void {
+    this.#turnsDue = false
+    if (!this.link.over) this.turns.run()
   }
 
   /** The channel that the message is for. Undefined: the message was wrong, and the connection has been ended. */
@@ -215,3 +227,5 @@ export class ConnectionService {
     }
   }
 }
+
+const takeTurns = (service: ConnectionService): void => service.takeTurns()

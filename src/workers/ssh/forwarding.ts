@@ -40,7 +40,7 @@ export class ForwardingChannel extends ChannelEnd {
 
   /** RFC 4254 knows no requests on forwarding channels. */
   request({ wantReply }: DecodedRequest): void {
-    if (wantReply) this.service.link.answer(channelMessage(message.channelFailure, this.output.recipient))
+    if (wantReply) this.service.link.wire.send(channelMessage(message.channelFailure, this.output.recipient))
   }
 
   stop(): void {

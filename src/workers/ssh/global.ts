@@ -31,7 +31,7 @@ export class GlobalRequests {
       return
     }
     const success = this.#serve(request)
-    if (request.wantReply) this.#link.answer(success ? requestSuccess() : requestFailure())
+    if (request.wantReply) this.#link.wire.send(success ? requestSuccess() : requestFailure())
   }
 
   #serve({ type, data }: GlobalRequest): boolean {

@@ -18,7 +18,7 @@ export class Keepalive {
   constructor(link: Link, intervalMs: number, mostMissed: number) {
     this.#link = link
     this.#mostMissed = mostMissed
-    this.#timer = setInterval(tick, intervalMs, this)
+    this.#timer = setInterval(tick, intervalMs, this).unref()
   }
 
   /** Any message: a client that uploads answers late, but it is there. */

@@ -12,11 +12,9 @@ import { ConnectionService } from './connection.ts'
 import { Keepalive } from './keepalive.ts'
 import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
-import { pause, Reading } from './reading.ts'
+import { Reading } from './reading.ts'
 import type { Negotiated, Wire, WireEvents } from './wire.ts'
 
-/** Answers that may wait for a client that does not read, on top of a wire that is full already. */
-const mostUnreadAnswerBytes = 65_536
 /** How long a user whom the backend turned away may take to open the channel on which we can say why. */
 const farewellMs = 5000
 
@@ -56,7 +54,6 @@ export class Link implements WireEvents {
   #reason: string | undefined
   #failed = false
   #closed = false
-  #unreadAnswerBytes = 0
 
   constructor(house: House, ticket: number, wire: Wire, peer: Peer) {
     this.house = house
@@ -81,7 +78,7 @@ export class Link implements WireEvents {
 
   start(): void {
     this.log.emit('SSH_CONNECTED', {})
-    this.#timer = setTimeout(expire, this.settings.loginGrace, this, 'the login took too long')
+    this.#timer = setTimeout(expire, this.settings.loginGrace, this, 'the login took too long').unref()
     this.wire.start(this)
   }
 
@@ -105,20 +102,10 @@ export class Link implements WireEvents {
   #pong(payload: Buffer): void {
     const pong = pongFor(payload)
     if (pong === undefined) this.protocolError('malformed ping')
-    else this.answer(pong)
-  }
-
-  /** Sends an answer. A client that asks and does not read is not read from any more. */
-  answer(payload: Uint8Array): void {
-    this.wire.send(payload)
-    if (!this.wire.congested) return
-    this.#unreadAnswerBytes += payload.length
-    if (this.#unreadAnswerBytes > mostUnreadAnswerBytes) this.reading.pause(pause.answers)
+    else this.wire.send(pong)
   }
 
   drain(): void {
-    this.#unreadAnswerBytes = 0
-    this.reading.resume(pause.answers)
     if (this.#phase instanceof ConnectionService) this.#phase.drain()
   }
 
@@ -153,7 +140,7 @@ export class Link implements WireEvents {
     const { fault } = verdict
     this.log.emit('SSH_BACKEND_REJECTED_HANDSHAKE', { reason: fault.code }, { cause: fault })
     this.#handshakeFailed(fault.message)
-    this.#timer = setTimeout(expire, farewellMs, this, fault.userText)
+    this.#timer = setTimeout(expire, farewellMs, this, fault.userText).unref()
     service.refuse(fault)
     return verdict
   }

@@ -145,7 +145,7 @@ export class Opening {
 
   #confirm(channel: ChannelEnd, open: ChannelOpen): void {
     this.#service.channels.set(channel.id, channel)
-    this.#service.link.answer(channelOpenConfirmation(open.sender, channel.id, firstWindowBytes, maximumPacketBytes))
+    this.#service.link.wire.send(channelOpenConfirmation(open.sender, channel.id, firstWindowBytes, maximumPacketBytes))
     channel.log.emit('SSH_NEW_CHANNEL', { type: open.type })
     channel.opened()
     if (this.#service.stopping) channel.stop()
@@ -168,7 +168,7 @@ export class Opening {
   }
 
   #send(open: ChannelOpen, reason: number, text: string): void {
-    if (!this.#ended) this.#service.link.answer(channelOpenFailure(open.sender, reason, text))
+    if (!this.#ended) this.#service.link.wire.send(channelOpenFailure(open.sender, reason, text))
   }
 
   #farewell(open: ChannelOpen, why: Fault): void {

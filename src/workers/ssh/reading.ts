@@ -1,4 +1,7 @@
-/** Why a connection's socket is not read at the moment; it is read again when no reason is left. */
+/**
+ * Why a connection's socket is not read at the moment; it is read again when no reason is left.
+ * (That the client does not read our answers is the wire's own business.)
+ */
 import type { Wire } from './wire.ts'
 
 export const pause = {
@@ -8,8 +11,6 @@ export const pause = {
   opens: 2,
   /** A channel has more unanswered requests than it may. */
   requests: 4,
-  /** The client does not read our answers. */
-  answers: 8,
 } as const
 
 export class Reading {

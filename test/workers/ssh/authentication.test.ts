@@ -225,7 +225,7 @@ describe('public keys', () => {
     })
     client.send(signed('alice', Buffer.from('another session')))
     const other = signed('alice')
-    other.write('malic', 9)
+    other.write('malic', 5)
     client.send(other)
     const damaged = signed('alice')
     damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1
