@@ -12,6 +12,7 @@ import type {
   Occupant,
   Program,
   Pty,
+  Refused,
   Running,
   Sandbox,
   Session,
@@ -21,19 +22,28 @@ import type {
 
 const accepted: Verdict = { accepted: true, value: undefined }
 
-/** A failure becomes a refusal; anything else that was thrown is a bug and goes on. */
-async function verdictOf<T>(task: () => Promise<T>): Promise<Verdict<T>> {
+/** The room's records beside those of the SSH layers. */
+const roomLog = (backend: Backend, who: Occupant): Log =>
+  who.peer.log.with({ module: 'backend', backend: backend.name, username: who.member.username })
+
+/** A failure becomes a refusal, and its record is written here; anything else that was thrown is a bug and goes on. */
+async function verdictOf<T>(log: Log, task: () => Promise<T>): Promise<Verdict<T>> {
   try {
     return { accepted: true, value: await task() }
   } catch (error) {
-    if (error instanceof Fault) return { accepted: false, fault: error }
-    throw error
+    if (!(error instanceof Fault)) throw error
+    return refused(log, error)
   }
+}
+
+function refused(log: Log, fault: Fault): Refused {
+  log.fault(fault)
+  return { accepted: false, fault }
 }
 
 /** Opens a room for an occupant. The refusal carries the room's fault; a sandbox made after an abort is removed again. */
 export async function enterRoom(backend: Backend, who: Occupant, signal: AbortSignal): Promise<Verdict<Session>> {
-  const sandbox = await verdictOf(() => backend.open(who, signal))
+  const sandbox = await verdictOf(roomLog(backend, who), () => backend.open(who, signal))
   return sandbox.accepted ? { accepted: true, value: createSession(backend, who, sandbox.value) } : sandbox
 }
 
@@ -45,12 +55,12 @@ export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox 
   const pending = Promise.resolve(sandbox)
   pending.catch(() => undefined) // told to each channel that asks
   const closing = new AbortController()
+  const log = roomLog(backend, who)
   return {
     async open(id) {
-      const log = who.peer.log.with({ channelId: id })
-      return { accepted: true, value: createChannel(backend, pending, log, closing.signal) }
+      return { accepted: true, value: createChannel(backend, pending, log.with({ channelId: id }), closing.signal) }
     },
-    dial: (target, signal) => verdictOf(async () => (await pending).dial(target, signal)),
+    dial: (target, signal) => verdictOf(log, async () => (await pending).dial(target, signal)),
     async [Symbol.asyncDispose]() {
       closing.abort()
       const made = await pending.catch(() => undefined)
@@ -71,15 +81,15 @@ function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, se
   let running: Running | undefined
 
   const collect = (request: string, keep: () => void): Verdict => {
-    if (started) return { accepted: false, fault: backend.faults.alreadyRunning(request) }
+    if (started) return refused(log, backend.faults.alreadyRunning(request))
     keep()
     return accepted
   }
   const start = async (request: Start, stdio: Stdio): Promise<Verdict> => {
-    if (started) return { accepted: false, fault: backend.faults.alreadyRunning(request.kind) }
+    if (started) return refused(log, backend.faults.alreadyRunning(request.kind))
     started = true
     const program: Program = { what: whatOf(request), env, pty, log }
-    const verdict = await verdictOf(async () => (await sandbox).run(program, stdio, signal))
+    const verdict = await verdictOf(log, async () => (await sandbox).run(program, stdio, signal))
     if (!verdict.accepted) return verdict
     running = verdict.value
     running.exit.then(exit.resolve, exit.reject)
@@ -89,8 +99,8 @@ function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, se
   }
   const tell = (request: string, task: (program: Running) => Promise<void>): Promise<Verdict> | Verdict => {
     const program = running
-    if (program === undefined) return { accepted: false, fault: backend.faults.notRunning(request) }
-    return verdictOf(() => task(program))
+    if (program === undefined) return refused(log, backend.faults.notRunning(request))
+    return verdictOf(log, () => task(program))
   }
   return {
     exit: exit.promise,
@@ -111,7 +121,7 @@ function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, se
         case 'signal':
           return tell('signal', (program) => program.signal(request.name, signal))
         case 'unknown':
-          return { accepted: false, fault: backend.faults.notSupported(request.type) }
+          return refused(log, backend.faults.notSupported(request.type))
         default:
           request satisfies never
           throw new Error('unreachable: a channel request of an unknown kind')

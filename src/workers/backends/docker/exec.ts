@@ -2,7 +2,7 @@
 import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { ExecSpec } from './engine.ts'
-import { askExitCode, NoExitCode, positive } from './exit.ts'
+import { askExitCode, positive, StillRunning } from './exit.ts'
 import { persist } from './failure.ts'
 import type { RawStream } from './hijack.ts'
 import type { Room } from './room.ts'
@@ -54,7 +54,7 @@ export async function runHelper(
     await ended(raw, signal)
     const ask = async (): Promise<number> => {
       const { Running, ExitCode } = await room.engine.execState(id, signal)
-      if (Running || ExitCode === null) throw new NoExitCode()
+      if (Running || ExitCode === null) throw new StillRunning()
       return positive(ExitCode, log)
     }
     return await askExitCode(ask, log, signal)

@@ -2,7 +2,7 @@
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program } from '../../ports.ts'
-import { asEngineError, type EngineError, failureLabels } from './failure.ts'
+import { asEngineError, EngineError, failureLabels } from './failure.ts'
 import type { Pump } from './pump.ts'
 import type { Room } from './room.ts'
 
@@ -13,8 +13,8 @@ const ASKING_MS = 60_000
 /** After the end of a program its output is on its way for a moment; a process left in the background may hold it open. */
 const QUIET_MS = 2000
 
-/** An answer of the engine that is no exit code: still running, restarting, negative. Asked again. */
-export class NoExitCode extends Error {}
+/** There is no exit code yet because the program runs. */
+export class StillRunning extends Error {}
 
 /** Asks for an exit code at once, then after 5, 10, 20 … ms, for as long as the program runs. */
 export async function askExitCode(ask: () => Promise<number>, log: Log, signal: AbortSignal): Promise<number> {
@@ -25,7 +25,7 @@ export async function askExitCode(ask: () => Promise<number>, log: Log, signal: 
       return await ask()
     } catch (thrown) {
       if (signal.aborted) return UNKNOWN_EXIT_CODE
-      if (thrown instanceof NoExitCode) failingSince = undefined
+      if (thrown instanceof StillRunning) failingSince = undefined
       else {
         failingSince ??= performance.now()
         const error = asEngineError(thrown)
@@ -60,7 +60,7 @@ export async function execExitCode(
     const state = await room.engine.execState(execId, AbortSignal.any([signal, known.signal]))
     if (state.Running || state.ExitCode === null) {
       log.emit('DOCKER_EXIT_CODE_STILL_RUNNING', {})
-      throw new NoExitCode()
+      throw new StillRunning()
     }
     return positive(state.ExitCode, log)
   }
@@ -73,10 +73,11 @@ export async function execExitCode(
   const lookOnce = (): void => {
     ask().then(code.resolve, () => undefined)
   }
-  const unwatch = room.ends.watch(execId, {
-    exited: (exitCode) => code.resolve(positive(exitCode, log)),
-    missed: lookOnce,
-  })
+  const exited = (exitCode: number): void => {
+    if (exitCode >= 0) code.resolve(exitCode)
+    else look() // tells about it, and hopes for a better answer
+  }
+  const unwatch = room.ends.watch(execId, { exited, missed: lookOnce })
   pump.ended.then(look).catch(code.reject)
   const aborted = (): void => code.resolve(UNKNOWN_EXIT_CODE)
   signal.addEventListener('abort', aborted, { once: true })
@@ -90,11 +91,11 @@ export async function execExitCode(
   }
 }
 
-/** @throws NoExitCode for a code that no program can have. */
+/** @throws EngineError for a code that no program can have. */
 export function positive(exitCode: number, log: Log): number {
   if (exitCode >= 0) return exitCode
   log.emit('DOCKER_EXIT_CODE_NEGATIVE', { exitCode })
-  throw new NoExitCode()
+  throw new EngineError(200, `the engine reports the exit code ${exitCode}`)
 }
 
 /** Waits for the rest of the output of a program that has ended. */

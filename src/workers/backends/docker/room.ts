@@ -1,6 +1,8 @@
 /** What all files of this room share: made once per worker. */
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
+import type { Labels } from '../../../shared/log.ts'
+import type { Occupant } from '../../ports.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Ends } from './ends.ts'
 import type { Engine } from './engine.ts'
@@ -30,3 +32,11 @@ export const label = {
   /** One attempt to create: finds the container of an answer that never came. */
   creation: 'containerssh_creation',
 } as const
+
+/** Of each record of a connection, besides those of its peer. */
+export const occupantLabels = ({ member }: Occupant): Labels => ({
+  module: 'backend',
+  backend: 'docker',
+  username: member.username,
+  authenticatedUsername: member.authenticatedUsername,
+})

@@ -1,5 +1,6 @@
 /** Signals to a program that runs by exec: by the guest agent, or by a shell of the image. */
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import { SHELL } from './command.ts'
 import { runHelper } from './exec.ts'
@@ -58,5 +59,7 @@ export async function endProgram(
     return
   }
   const exitCode = await runHelper(room, target.containerId, words(room, target, polite), log, signal)
-  if (exitCode === 0) await runHelper(room, target.containerId, words(room, target, 'KILL'), log, signal)
+  if (exitCode !== 0) return
+  await sleep(2000, signal)
+  if (!signal.aborted) await runHelper(room, target.containerId, words(room, target, 'KILL'), log, signal)
 }

@@ -1,0 +1,156 @@
+/** One program in the container of a connection: an exec whose streams, size, signals and end are those of a channel. */
+import { fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Exit, Program, Running, Stdio } from '../../ports.ts'
+import { environment, withAgent, withShim } from './command.ts'
+import { attachExec, createExec } from './exec.ts'
+import { drained, execExitCode, exitOf, ranOutOfMemory, UNKNOWN_EXIT_CODE } from './exit.ts'
+import type { Announcement, Header } from './header.ts'
+import { createPump, type Pump } from './pump.ts'
+import type { Room } from './room.ts'
+import { deliver, endProgram, type Target } from './signal.ts'
+import { resize, resizeFirst } from './terminal.ts'
+
+export interface Place {
+  readonly room: Room
+  readonly containerId: string
+  readonly announcement: Announcement
+  /** Aborted when the container is about to be removed: nothing has to be tidied up in it any more. */
+  readonly closing: AbortSignal
+}
+
+/** When the connection ends as well, its container is removed in no time; only a lone channel is worth an exec. */
+const BEFORE_ENDING_MS = 50
+/** Politeness (2 s) and the calls around it. */
+const ENDING_MS = 30_000
+
+/** @throws Fault */
+export async function runProgram(
+  place: Place,
+  words: readonly string[],
+  program: Program,
+  stdio: Stdio,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Running> {
+  const { room, containerId, announcement, closing } = place
+  const { timeouts, execution } = room.settings
+  const tty = program.pty !== undefined
+  const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(timeouts.commandStart)])
+  const command = program.what.kind === 'exec' ? program.what.command : words[0]
+  log.emit('DOCKER_EXEC', { command: command?.slice(0, 256) })
+  const Cmd =
+    announcement === 'agent' ? withAgent(execution.agentPath, words) : announcement === 'shim' ? withShim(words) : words
+  const id = await createExec(
+    room,
+    containerId,
+    { Cmd, Env: environment(program), Tty: tty, stdin: true },
+    log,
+    limited,
+  )
+  const raw = await attachExec(room, id, tty, log, limited)
+  const pump = createPump({ raw, tty, announcement, stdio, log })
+  if (program.pty !== undefined) {
+    const window = AbortSignal.any([closing, AbortSignal.timeout(timeouts.window)])
+    resizeFirst((size, until) => room.engine.resizeExec(id, size, until), program.pty.size, log, window)
+  }
+  return follow(place, id, pump, program, log)
+}
+
+function follow(place: Place, id: string, pump: Pump, program: Program, log: Log): Running {
+  const { room, containerId, announcement, closing } = place
+  const { timeouts } = room.settings
+  const tty = program.pty !== undefined
+  const left = new AbortController()
+  const over = AbortSignal.any([left.signal, closing])
+  const delivered = new Set<string>()
+  let ended = false
+  let ending: Promise<void> | undefined
+
+  const finish = async (): Promise<Exit> => {
+    const code = await execExitCode(room, id, pump, log, over)
+    ended = !over.aborted
+    if (ended) await drained(pump, over)
+    pump.close()
+    if (!ended) return { kind: 'status', code: UNKNOWN_EXIT_CODE }
+    log.emit('DOCKER_EXIT_CODE', { exitCode: code })
+    const header = await pump.header
+    if (announcement === 'agent' && header.kind !== 'pid') return { kind: 'status', code: UNKNOWN_EXIT_CODE }
+    if (announcement === 'none' && code === 126 && NOT_FOUND.test(textOf(header))) return { kind: 'status', code: 127 }
+    return exitOf(code, program.what.kind, delivered, await ranOutOfMemory(room, containerId, code, log))
+  }
+  const end = async (): Promise<void> => {
+    await sleep(BEFORE_ENDING_MS, closing)
+    const limited = AbortSignal.any([closing, AbortSignal.timeout(ENDING_MS)])
+    const target = closing.aborted ? undefined : await targetOf(limited)
+    if (target !== undefined) await endProgram(room, target, tty, log, limited)
+  }
+  const endInBackground = (): void => {
+    ending ??= end().catch((cause) => {
+      if (!closing.aborted) log.emit('DOCKER_EXEC_SIGNAL_FAILED', { signal: 'KILL' }, { cause })
+    })
+    room.cleanup.track(ending)
+  }
+  const targetOf = async (limited: AbortSignal): Promise<Target | undefined> => {
+    if (announcement === 'none') return undefined
+    const header = await Promise.race([pump.header, aborted(limited)])
+    return header?.kind === 'pid' ? { containerId, pid: header.pid, by: announcement } : undefined
+  }
+  tellHeader(announcement, pump, log, over)
+  // Nobody can talk to a program whose streams are broken.
+  pump.ended
+    .then((error) => {
+      if (error !== undefined && !ended && !over.aborted) endInBackground()
+    })
+    .catch(() => undefined)
+  return {
+    exit: finish(),
+    async resize(size, signal) {
+      if (!tty) return
+      const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.window)])
+      await resize((to, until) => room.engine.resizeExec(id, to, until), size, log, limited)
+    },
+    async signal(name, signal) {
+      if (ended) throw fault('DOCKER_SIGNAL_FAILED_NO_PID', { signal: name })
+      if (announcement === 'none') throw fault('DOCKER_EXEC_SIGNAL_FAILED_NO_AGENT', { signal: name })
+      const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.signal)])
+      const target = await targetOf(limited)
+      if (target === undefined) throw fault('DOCKER_SIGNAL_FAILED_NO_PID', { signal: name })
+      delivered.add(name)
+      await deliver(room, target, name, log, limited)
+    },
+    async [Symbol.asyncDispose]() {
+      if (left.signal.aborted) return
+      left.abort()
+      if (!ended) {
+        log.emit('DOCKER_CLOSE_OUTPUT_FAILED', { reason: 'the client closed the channel before the program ended' })
+        endInBackground()
+      }
+      pump.close()
+    },
+  }
+}
+
+/** What the runtime says when the program does not exist. */
+const NOT_FOUND = /no such file or directory|not found/
+const textOf = (header: Header): string => (header.kind === 'text' ? Buffer.from(header.text).toString('utf8') : '')
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+
+/** With the guest agent a missing announcement means that the image and the configuration do not fit together. */
+function tellHeader(announcement: Announcement, pump: Pump, log: Log, over: AbortSignal): void {
+  if (announcement !== 'agent') return
+  pump.header
+    .then((header) => {
+      if (header.kind === 'pid' || over.aborted) return
+      if (header.kind === 'short') log.emit('DOCKER_AGENT_READ_FAILED', { reason: 'the stream ended' })
+      const reason = header.kind === 'short' ? 'the stream ended' : 'this is no process ID; is there an agent?'
+      log.emit('DOCKER_EXEC_PID_READ_FAILED', { reason })
+    })
+    .catch(() => undefined)
+}

@@ -1,0 +1,45 @@
+/** Containers of processes that are gone: the labels say who owns what, so nothing has to be remembered. */
+import { ownerState } from '../../../shared/identity.ts'
+import type { Log } from '../../../shared/log.ts'
+import { removeOrGone } from './cleanup.ts'
+import { asEngineError } from './failure.ts'
+import { label, type Room } from './room.ts'
+
+/** Removes what dead owners left behind, and what we could not remove ourselves. Gives the number of containers. */
+export async function reap(room: Room, log: Log, signal: AbortSignal): Promise<number> {
+  const orphans = await room.engine.listContainers(label.owner, signal).catch((error) => {
+    if (!signal.aborted) log.emit('DOCKER_REAP_FAILED', labelsOf(error))
+    return []
+  })
+  const states = new Map<string, boolean>()
+  const isDead = (owner: string): boolean => {
+    const known = states.get(owner) ?? ownerState(owner) === 'dead'
+    states.set(owner, known)
+    return known
+  }
+  const mine = room.cleanup.takeAbandoned().map((id) => ({ id, owner: room.identity.owner }))
+  const dead = orphans
+    .map(({ Id, Labels }) => ({ id: Id, owner: Labels[label.owner] ?? '' }))
+    .filter(({ owner }) => isDead(owner))
+  const removed = await Promise.all(
+    [...dead, ...mine].map(async ({ id, owner }) => {
+      try {
+        await removeOrGone(room.engine, id, signal)
+        log.emit('DOCKER_REAPED', { containerId: id, owner })
+        return 1
+      } catch (error) {
+        // Several workers may reap at the same time.
+        if (asEngineError(error).statusCode !== 409 && !signal.aborted) {
+          log.emit('DOCKER_REAP_FAILED', { containerId: id, ...labelsOf(error) })
+        }
+        return 0
+      }
+    }),
+  )
+  return removed.reduce<number>((sum, one) => sum + one, 0)
+}
+
+function labelsOf(error: unknown): { reason: string; statusCode?: number } {
+  const { message, statusCode } = asEngineError(error)
+  return { reason: message, ...(statusCode === 0 ? {} : { statusCode }) }
+}

@@ -1,0 +1,84 @@
+/** Connection mode: one container per connection, made when the user has logged in; each program is an exec in it. */
+import { type Fault, fault } from '../../../shared/codes/fault.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Occupant, Program, Sandbox, Target } from '../../ports.ts'
+import { SHELL, wordsOf } from './command.ts'
+import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
+import type { Announcement } from './header.ts'
+import { type Place, runProgram } from './program.ts'
+import { occupantLabels, type Room } from './room.ts'
+
+/** Stands in for the guest agent as the container's main process. TERM ends it in about 0.1 s. */
+const SHELL_IDLE = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
+
+/** @throws Fault */
+export async function openSandbox(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> {
+  await room.images.ensure(log, signal)
+  const made = await orUndo(room, makeContainer(room, who, log, signal), signal, ({ containerId }) =>
+    room.cleanup.remove(containerId, log),
+  )
+  return createSandbox(room, made, who)
+}
+
+interface Made {
+  readonly containerId: string
+  /** Looked up while the container starts. */
+  readonly hasShell: boolean
+}
+
+async function makeContainer(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Made> {
+  const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
+  const containerId = await createContainer(room, who, { Cmd: idleCommand(room) }, log, signal, deadline)
+  try {
+    const shell = room.images.hasShell(containerId, deadline).catch(() => true) // then the first program tells
+    await startContainer(room, containerId, log, signal, deadline)
+    return { containerId, hasShell: await shell }
+  } catch (error) {
+    room.cleanup.track(room.cleanup.remove(containerId, log))
+    throw error
+  }
+}
+
+/** Without the guest agent its command, which is the default, would only make the start fail. */
+function idleCommand(room: Room): readonly string[] {
+  const { disableAgent, idleCommand: configured, agentPath } = room.settings.execution
+  return disableAgent && configured[0] === agentPath ? SHELL_IDLE : configured
+}
+
+function createSandbox(room: Room, { containerId, hasShell }: Made, who: Occupant): Sandbox {
+  const labels = occupantLabels(who)
+  const log = who.peer.log.with({ ...labels, containerId })
+  const closing = new AbortController()
+  let removal: Promise<void> | undefined
+  const { execution } = room.settings
+  const announcement: Announcement = !execution.disableAgent ? 'agent' : hasShell ? 'shim' : 'none'
+  const place: Place = { room, containerId, announcement, closing: closing.signal }
+  return {
+    async run(program, stdio, signal) {
+      if (closing.signal.aborted) throw shuttingDown(containerId)
+      const words = wordsOf(program.what, execution, hasShell)
+      if (words === undefined) throw noSubsystem(program.what)
+      const programLog = program.log.with({ ...labels, containerId })
+      try {
+        return await runProgram(place, words, program, stdio, programLog, signal)
+      } catch (error) {
+        throw closing.signal.aborted ? shuttingDown(containerId) : error
+      }
+    },
+    dial: (target) => Promise.reject(noForwarding(target)),
+    [Symbol.asyncDispose]() {
+      closing.abort()
+      removal ??= room.cleanup.remove(containerId, log)
+      return removal
+    },
+  }
+}
+
+export const noSubsystem = (what: Program['what']): Fault =>
+  fault('DOCKER_SUBSYSTEM_NOT_SUPPORTED', { subsystem: what.kind === 'subsystem' ? what.name : '' })
+
+export const noForwarding = (target: Target): Fault =>
+  fault('DOCKER_FORWARDING_FAILED', {
+    target: target.kind === 'tcp' ? `${target.host}:${target.port}` : target.path,
+    reason: 'this room does not forward connections',
+  })

@@ -1,0 +1,249 @@
+/** Session mode: each program is the main process of a container of its own, made when the program is asked for. */
+import { asFault, fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Exit, Occupant, Program, Running, Sandbox, Stdio } from '../../ports.ts'
+import { environment, SHELL, wordsOf } from './command.ts'
+import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
+import {
+  askExitCode,
+  drained,
+  exitOf,
+  isSignalName,
+  positive,
+  ranOutOfMemory,
+  StillRunning,
+  UNKNOWN_EXIT_CODE,
+} from './exit.ts'
+import { EngineError, persist } from './failure.ts'
+import type { RawStream } from './hijack.ts'
+import { createPump, type Pump } from './pump.ts'
+import { occupantLabels, type Room } from './room.ts'
+import { noForwarding, noSubsystem } from './sandbox.ts'
+import { resize, resizeFirst } from './terminal.ts'
+
+/** When the connection ends as well, its containers are removed in no time; only a lone channel stops its own politely. */
+const BEFORE_STOPPING_MS = 50
+const STOP_GRACE_SECONDS = 2
+
+/** @throws Fault */
+export async function openSessionSandbox(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> {
+  await room.images.ensure(log, signal)
+  const labels = occupantLabels(who)
+  const closing = new AbortController()
+  const programs = new Set<Promise<void>>()
+  return {
+    async run(program, stdio, runSignal) {
+      if (closing.signal.aborted) throw shuttingDown()
+      const programLog = program.log.with(labels)
+      const either = AbortSignal.any([runSignal, closing.signal])
+      const make = makeContainer(room, who, program, programLog, either)
+      const made = await orUndo(room, make, either, async ({ raw, containerId }) => {
+        raw.destroy()
+        await room.cleanup.remove(containerId, programLog)
+      })
+      const own = programLog.with({ containerId: made.containerId })
+      const running = follow(room, made, program, stdio, own, closing.signal)
+      const gone = running.exit.then(
+        () => room.cleanup.remove(made.containerId, own),
+        () => room.cleanup.remove(made.containerId, own),
+      )
+      const settled = gone.finally(() => programs.delete(settled))
+      programs.add(settled)
+      return running
+    },
+    dial: (target) => Promise.reject(noForwarding(target)),
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      await Promise.all(programs)
+    },
+  }
+}
+
+interface Made {
+  readonly containerId: string
+  readonly raw: RawStream
+  /** The exit code, from a wait that began before the start. */
+  readonly code: Promise<number>
+}
+
+/** A program that the image's missing shell cannot start is tried once more without a shell. @throws Fault */
+async function makeContainer(
+  room: Room,
+  who: Occupant,
+  program: Program,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Made> {
+  const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
+  const shell = room.images.assumeShell()
+  const words = wordsOf(program.what, room.settings.execution, shell)
+  if (words === undefined) throw noSubsystem(program.what)
+  try {
+    return await makeFor(room, who, words, program, log, signal, deadline)
+  } catch (error) {
+    if (!shell || words[0] !== SHELL || program.what.kind !== 'exec' || !NO_SHELL.test(chainText(error))) throw error
+    room.images.noShell()
+    const direct = wordsOf(program.what, room.settings.execution, false) ?? words
+    return makeFor(room, who, direct, program, log, signal, deadline)
+  }
+}
+
+const NO_SHELL = /\/bin\/sh.*no such file/
+const chainText = (error: unknown): string =>
+  error instanceof Error ? `${error.message} ${chainText(error.cause)}` : ''
+
+async function makeFor(
+  room: Room,
+  who: Occupant,
+  words: readonly string[],
+  program: Program,
+  log: Log,
+  signal: AbortSignal,
+  deadline: AbortSignal,
+): Promise<Made> {
+  const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true }
+  const extras = {
+    Cmd: words,
+    env: environment(program),
+    config: { ...streams, Tty: program.pty !== undefined },
+    // The kernel keeps signals without a handler from process 1: a program would survive TERM and Ctrl-C.
+    host: { Init: true },
+  }
+  const containerId = await createContainer(room, who, extras, log, signal, deadline)
+  const own = log.with({ containerId })
+  let raw: RawStream | undefined
+  try {
+    raw = await attach(room, containerId, own, AbortSignal.any([signal, deadline]))
+    const code = await exitCode(room, containerId, own)
+    await startContainer(room, containerId, own, signal, deadline)
+    return { containerId, raw, code: code.value }
+  } catch (error) {
+    raw?.destroy()
+    room.cleanup.track(room.cleanup.remove(containerId, own))
+    throw error
+  }
+}
+
+function attach(room: Room, containerId: string, log: Log, signal: AbortSignal): Promise<RawStream> {
+  log.emit('DOCKER_CONTAINER_ATTACH', { containerId })
+  return persist(() => room.engine.attachContainer(containerId, signal), {
+    signal,
+    retrying: (labels) => log.emit('DOCKER_CONTAINER_ATTACH_FAILED', { containerId, ...labels }),
+    failed: (labels, cause) =>
+      fault('DOCKER_CONTAINER_ATTACH_FAILED', { containerId, ...labels }, { cause, level: 'error' }),
+  })
+}
+
+/** Resolves when the engine waits for the end. When that wait breaks, the engine is asked until it knows. */
+async function exitCode(room: Room, containerId: string, log: Log): Promise<{ value: Promise<number> }> {
+  const gone = new AbortController()
+  const waiting = await room.engine.waitContainer(containerId, gone.signal).catch(() => undefined)
+  const told = async (): Promise<number | undefined> => {
+    if (waiting === undefined) return undefined
+    let text = ''
+    for await (const chunk of waiting.setEncoding('utf8')) text += chunk as string
+    return (JSON.parse(text) as { StatusCode?: number }).StatusCode
+  }
+  const ask = async (): Promise<number> => {
+    const state = await room.engine.containerState(containerId, AbortSignal.timeout(30_000))
+    if (state.Restarting) {
+      log.emit('DOCKER_EXIT_CODE_CONTAINER_RESTARTING', {})
+      throw new EngineError(200, 'the container is restarting')
+    }
+    if (state.Running) {
+      log.emit('DOCKER_EXIT_CODE_STILL_RUNNING', {})
+      throw new StillRunning()
+    }
+    return positive(state.ExitCode, log)
+  }
+  const value = async (): Promise<number> => {
+    const code = await told().catch(() => undefined)
+    return code !== undefined && code >= 0 ? code : askExitCode(ask, log, gone.signal)
+  }
+  return { value: value() }
+}
+
+function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log, closing: AbortSignal): Running {
+  const { containerId, raw } = made
+  const { timeouts } = room.settings
+  const tty = program.pty !== undefined
+  const left = new AbortController()
+  const over = AbortSignal.any([left.signal, closing])
+  const delivered = new Set<string>()
+  const pump: Pump = createPump({ raw, tty, announcement: 'none', stdio, log })
+  let ended = false
+
+  if (program.pty !== undefined) {
+    const window = AbortSignal.any([over, AbortSignal.timeout(timeouts.window)])
+    resizeFirst((size, until) => room.engine.resizeContainer(containerId, size, until), program.pty.size, log, window)
+  }
+  const finish = async (): Promise<Exit> => {
+    const code = await Promise.race([made.code, aborted(over)])
+    if (code === undefined) {
+      pump.close()
+      await stop(room, containerId, log, closing)
+      return { kind: 'status', code: UNKNOWN_EXIT_CODE }
+    }
+    ended = true
+    await drained(pump, over)
+    pump.close()
+    log.emit('DOCKER_EXIT_CODE', { exitCode: code })
+    return exitOf(code, program.what.kind, delivered, await ranOutOfMemory(room, containerId, code, log))
+  }
+  return {
+    exit: finish(),
+    async resize(size, signal) {
+      if (!tty) return
+      const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.window)])
+      await resize((to, until) => room.engine.resizeContainer(containerId, to, until), size, log, limited)
+    },
+    async signal(name, signal) {
+      if (ended) throw fault('DOCKER_SIGNAL_FAILED_NO_PID', { signal: name })
+      const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.signal)])
+      delivered.add(name)
+      await kill(room, containerId, name, log, limited)
+    },
+    async [Symbol.asyncDispose]() {
+      if (left.signal.aborted) return
+      left.abort()
+      if (!ended) {
+        log.emit('DOCKER_CLOSE_OUTPUT_FAILED', { reason: 'the client closed the channel before the program ended' })
+      }
+    },
+  }
+}
+
+async function kill(room: Room, containerId: string, name: string, log: Log, signal: AbortSignal): Promise<void> {
+  log.emit('DOCKER_CONTAINER_SIGNAL', { signal: name })
+  if (!isSignalName(name)) {
+    throw fault('DOCKER_CONTAINER_SIGNAL_FAILED', { signal: name, reason: 'there is no such signal in SSH' })
+  }
+  await persist(() => room.engine.killContainer(containerId, `SIG${name}`, signal), {
+    signal,
+    retrying: (labels) => log.emit('DOCKER_CONTAINER_SIGNAL_FAILED', { signal: name, ...labels }),
+    failed: (labels, cause) => fault('DOCKER_CONTAINER_SIGNAL_FAILED', { signal: name, ...labels }, { cause }),
+  })
+}
+
+/** The channel is gone: TERM, KILL two seconds later. Cut short by the end of the connection, which removes the container. */
+async function stop(room: Room, containerId: string, log: Log, closing: AbortSignal): Promise<void> {
+  await sleep(BEFORE_STOPPING_MS, closing)
+  if (closing.aborted) return
+  log.emit('DOCKER_CONTAINER_STOP', { containerId })
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(room.settings.timeouts.containerStop)])
+  await persist(() => room.engine.stopContainer(containerId, STOP_GRACE_SECONDS, signal), {
+    signal,
+    retrying: (labels) => log.emit('DOCKER_CONTAINER_STOP_FAILED', { containerId, ...labels }),
+    failed: (labels, cause) =>
+      fault('DOCKER_CONTAINER_STOP_FAILED', { containerId, ...labels }, { cause, level: 'error' }),
+  }).catch((error) => {
+    if (!closing.aborted) log.fault(asFault(error))
+  })
+}
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })

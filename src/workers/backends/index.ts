@@ -1,0 +1,9 @@
+/** The rooms by the name that `backend` has in the configuration. */
+import type { Config } from '../../shared/config/schema.ts'
+import type { Identity } from '../../shared/identity.ts'
+import type { Log } from '../../shared/log.ts'
+import { docker, type ReapingBackend } from './docker/index.ts'
+
+export type RoomFactory = (config: Config, identity: Identity, log: Log) => Promise<ReapingBackend>
+
+export const rooms: Readonly<Record<string, RoomFactory>> = { docker }
