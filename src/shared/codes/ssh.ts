@@ -188,6 +188,20 @@ export const ssh = defineCodes('SSH', ['SSH'], {
     labels: { what: 'string' },
     seed: false,
   },
+  SSH_ACCEPT_FAILED: {
+    level: 'error',
+    says: 'Connections cannot be accepted for {pauseMs} ms: {reason}.',
+    doc: 'The operating system refused to hand over a new connection, usually because file descriptors or memory are used up. Accepting pauses for a moment instead of failing in a loop; clients that connect meanwhile are refused. Raise the limit on open files, or lower `ssh.maxConnections`.',
+    labels: { reason: 'string', pauseMs: 'number' },
+    seed: false,
+  },
+  SSH_REFUSALS_SUPPRESSED: {
+    level: 'notice',
+    says: '{count} more refused connections have not been logged one by one.',
+    doc: 'Connections were refused faster than they are worth a record each; see SSH_CONNECTION_REFUSED.',
+    labels: { count: 'number' },
+    seed: false,
+  },
   SSH_CONNECTION_REFUSED: {
     level: 'info',
     says: 'Connection from {remoteAddr} refused: {reason}.',

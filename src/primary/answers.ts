@@ -1,0 +1,45 @@
+/**
+ * What the primary does for a worker: this table and nothing else. A worker parses what strangers send, so adding a row
+ * is a security review: each one must be harmless in the hands of whoever took the worker over.
+ */
+import type { Report } from '../shared/ipc/contract.ts'
+import type { Log, LogRecord } from '../shared/log.ts'
+
+/** What the answers may touch, for one worker. */
+export interface AnswerScope {
+  readonly worker: number
+  readonly log: Log
+  /** To the log's destination, as it is. */
+  write(record: LogRecord): void
+  ready(owner: string): void
+  taken(ticket: number): void
+  authenticated(ticket: number): void
+  closed(ticket: number): void
+  failed(record: LogRecord): void
+}
+
+type Answers = { readonly [K in Report['kind']]: (report: Extract<Report, { kind: K }>, scope: AnswerScope) => void }
+
+const answers: Answers = {
+  ready: ({ owner }, scope) => scope.ready(owner),
+  log({ records, dropped }, scope) {
+    for (const record of records) scope.write(record)
+    if (dropped > 0) scope.log.emit('IPC_RECORDS_DROPPED', { worker: scope.worker, dropped })
+  },
+  // The sign of life is that it came; we count connections ourselves.
+  load: () => undefined,
+  taken({ tickets }, scope) {
+    for (const ticket of tickets) scope.taken(ticket)
+  },
+  // Of its own connections only; the fleet sees to that.
+  authenticated: ({ ticket }, scope) => scope.authenticated(ticket),
+  closed: ({ ticket }, scope) => scope.closed(ticket),
+  // Its exit follows, and is what counts.
+  drained: () => undefined,
+  failed: ({ record }, scope) => scope.failed(record),
+}
+
+export function answer(report: Report, scope: AnswerScope): void {
+  const act = answers[report.kind] as (report: Report, scope: AnswerScope) => void
+  act(report, scope)
+}

@@ -1,0 +1,117 @@
+/** The listen socket of SSH. Accepted connections are passed on as raw handles: nothing here reads from them. */
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import { fault } from '../shared/codes/fault.ts'
+import { parseListen } from '../shared/config/listen.ts'
+import { sleep } from '../shared/deadline.ts'
+import type { TcpHandle } from '../shared/ipc/handle.ts'
+import type { Log } from '../shared/log.ts'
+import { backoff } from '../shared/retry.ts'
+
+/** Node's default of 511 makes clients of a storm wait for their third SYN: 4096 takes a storm of 3,000 in a fifth of the time. */
+const BACKLOG = 4096
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5000
+
+/** The part of Node's internal listen handle that we replace: it saves a `net.Socket` per connection. */
+interface RawServer {
+  onconnection: (status: number, handle: TcpHandle | undefined) => void
+}
+
+export interface Listener {
+  /**
+   * Listens. Resolves to the address, with the port that was chosen if the configured one is 0.
+   * @throws Fault SSH_START_FAILED, SSH_ALREADY_RUNNING
+   */
+  open(): Promise<string>
+  /** No more connections. Those in the backlog are refused by the kernel. Never rejects. */
+  close(): Promise<void>
+}
+
+export interface ListenerOptions {
+  /** `ssh.listen`. */
+  readonly listen: string
+  readonly log: Log
+  /** Takes ownership of the handle. */
+  accept(handle: TcpHandle): void
+}
+
+export function createListener({ listen, log, accept }: ListenerOptions): Listener {
+  let server: Server | undefined
+  let port: number | undefined
+  const closing = new AbortController()
+  const pauses = backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS)
+  let resting = false
+
+  const bind = async (): Promise<Server> => {
+    const address = parseListen(listen)
+    if (address === undefined) throw new Error(`${listen} is no address and port`)
+    const bound = createServer()
+    bound.listen({
+      port: port ?? address.port,
+      backlog: BACKLOG,
+      ...(address.host === undefined ? {} : { host: address.host }),
+    })
+    await once(bound, 'listening')
+    bound.on('error', (error) => log.emit('SSH_ACCEPT_FAILED', { reason: error.message, pauseMs: 0 }))
+    rawServerOf(bound).onconnection = (status, handle) => {
+      if (status === 0 && handle !== undefined) accept(handle)
+      else void rest(getSystemErrorName(status))
+    }
+    return bound
+  }
+  /**
+   * The descriptor that cannot be had would be asked for again at once, for ever: stop listening for a moment. (libuv
+   * sheds such connections by itself as long as it has its spare descriptor.)
+   */
+  const rest = async (reason: string): Promise<void> => {
+    if (resting || server === undefined || closing.signal.aborted) return
+    resting = true
+    await shut(server, log)
+    server = undefined
+    while (server === undefined && !closing.signal.aborted) {
+      const pauseMs = pauses.next()
+      log.emit('SSH_ACCEPT_FAILED', { reason, pauseMs })
+      await sleep(pauseMs, closing.signal)
+      if (!closing.signal.aborted) server = await bind().catch(() => undefined)
+    }
+    resting = false
+    if (closing.signal.aborted && server !== undefined) await shut(server, log)
+  }
+  return {
+    async open() {
+      if (server !== undefined) throw fault('SSH_ALREADY_RUNNING', {})
+      try {
+        server = await bind()
+      } catch (cause) {
+        throw fault('SSH_START_FAILED', { listen }, { cause })
+      }
+      const address = server.address()
+      if (address === null || typeof address === 'string') throw new Error('a TCP server has an address')
+      port = address.port
+      return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${port}`
+    },
+    async close() {
+      closing.abort()
+      if (server !== undefined) await shut(server, log)
+    },
+  }
+}
+
+async function shut(server: Server, log: Log): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close((cause) => {
+      if (cause !== undefined) log.emit('SSH_LISTEN_CLOSE_FAILED', {}, { cause })
+      resolve()
+    })
+  })
+}
+
+function rawServerOf(server: Server): RawServer {
+  const { _handle: handle } = server as unknown as { readonly _handle?: RawServer | null }
+  if (handle === undefined || handle === null || typeof handle.onconnection !== 'function') {
+    throw new Error('this version of Node has another listen handle than we know')
+  }
+  return handle
+}

@@ -1,0 +1,117 @@
+/** One worker process with its three connections to us: Node's channel for handles, the message pipe, its output. */
+import cluster, { type Worker } from 'node:cluster'
+import { Duplex, type Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { type Handover, type Order, orders, type Report, reports } from '../shared/ipc/contract.ts'
+import type { TcpHandle } from '../shared/ipc/handle.ts'
+import { createLink, type Link, ProtocolError } from '../shared/ipc/link.ts'
+import type { Log } from '../shared/log.ts'
+
+/** Place of the message pipe among the worker's file descriptors. */
+const LINK_FD = 4
+/** The pipes are read to their end after the exit, unless somebody else holds them open. */
+const PIPES_MS = 1000
+/** For a worker that has closed its link to exit by itself. */
+const PARTING_MS = 2000
+const MAX_LINE = 4096
+
+export interface WorkerEnd {
+  readonly exitCode: number | undefined
+  readonly signal: string | undefined
+}
+
+export interface WorkerProcess {
+  readonly number: number
+  readonly pid: number
+  readonly link: Link<Order>
+  /** Passes a connection. The handle stays ours until the worker has reported that it took it. */
+  pass(handle: TcpHandle, handover: Handover): void
+  /** SIGKILL: everything that needs time was asked for before, over the link. */
+  kill(): void
+  /** Resolves when the process has ended and everything it sent has been received. */
+  readonly ended: Promise<WorkerEnd>
+}
+
+export interface WorkerProcessOptions {
+  readonly number: number
+  readonly entry: URL
+  readonly log: Log
+  receive(report: Report): void
+}
+
+/** @throws Error when the process cannot be started, e.g. for want of memory or descriptors. */
+export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess {
+  const { number, log } = options
+  cluster.setupPrimary({
+    exec: fileURLToPath(options.entry),
+    args: [],
+    execArgv: [],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
+  })
+  const worker = cluster.fork()
+  const child = worker.process
+  child.on('error', (error) => log.emit('WORKER_OUTPUT', { worker: number, line: error.message }))
+  const stream = child.stdio[LINK_FD]
+  if (!(stream instanceof Duplex) || child.pid === undefined) throw new Error('the worker process did not start')
+  const kill = (): void => void child.kill('SIGKILL')
+  const link = createLink<Order, Report>({
+    stream,
+    outgoing: orders,
+    incoming: reports,
+    receive: options.receive,
+    closed(error) {
+      if (error instanceof ProtocolError) {
+        log.emit('IPC_PROTOCOL_ERROR', { worker: number, reason: error.message })
+        kill()
+      } else setTimeout(kill, PARTING_MS).unref()
+    },
+  })
+  for (const output of [child.stdout, child.stderr]) {
+    if (output !== null) readLines(output, (line) => log.emit('WORKER_OUTPUT', { worker: number, line }))
+  }
+  return {
+    number,
+    pid: child.pid,
+    link,
+    pass(handle, handover) {
+      // Without a callback a failure would be an 'error' event. It means the worker has gone: its end is handled there.
+      // The type of a raw handle is not documented; see handle.ts.
+      if (child.connected) child.send(handover as never, handle as never, () => undefined)
+    },
+    kill,
+    ended: endOf(worker),
+  }
+}
+
+async function endOf(worker: Worker): Promise<WorkerEnd> {
+  const child = worker.process
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const end = await new Promise<WorkerEnd>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ exitCode: code ?? undefined, signal: signal ?? undefined }))
+  })
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, PIPES_MS)
+  await Promise.race([closed, late.promise])
+  clearTimeout(timer)
+  for (const stream of child.stdio) stream?.destroy()
+  return end
+}
+
+/** Lines of at most MAX_LINE characters; longer ones are cut into several. */
+function readLines(output: Readable, take: (line: string) => void): void {
+  let rest = ''
+  output.setEncoding('utf8')
+  output.on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    if (rest.length > MAX_LINE) {
+      lines.push(rest)
+      rest = ''
+    }
+    for (const line of lines) if (line.trim() !== '') take(line.slice(0, MAX_LINE))
+  })
+  output.on('error', () => undefined) // the process has gone
+  output.on('end', () => {
+    if (rest.trim() !== '') take(rest)
+  })
+}

@@ -1,0 +1,174 @@
+/** A worker process: takes its orders and its connections from the primary, and ends with it. */
+import cluster from 'node:cluster'
+import { Socket } from 'node:net'
+import { asFault } from '../shared/codes/fault.ts'
+import { sleep, within } from '../shared/deadline.ts'
+import { type Identity, ownerLabel } from '../shared/identity.ts'
+import { handoverOf, LOAD_INTERVAL_MS, type Order, orders, type Report, reports } from '../shared/ipc/contract.ts'
+import { isTcpHandle } from '../shared/ipc/handle.ts'
+import { createLink, type Link } from '../shared/ipc/link.ts'
+import { createRecordSender } from '../shared/ipc/record-sender.ts'
+import { createLog, type Log } from '../shared/log.ts'
+import type { OpenRoom, Rooms } from './rooms.ts'
+import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
+
+/** Place of the message pipe among the worker's file descriptors; see the primary's `worker-process.ts`. */
+const LINK_FD = 4
+const CONFIGURE_MS = 10_000
+const REAP_MS = 60_000
+/** Programs have this long after the death of the primary. */
+const ORPHAN_DRAIN_MS = 2000
+/** To remove the containers of connections that were cut. */
+const DISPOSE_MS = 8000
+
+export interface WorkerOptions {
+  readonly rooms: Rooms
+  /** Where connections go; a test may have something simpler than SSH. */
+  readonly intake?: (options: IntakeOptions) => Intake
+}
+
+type Configure = Extract<Order, { kind: 'configure' }>
+
+/** Runs the worker until the primary ends it or dies. Called once, by the module that the process runs. */
+export function startWorker(options: WorkerOptions): void {
+  // Ctrl-C and systemd signal the whole group; the primary decides what becomes of us, and its death ends us too.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+  const configured = Promise.withResolvers<Configure>()
+  let serving: Serving | undefined
+  const obey = (order: Order): void => {
+    if (order.kind === 'configure') configured.resolve(order)
+    else if (order.kind === 'reap') void serving?.reap()
+    else void serving?.end(order.deadlineMs)
+  }
+  const orphaned = (): void => {
+    if (serving === undefined) process.exit(0)
+    void serving.end(ORPHAN_DRAIN_MS)
+  }
+  const stream = new Socket({ fd: LINK_FD })
+  const link = createLink<Report, Order>({
+    stream,
+    outgoing: reports,
+    incoming: orders,
+    receive: obey,
+    closed: orphaned,
+  })
+  let number = 0
+  const crash = (error: unknown): never => die(link, number, error)
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+  cluster.worker?.on('disconnect', () => {
+    // Otherwise node:cluster would end the process at once, and our containers would stay.
+    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
+    orphaned()
+  })
+  const start = async (): Promise<void> => {
+    const order = await within('the configuration', CONFIGURE_MS, undefined, () => configured.promise)
+    number = order.worker
+    serving = await serve(options, order, link)
+  }
+  void start().catch((error: unknown) => fail(link, error))
+}
+
+interface Serving {
+  reap(): Promise<void>
+  /** Drains, removes what is left, reports `drained`, exits. Idempotent. */
+  end(deadlineMs: number): Promise<void>
+}
+
+async function serve(options: WorkerOptions, order: Configure, link: Link<Report>): Promise<Serving> {
+  const { config, hostKeys, instance } = order
+  const sender = createRecordSender(link)
+  const log = createLog({ level: config.log.level, write: sender.write })
+  const identity: Identity = { owner: ownerLabel(), instance }
+  const factory = options.rooms[config.backend]
+  if (factory === undefined) throw new Error(`there is no backend ${config.backend}`)
+  const room = await factory(config, identity, log)
+  const intake = (options.intake ?? createIntake)({
+    config,
+    hostKeys,
+    log,
+    backend: room,
+    events: {
+      authenticated: (ticket) => link.send({ kind: 'authenticated', ticket }),
+      closed: (ticket) => link.send({ kind: 'closed', ticket }),
+    },
+  })
+  link.send({ kind: 'ready', owner: identity.owner })
+  link.phase = 'serving'
+  takeConnections(intake, link)
+  const beat = setInterval(() => {
+    sender.flush()
+    link.offer({ kind: 'load', connections: intake.size })
+  }, LOAD_INTERVAL_MS)
+  const reap = (): Promise<void> => reapWith(room, log)
+  void reap()
+
+  let ending: Promise<void> | undefined
+  const end = async (deadlineMs: number): Promise<void> => {
+    link.phase = 'draining'
+    await intake.drain(AbortSignal.timeout(deadlineMs))
+    await within('removing what is left', DISPOSE_MS, undefined, () => disposed(room)).catch((error: unknown) => {
+      log.fault(asFault(error))
+    })
+    clearInterval(beat)
+    sender.flush()
+    link.send({ kind: 'drained' })
+    link.flush()
+    await within('the last message', 1000, undefined, () => link.drained()).catch(() => undefined)
+    process.exit(0)
+  }
+  return {
+    reap,
+    end(deadlineMs) {
+      ending ??= cut(end(deadlineMs), deadlineMs + DISPOSE_MS + 2000)
+      return ending
+    },
+  }
+}
+
+const disposed = async (room: OpenRoom): Promise<void> => room[Symbol.asyncDispose]()
+
+/** Whatever hangs, the process ends: nobody may be left to kill it. */
+async function cut(end: Promise<void>, limitMs: number): Promise<void> {
+  await Promise.race([end, sleep(limitMs)])
+  process.exit(1)
+}
+
+/**
+ * Connections are confirmed before they are served, so that the primary can give those that we did not take to another
+ * worker should we die, and no client ever meets two servers.
+ */
+function takeConnections(intake: Intake, link: Link<Report>): void {
+  process.on('message', (message: unknown, handle: unknown) => {
+    const handover = handoverOf(message)
+    if (handover === undefined || !isTcpHandle(handle)) return
+    const [ticket, address, port] = handover
+    link.send({ kind: 'taken', tickets: [ticket] })
+    link.flush()
+    intake.serve(handle, ticket, { address, port })
+  })
+}
+
+async function reapWith(room: OpenRoom, log: Log): Promise<void> {
+  try {
+    await within('removing orphans', REAP_MS, undefined, (signal) => room.reap(signal))
+  } catch (error) {
+    // The engine may be down; logins will say so. What is left is removed at the next start.
+    log.fault(asFault(error), 'warning')
+  }
+}
+
+/** Cannot start: the primary learns why. */
+function fail(link: Link<Report>, error: unknown): never {
+  createLog({ level: 'debug', write: (record) => void link.send({ kind: 'failed', record }) }).fault(asFault(error))
+  link.flush()
+  process.exit(1)
+}
+
+function die(link: Link<Report>, worker: number, error: unknown): never {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const log = createLog({ level: 'error', write: (record) => void link.send({ kind: 'failed', record }) })
+  log.emit('WORKER_CRASHED', { worker, stack: stack.slice(0, 4000) })
+  link.flush()
+  process.exit(70)
+}
