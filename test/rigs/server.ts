@@ -1,0 +1,85 @@
+/** A real SSH server of ours on a port of its own, in this process: `await using server = await startServer()`. */
+import { generateKeyPairSync } from 'node:crypto'
+import { createServer, type Server } from 'node:net'
+import type { Config, User } from '../../src/shared/config/index.ts'
+import { defaults } from '../../src/shared/config/schema.ts'
+import { remoteOf, type TcpHandle } from '../../src/shared/ipc/handle.ts'
+import { createLog, type LogRecord } from '../../src/shared/log.ts'
+import { createIntake, type Intake } from '../../src/workers/ssh/intake.ts'
+import { record as keepForCodes, until } from './daemon.ts'
+import { createRoom, type TestRoom } from './room.ts'
+import { type Client, client, type Key, makeKey } from './ssh.ts'
+
+export interface TestServer extends AsyncDisposable {
+  readonly port: number
+  readonly room: TestRoom
+  readonly records: readonly LogRecord[]
+  readonly intake: Intake
+  readonly key: Key
+  /** The OpenSSH client, logged in with a key as alice. */
+  readonly client: Client
+  /** Waits for a line of the log. */
+  line(code: string, test?: (record: LogRecord) => boolean): Promise<LogRecord>
+}
+
+export interface ServerOptions {
+  readonly ssh?: Partial<Config['ssh']>
+  readonly users?: readonly User[]
+}
+
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const key = makeKey()
+  const base = defaults()
+  const own = ['alice', 'nobody'].map((name) => ({ name, authorizedKeys: [key.line] }))
+  const users: readonly User[] = [...own, ...(options.users ?? [])]
+  const config: Config = { ...base, ssh: { ...base.ssh, ...options.ssh }, auth: { ...base.auth, users } }
+  const records: LogRecord[] = []
+  const write = (record: LogRecord): void => {
+    records.push(record)
+    keepForCodes(JSON.stringify({ level: record.level, code: record.code, message: record.message }))
+  }
+  const room = createRoom()
+  const hostKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const intake = createIntake({
+    config,
+    hostKeys: [hostKey],
+    log: createLog({ level: 'debug', write }),
+    backend: room,
+    events: { authenticated: () => undefined, closed: () => undefined },
+  })
+  const { port, listener } = await listen(intake)
+  return {
+    port,
+    room,
+    records,
+    intake,
+    key,
+    client: client(port, key),
+    line: (code, test = () => true) =>
+      until(code, () => records.find((record) => record.code === code && test(record))),
+    async [Symbol.asyncDispose]() {
+      listener.close()
+      await intake.drain(AbortSignal.timeout(0))
+      key[Symbol.dispose]()
+    },
+  }
+}
+
+/** Raw handles from the listening socket, as a worker gets them from the primary. */
+function listen(intake: Intake): Promise<{ port: number; listener: Server }> {
+  const listener = createServer()
+  return new Promise((resolve) => {
+    listener.listen(0, '127.0.0.1', 4096, () => {
+      const raw = (listener as unknown as { _handle: { onconnection: (error: number, handle: TcpHandle) => void } })
+        ._handle
+      let ticket = 0
+      raw.onconnection = (_error, handle) => {
+        const remote = remoteOf(handle)
+        if (remote === undefined) handle.close()
+        else intake.serve(handle, ticket++, remote)
+      }
+      const address = listener.address()
+      resolve({ port: typeof address === 'object' && address !== null ? address.port : 0, listener })
+    })
+  })
+}
