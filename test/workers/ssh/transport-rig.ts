@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { after } from 'node:test'
 import type { TcpHandle } from '../../../src/shared/ipc/handle.ts'
 import { type HostKey, parseHostKey } from '../../../src/workers/ssh/host-key.ts'
 import { createTransport, type TransportConfig, type WireLimits } from '../../../src/workers/ssh/transport.ts'
@@ -61,6 +62,10 @@ interface RigOptions {
   onDrain?(wire: Wire): void
 }
 
+const open = new Set<Rig>()
+// A test that fails does not reach its last line.
+after(() => Promise.all([...open].map((rig) => rig.close())))
+
 /** Serves raw handles, as a worker does. */
 export const startRig = async (options: RigOptions = {}): Promise<Rig> => {
   const transport = createTransport({ ssh: { ...algorithms, ...options.ssh } }, hostKeys, options.limits)
@@ -78,18 +83,21 @@ export const startRig = async (options: RigOptions = {}): Promise<Rig> => {
     void served.closed.then(() => wires.delete(served.wire))
   })
   const wires = new Set<Wire>()
-  return {
+  const rig: Rig = {
     port: (server.address() as AddressInfo).port,
     next: () => {
       const served = arrived.shift()
       return served ? Promise.resolve(served) : new Promise((resolve) => waiting.push(resolve))
     },
     close: async () => {
+      if (!open.delete(rig)) return
       server.close()
       for (const wire of wires) wire.destroy()
       await once(server, 'close')
     },
   }
+  open.add(rig)
+  return rig
 }
 
 /** The raw handles of a listening server, before Node makes sockets of them. */

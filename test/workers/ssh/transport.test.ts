@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { after, test } from 'node:test'
-import { connectClient, establish, type Rig, serviceRequest, startRig } from './transport-rig.ts'
+import { test } from 'node:test'
+import { connectClient, establish, serviceRequest, startRig } from './transport-rig.ts'
 
 const KexInit: new (lists: object) => object = createRequire(import.meta.url)('ssh2/lib/protocol/kex.js').KexInit
 
-const rigs: Rig[] = []
-const rig: typeof startRig = async (options) => {
-  const started = await startRig(options)
-  rigs.push(started)
-  return started
-}
-after(() => Promise.all(rigs.map((started) => started.close())))
-
 test('a client learns the signature algorithms before it asks for a service', async () => {
-  const client = await connectClient((await rig()).port, {
+  const client = await connectClient((await startRig()).port, {
     offer: { kex: ['curve25519-sha256'], serverHostKey: ['ssh-ed25519'], ...direction('aes128-gcm@openssh.com', []) },
   })
   await client.exchanged()
@@ -27,7 +19,7 @@ test('a client learns the signature algorithms before it asks for a service', as
 })
 
 test('a message above the transport layer arrives undecoded, and what is sent comes back', async () => {
-  const { client, served } = await establish(await rig({ onMessage: (wire, payload) => wire.send(payload) }))
+  const { client, served } = await establish(await startRig({ onMessage: (wire, payload) => wire.send(payload) }))
   for (const type of [50, 80, 127, 192]) {
     client.send(Buffer.concat([Buffer.of(type), Buffer.from('hello')]))
     assert.equal((await client.receive()).toString('latin1'), `${String.fromCharCode(type)}hello`)
@@ -39,7 +31,7 @@ test('a message above the transport layer arrives undecoded, and what is sent co
 })
 
 test('a message number that nobody knows is answered with UNIMPLEMENTED and its sequence number', async () => {
-  const { client } = await establish(await rig())
+  const { client } = await establish(await startRig())
   // After the service request, which strict key exchange numbered 0.
   for (const [index, type] of [8, 14, 128, 193, 255].entries()) {
     client.send(Buffer.of(type))
@@ -49,7 +41,7 @@ test('a message number that nobody knows is answered with UNIMPLEMENTED and its 
 })
 
 test('IGNORE, DEBUG, UNIMPLEMENTED and EXT_INFO are read and dropped', async () => {
-  const { client, served } = await establish(await rig({ onMessage: (wire) => wire.send(Buffer.of(52)) }))
+  const { client, served } = await establish(await startRig({ onMessage: (wire) => wire.send(Buffer.of(52)) }))
   for (let count = 0; count < 1000; count++) {
     for (const type of [2, 3, 4, 7]) client.send(Buffer.of(type, 0, 0, 0, 0))
   }
@@ -106,7 +98,7 @@ const violations: readonly (readonly [name: string, bytes: readonly Uint8Array[]
 ]
 for (const [name, payloads, text, reason] of violations) {
   test(`${name} ends the connection with a reason for both sides`, async () => {
-    const server = await rig()
+    const server = await startRig()
     const client = await connectClient(server.port)
     const served = await server.next()
     await client.exchanged()
@@ -121,7 +113,7 @@ for (const [name, payloads, text, reason] of violations) {
 }
 
 test('strict key exchange ends a connection that sends anything but the exchange in the first one', async () => {
-  const server = await rig()
+  const server = await startRig()
   const client = await connectClient(server.port)
   const served = await server.next()
   client.force(Buffer.of(2, 0, 0, 0, 0))
@@ -129,7 +121,7 @@ test('strict key exchange ends a connection that sends anything but the exchange
 })
 
 test('without strict key exchange a few idle messages may come first, but not a flood', async () => {
-  const server = await rig()
+  const server = await startRig()
   const loose = { offer: looseOffer() }
   const few = await connectClient(server.port, loose)
   few.force(Buffer.of(2, 0, 0, 0, 0))
@@ -143,7 +135,7 @@ test('without strict key exchange a few idle messages may come first, but not a 
 })
 
 test('messages of the client go on arriving until it answers our KEXINIT, ours wait, and all arrive in order', async () => {
-  const server = await rig({ limits: { rekeyBytes: 20_000 }, onMessage: (wire, payload) => wire.send(payload) })
+  const server = await startRig({ limits: { rekeyBytes: 20_000 }, onMessage: (wire, payload) => wire.send(payload) })
   const { client, served } = await establish(server)
   const hash = { sent: createHash('sha256'), received: createHash('sha256') }
   const count = 300
@@ -172,7 +164,7 @@ test('messages of the client go on arriving until it answers our KEXINIT, ours w
 })
 
 test('a client that never completes a re-keying is cut, and what waited for it is counted', async () => {
-  const server = await rig({ limits: { rekeyBytes: 1000, rekeyDeadlineMs: 150 } })
+  const server = await startRig({ limits: { rekeyBytes: 1000, rekeyDeadlineMs: 150 } })
   const { client, served } = await establish(server)
   client.socket.pause()
   served.wire.send(Buffer.alloc(2000, 94))
@@ -185,7 +177,7 @@ test('a client that never completes a re-keying is cut, and what waited for it i
 })
 
 test('re-keying starts after the configured time', async () => {
-  const server = await rig({ limits: { rekeyMs: 0 }, onMessage: (wire, payload) => wire.send(payload) })
+  const server = await startRig({ limits: { rekeyMs: 0 }, onMessage: (wire, payload) => wire.send(payload) })
   const { client } = await establish(server)
   client.send(Buffer.of(94))
   await client.receive()
@@ -195,7 +187,7 @@ test('re-keying starts after the configured time', async () => {
 
 test('a client that does not read makes the wire congested, bounded, and drained again when it reads', async () => {
   let drains = 0
-  const server = await rig({ onDrain: () => drains++ })
+  const server = await startRig({ onDrain: () => drains++ })
   const { client, served } = await establish(server)
   client.socket.pause()
   let sent = 0
@@ -219,7 +211,7 @@ test('a client that does not read makes the wire congested, bounded, and drained
 })
 
 test('replies that nobody reads stop the reading instead of piling up', async () => {
-  const server = await rig({ onMessage: (wire, payload) => wire.send(payload) })
+  const server = await startRig({ onMessage: (wire, payload) => wire.send(payload) })
   const { client, served } = await establish(server)
   client.socket.pause()
   const ping = Buffer.alloc(32_000, 192)
@@ -237,7 +229,7 @@ test('replies that nobody reads stop the reading instead of piling up', async ()
 })
 
 test('pause stops reading, also from inside of a message, and resume goes on', async () => {
-  const server = await rig({ onMessage: (wire, payload) => payload.length === 1 && wire.pause() })
+  const server = await startRig({ onMessage: (wire, payload) => payload.length === 1 && wire.pause() })
   const { client, served } = await establish(server)
   client.send(Buffer.of(94))
   for (let index = 0; index < 400; index++) client.send(Buffer.alloc(32_000, 94))
@@ -250,7 +242,7 @@ test('pause stops reading, also from inside of a message, and resume goes on', a
 })
 
 test('disconnect sends reason and description, writes what came before, and ends without an error', async () => {
-  const { client, served } = await establish(await rig())
+  const { client, served } = await establish(await startRig())
   served.wire.send(Buffer.from('Zlast words'))
   served.wire.disconnect(11, 'good bye')
   assert.equal(served.wire.alive, false)
@@ -262,7 +254,7 @@ test('disconnect sends reason and description, writes what came before, and ends
 })
 
 test('a disconnect is not kept waiting by a client that does not read', async () => {
-  const server = await rig({ limits: { disconnectMs: 100 } })
+  const server = await startRig({ limits: { disconnectMs: 100 } })
   const { client, served } = await establish(server)
   client.socket.pause()
   while (!served.wire.congested) {
@@ -276,7 +268,7 @@ test('a disconnect is not kept waiting by a client that does not read', async ()
 })
 
 test('a client that disconnects because it is done ends orderly, one with another reason does not', async () => {
-  const server = await rig()
+  const server = await startRig()
   for (const [reason, error] of [
     [11, undefined],
     [2, /reason 2: "bye"/],
@@ -291,7 +283,7 @@ test('a client that disconnects because it is done ends orderly, one with anothe
 })
 
 test('a client that goes away between packets ends orderly, inside of a packet with an error', async () => {
-  const server = await rig()
+  const server = await startRig()
   const whole = await establish(server)
   whole.client.socket.end()
   assert.equal(await whole.served.closed, undefined)
@@ -304,7 +296,7 @@ test('a client that goes away between packets ends orderly, inside of a packet w
 })
 
 test('destroy ends at once, with its error, exactly once', async () => {
-  const { client, served } = await establish(await rig())
+  const { client, served } = await establish(await startRig())
   const error = new Error('enough')
   served.wire.destroy(error)
   served.wire.destroy(new Error('second'))
@@ -314,7 +306,7 @@ test('destroy ends at once, with its error, exactly once', async () => {
 })
 
 test('what the layer above throws ends its own connection only', async () => {
-  const server = await rig({
+  const server = await startRig({
     onMessage: () => {
       throw new TypeError('bug')
     },
@@ -328,7 +320,7 @@ test('what the layer above throws ends its own connection only', async () => {
 })
 
 test('a packet of 256 KiB is taken, a longer one is refused', async () => {
-  const { client, served } = await establish(await rig({ onMessage: (wire) => wire.send(Buffer.of(52)) }))
+  const { client, served } = await establish(await startRig({ onMessage: (wire) => wire.send(Buffer.of(52)) }))
   client.send(Buffer.alloc(262_000, 94))
   assert.deepEqual([...(await client.receive())], [52])
   assert.equal(served.messages[0]?.length, 262_000)
@@ -337,7 +329,7 @@ test('a packet of 256 KiB is taken, a longer one is refused', async () => {
 })
 
 test('a forged packet ends the connection with a MAC error', async () => {
-  const { client, served } = await establish(await rig())
+  const { client, served } = await establish(await startRig())
   client.socket.write(Buffer.concat([Buffer.of(0, 0, 0, 32), Buffer.alloc(48, 1)]))
   assert.match(String(await served.closed), /bad (MAC|length)/)
 })
