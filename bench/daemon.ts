@@ -1,0 +1,6 @@
+/** The daemon with one room more: the executable of the bench and of nobody else. */
+import { commandLine } from '../src/primary/command-line.ts'
+
+const rooms = ['docker', 'bench']
+const workerEntry = new URL('./worker.ts', import.meta.url)
+process.exitCode = await commandLine(process.argv.slice(2), { rooms, workerEntry })
