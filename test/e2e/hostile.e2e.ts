@@ -24,7 +24,7 @@ for (const clients of [1, 50]) {
     let load: string
     before(async () => {
       load = await buildLoad()
-      const limits = { maxStartupsPerSource: 0, maxConnectionsPerSource: 0 }
+      const limits = { maxStartupsPerSource: 500, maxConnectionsPerSource: 500 }
       host = await login({ config: { workers: 1 }, ssh: limits })
       // What a first login allocates for good is not the cost of a client.
       for (let i = 0; i < 3; i++) assert.equal((await host.client.run(['true'])).code, 0)
