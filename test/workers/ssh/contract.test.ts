@@ -47,8 +47,9 @@ function pair(
     decipher: createDecipher({ ...keys, iv: Buffer.from(iv), call: onPayload }, native.in),
   }
 }
-const combinations = algorithms.ciphers.flatMap((cipher) =>
-  cipherInfo[cipher]?.authLen ? [[cipher, undefined] as const] : algorithms.macs.map((mac) => [cipher, mac] as const),
+type Combination = readonly [cipher: string, mac: string | undefined]
+const combinations: readonly Combination[] = algorithms.ciphers.flatMap((cipher): Combination[] =>
+  cipherInfo[cipher]?.authLen ? [[cipher, undefined]] : algorithms.macs.map((mac): Combination => [cipher, mac]),
 )
 
 test('addon and node:crypto understand each other with every cipher and MAC, over the wrap of the sequence number', () => {
@@ -137,6 +138,24 @@ test('a packet is made and encrypted where the target says (patch 002)', () => {
   plainCipher((data) => assert.equal(data.byteOffset, memory.byteOffset + 100)).encrypt(
     plainCipher(() => undefined).allocPacket(20, target),
   )
+})
+
+test('ciphers may be collected while no context is entered (patch 005)', async () => {
+  const script = `
+    import { createCipher, createDecipher, cipherInfo } from './src/workers/ssh/ssh2.ts'
+    for (const [name, key, iv] of [['aes128-gcm@openssh.com', 16, 12], ['chacha20-poly1305@openssh.com', 64, 0]]) {
+      const keys = { seqno: 0, macInfo: undefined, macKey: undefined, info: cipherInfo[name], call: () => undefined }
+      for (let count = 0; count < 500; count++) {
+        createCipher({ ...keys, key: Buffer.alloc(key), iv: Buffer.alloc(iv) })
+        createDecipher({ ...keys, key: Buffer.alloc(key), iv: Buffer.alloc(iv) })
+      }
+    }
+    await gc({ type: 'major', execution: 'async' })
+    console.log('survived')`
+  const cwd = fileURLToPath(new URL('../../..', import.meta.url))
+  const args = ['--expose-gc', '--input-type=module', '-e', script]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, timeout: 60_000 })
+  assert.equal(stdout, 'survived\n')
 })
 
 test('padding is at least 4 bytes, fills the block, and never repeats (patch 001)', () => {
