@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createPassage, type Passage } from '../../src/primary/passage.ts'
+import type { TcpHandle } from '../../src/shared/ipc/handle.ts'
+
+const remote = { address: '192.0.2.1', port: 1 }
+interface Probe extends TcpHandle {
+  closes: number
+}
+function probe(): Probe {
+  const handle: Probe = {
+    fd: -1,
+    closes: 0,
+    getpeername: () => -1,
+    close() {
+      handle.closes += 1
+    },
+  }
+  return handle
+}
+function passed(passage: Passage, ticket: number, worker: number): Probe {
+  const handle = probe()
+  passage.park(handle, ticket, remote)
+  const passenger = passage.parked().find((one) => one.ticket === ticket)
+  assert.ok(passenger !== undefined)
+  passage.assign(passenger, worker)
+  return handle
+}
+
+test('a handle is closed once, when the worker has taken the connection', () => {
+  const passage = createPassage()
+  const handle = passed(passage, 1, 1)
+  passage.taken(1, 2)
+  assert.equal(handle.closes, 0, 'another worker cannot take it')
+  passage.taken(1, 1)
+  passage.taken(1, 1)
+  assert.equal(passage.leave(1, 2), false)
+  assert.equal(passage.leave(1, 1), true)
+  assert.equal(passage.leave(1, 1), false)
+  assert.equal(handle.closes, 1)
+  assert.equal(passage.load(1), 0)
+})
+
+test('the connections of a dead worker end, those it never took are parked again, but only once', () => {
+  const passage = createPassage()
+  passed(passage, 1, 1)
+  passage.taken(1, 1)
+  const travelling = passed(passage, 2, 1)
+  assert.deepEqual(passage.orphan(1), [1])
+  assert.equal(travelling.closes, 0)
+  const [again] = passage.parked()
+  assert.equal(again?.ticket, 2)
+  if (again !== undefined) passage.assign(again, 2)
+  assert.deepEqual(passage.orphan(2), [2])
+  assert.equal(travelling.closes, 1)
+  assert.equal(passage.size, 0)
+})
+
+test('what waits or travels for more than ten seconds is closed; what was taken stays', () => {
+  const passage = createPassage()
+  const [parked, travelling, taken] = [probe(), passed(passage, 2, 1), passed(passage, 3, 1)]
+  passage.park(parked, 1, remote)
+  passage.taken(3, 1)
+  assert.deepEqual(passage.expire(performance.now() + 9000), [])
+  assert.deepEqual([...passage.expire(performance.now() + 10_100)].sort(), [1, 2])
+  assert.deepEqual([parked.closes, travelling.closes, taken.closes], [1, 1, 1])
+  assert.equal(passage.size, 1)
+  assert.equal(passage.load(1), 1)
+})
+
+test('no more than 1024 connections wait for a worker', () => {
+  const passage = createPassage()
+  for (let ticket = 1; ticket <= 1024; ticket++) assert.equal(passage.park(probe(), ticket, remote), true)
+  const late = probe()
+  assert.equal(passage.park(late, 1025, remote), false)
+  assert.equal(late.closes, 0, 'it is still the caller’s')
+  assert.equal(passage.abandon().length, 1024)
+})
+
+test('whatever happens, every handle is closed exactly once and every ticket ends exactly once', () => {
+  const step = fc.record({
+    act: fc.constantFrom('park', 'assign', 'taken', 'leave', 'orphan', 'expire'),
+    ticket: fc.integer({ min: 1, max: 30 }),
+    worker: fc.integer({ min: 1, max: 3 }),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+      const passage = createPassage()
+      const handles = new Map<number, Probe>()
+      const ended: number[] = []
+      let next = 1
+      for (const { act, ticket, worker } of steps) {
+        const waiting = passage.parked()
+        if (act === 'park') {
+          const handle = probe()
+          handles.set(next, handle)
+          passage.park(handle, next++, remote)
+        } else if (act === 'assign') {
+          const one = waiting[ticket % Math.max(1, waiting.length)]
+          if (one !== undefined) passage.assign(one, worker)
+        } else if (act === 'taken') passage.taken(ticket, worker)
+        else if (act === 'leave') {
+          if (passage.leave(ticket, worker)) ended.push(ticket)
+        } else if (act === 'orphan') ended.push(...passage.orphan(worker))
+        else ended.push(...passage.expire(performance.now() + (ticket > 20 ? 20_000 : 0)))
+      }
+      ended.push(...[1, 2, 3].flatMap((worker) => [...passage.orphan(worker)]), ...passage.abandon())
+      assert.deepEqual(
+        [...ended].sort((a, b) => a - b),
+        [...handles.keys()],
+      )
+      for (const [ticket, handle] of handles) assert.equal(handle.closes, 1, String(ticket))
+      assert.equal(passage.size, 0)
+    }),
+  )
+})
