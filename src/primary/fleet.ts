@@ -166,7 +166,10 @@ export function createFleet(options: FleetOptions): Fleet {
     }
   }
   const inspect = (): void => {
-    close(passage.expire(performance.now()))
+    for (const { ticket, remote } of passage.expire(performance.now())) {
+      log.emit('SSH_CONNECTION_REFUSED', { remoteAddr: remote.address, reason: 'no worker took it in time' })
+      events.closed(ticket)
+    }
     for (const post of posts) {
       if (post.process === undefined || post.process.link.phase !== 'serving') continue
       post.silentLooks += 1

@@ -1,5 +1,6 @@
 /** The listen socket of SSH. Accepted connections are passed on as raw handles: nothing here reads from them. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { fault } from '../shared/codes/fault.ts'
@@ -13,6 +14,10 @@ import { backoff } from '../shared/retry.ts'
 const BACKLOG = 4096
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
+/** Without trouble for this long, the next pause is the shortest again. */
+const CALM_MS = 60_000
+/** Kept free for log files, new workers and the listen socket itself. */
+const SPARE_DESCRIPTORS = 16
 
 /** The part of Node's internal listen handle that we replace: it saves a `net.Socket` per connection. */
 interface RawServer {
@@ -35,14 +40,18 @@ export interface ListenerOptions {
   readonly log: Log
   /** Takes ownership of the handle. */
   accept(handle: TcpHandle): void
+  /** How many descriptors this process may have; read from the kernel if not given. */
+  readonly descriptorLimit?: number
 }
 
-export function createListener({ listen, log, accept }: ListenerOptions): Listener {
+export function createListener(options: ListenerOptions): Listener {
+  const { listen, log, accept, descriptorLimit = openFilesLimit() } = options
   let server: Server | undefined
   let port: number | undefined
   const closing = new AbortController()
   const pauses = backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS)
   let resting = false
+  let restedAt = 0
 
   const bind = async (): Promise<Server> => {
     const address = parseListen(listen)
@@ -56,18 +65,23 @@ export function createListener({ listen, log, accept }: ListenerOptions): Listen
     await once(bound, 'listening')
     bound.on('error', (error) => log.emit('SSH_ACCEPT_FAILED', { reason: error.message, pauseMs: 0 }))
     rawServerOf(bound).onconnection = (status, handle) => {
-      if (status === 0 && handle !== undefined) accept(handle)
-      else void rest(getSystemErrorName(status))
+      if (status !== 0 || handle === undefined) void rest(getSystemErrorName(status))
+      else {
+        if (handle.fd > descriptorLimit - SPARE_DESCRIPTORS) void rest('EMFILE')
+        accept(handle)
+      }
     }
     return bound
   }
   /**
-   * The descriptor that cannot be had would be asked for again at once, for ever: stop listening for a moment. (libuv
-   * sheds such connections by itself as long as it has its spare descriptor.)
+   * The descriptor that cannot be had would be asked for again at once, for ever: stop listening for a moment. At the
+   * limit libuv would accept and close connections by itself, as long as it has its spare descriptor, and tell nobody;
+   * hence the look at the numbers of descriptors.
    */
   const rest = async (reason: string): Promise<void> => {
     if (resting || server === undefined || closing.signal.aborted) return
     resting = true
+    if (performance.now() - restedAt > CALM_MS) pauses.reset()
     await shut(server, log)
     server = undefined
     while (server === undefined && !closing.signal.aborted) {
@@ -77,6 +91,7 @@ export function createListener({ listen, log, accept }: ListenerOptions): Listen
       if (!closing.signal.aborted) server = await bind().catch(() => undefined)
     }
     resting = false
+    restedAt = performance.now()
     if (closing.signal.aborted && server !== undefined) await shut(server, log)
   }
   return {
@@ -96,6 +111,15 @@ export function createListener({ listen, log, accept }: ListenerOptions): Listen
       closing.abort()
       if (server !== undefined) await shut(server, log)
     },
+  }
+}
+
+/** The soft limit; Node raises it to the hard one at its start. */
+function openFilesLimit(): number {
+  try {
+    return Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
+  } catch {
+    return Infinity // not Linux
   }
 }
 

@@ -34,8 +34,8 @@ export interface Passage {
    * returned. A connection that was on its way to two workers that died is not given to a third.
    */
   orphan(worker: number): readonly number[]
-  /** Closes those that have waited or travelled for too long; returns their tickets. */
-  expire(now: number): readonly number[]
+  /** Closes those that have waited or travelled for too long, and returns them. */
+  expire(now: number): readonly Passenger[]
   /** Closes all that no worker has; returns their tickets. */
   abandon(): readonly number[]
   load(worker: number): number
@@ -100,10 +100,11 @@ export function createPassage(): Passage {
       loads.delete(worker)
       return ended
     },
-    expire: (now) =>
-      held()
-        .filter((one) => now - one.since > TRANSIT_MS)
-        .map(drop),
+    expire(now) {
+      const late = held().filter((one) => now - one.since > TRANSIT_MS)
+      for (const one of late) drop(one)
+      return late
+    },
     abandon: () => held().map(drop),
     load: (worker) => loads.get(worker) ?? 0,
     get size() {

@@ -126,3 +126,45 @@ test('a flood of refusals is summed up in the log and leaves no descriptors open
   assert.ok(single < 100)
   assert.equal(single + summed.reduce((sum, record) => sum + Number(record.labels['count']), 0), 300)
 })
+
+test('when descriptors run out, listening pauses for a moment, says so, and goes on at the same port', async () => {
+  const { records, log } = recorder()
+  let accepted = 0
+  const accept = (handle: TcpHandle): void => {
+    accepted += 1
+    handle.close()
+  }
+  const listener = createListener({ listen: '127.0.0.1:0', log, accept, descriptorLimit: 16 })
+  const port = portOf(await listener.open())
+  const reach = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1')
+      socket.once('error', () => resolve(false))
+      socket.once('connect', () => resolve(true))
+    })
+  assert.equal(await reach(), true)
+  await until('the pause', () => records.length === 1)
+  assert.equal(records[0]?.code, 'SSH_ACCEPT_FAILED')
+  assert.equal(records[0]?.labels['reason'], 'EMFILE')
+  assert.equal(await reach(), false)
+  while (!(await reach())) await new Promise((resolve) => setTimeout(resolve, 20))
+  await until('the connection', () => accepted === 2)
+  await listener.close()
+})
+
+test('a listener that is closed while it pauses stays closed', async () => {
+  const { records, log } = recorder()
+  const accept = (handle: TcpHandle): void => handle.close()
+  const listener = createListener({ listen: '127.0.0.1:0', log, accept, descriptorLimit: 16 })
+  const port = portOf(await listener.open())
+  connect(port, '127.0.0.1').on('error', () => undefined)
+  await until('the pause', () => records.length === 1)
+  await listener.close()
+  for (let i = 0; i < 20; i++) {
+    const error = await new Promise((resolve) =>
+      connect(port, '127.0.0.1').once('error', resolve).once('connect', resolve),
+    )
+    assert.ok(error instanceof Error)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+})

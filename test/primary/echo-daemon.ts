@@ -1,0 +1,19 @@
+/** The daemon with echo workers, for tests of its signals. Its configuration is in the environment. */
+import { runDaemon } from '../../src/primary/main.ts'
+import { defaults } from '../../src/shared/config/schema.ts'
+import { openStandardOutput } from '../../src/shared/log/output.ts'
+
+const { health, ssh, ...rest } = JSON.parse(process.env['ECHO_CONFIG'] ?? '{}') as Record<string, object>
+const base = defaults()
+const config = {
+  ...base,
+  workers: 1,
+  ...rest,
+  log: { ...base.log, level: 'debug' as const },
+  ssh: { ...base.ssh, listen: '127.0.0.1:0', ...ssh },
+  health: { ...base.health, listen: '127.0.0.1:0', ...health },
+}
+const output = openStandardOutput(1, config.log)
+const workerEntry = new URL('echo-worker.ts', import.meta.url)
+process.exitCode = await runDaemon({ config, configPath: '/nowhere', hostKeys: [], output, workerEntry })
+output.close()
