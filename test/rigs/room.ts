@@ -141,7 +141,7 @@ const acts: Readonly<Record<string, (stage: Stage) => Act>> = {
 
 const refusal = (request: string): Fault => fault('SSH_NOT_IMPLEMENTED', { what: request })
 
-async function start(program: Program, stdio: Stdio, ended: () => void): Promise<Running> {
+async function start(program: Program, stdio: Stdio, running: Set<Program>): Promise<Running> {
   const words = program.what.kind === 'exec' ? program.what.command.split(' ') : ['cat']
   if (program.what.kind === 'subsystem' && program.what.name !== 'cat') throw refusal(program.what.name)
   if (words[0] === 'slow') {
@@ -150,11 +150,12 @@ async function start(program: Program, stdio: Stdio, ended: () => void): Promise
   }
   const make = acts[words[0] ?? '']
   if (make === undefined) throw refusal(words[0] ?? 'nothing')
+  running.add(program)
   const { promise, resolve } = Promise.withResolvers<Exit>()
   const end = (exit: Exit = status(0)): void => {
     stdio.stdout.end()
     stdio.stderr.end()
-    ended()
+    running.delete(program)
     resolve(exit)
   }
   const act = make({ stdio, program, argument: words.slice(1).join(' '), end })
@@ -183,10 +184,7 @@ export function createRoom(): TestRoom {
       occupants.push(who)
       inside++
       return {
-        run(program, stdio) {
-          running.add(program)
-          return start(program, stdio, () => running.delete(program))
-        },
+        run: (program, stdio) => start(program, stdio, running),
         async dial(target) {
           if (target.kind !== 'tcp' || target.host !== '127.0.0.1') throw refusal('that target')
           return connect({ host: target.host, port: target.port, allowHalfOpen: true })
