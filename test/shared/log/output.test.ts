@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { Fault } from '../../../src/shared/codes/fault.ts'
+import { asFault, Fault } from '../../../src/shared/codes/fault.ts'
 import { type LogConfig, openOutput } from '../../../src/shared/log/output.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
+import { record as recordForCodes } from '../../rigs/daemon.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -39,6 +40,12 @@ const parse = (text: string): Line[] =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))
+/** Real log output counts for `npm run codes`. */
+const parseAndRecord = (text: string): Line[] => {
+  const lines = parse(text)
+  for (const line of lines) if (line.code !== undefined) recordForCodes(JSON.stringify(line))
+  return lines
+}
 const messages = async (file: string): Promise<string[]> =>
   parse(await readFile(file, 'utf8')).map((line) => line.message)
 
@@ -155,7 +162,7 @@ describe('rotation', () => {
     await output.rotate()
     output.write(record(2))
     output.close()
-    const [first, failure, last] = parse(await readFile(join(folder, 'moved', 'log'), 'utf8'))
+    const [first, failure, last] = parseAndRecord(await readFile(join(folder, 'moved', 'log'), 'utf8'))
     assert.deepEqual([first?.message, last?.message], ['record 1', 'record 2'])
     assert.deepEqual([failure?.level, failure?.code, failure?.details], ['error', 'LOG_ROTATE_FAILED', { file }])
     assert.match(failure?.message ?? '', /The log file .* cannot be opened\. \(ENOENT/)
@@ -192,7 +199,7 @@ function run(shell: string, destination: string, count: number, closeMs = 300, l
   const command = [process.execPath, writer, destination, count, 200, closeMs, lingerMs].join(' ')
   const options = { encoding: 'utf8', maxBuffer: 1 << 28, timeout: 60_000 } as const
   const { status, stdout, stderr } = spawnSync('sh', ['-c', shell.replace('LOG', command)], options)
-  const [summary, ...troubles] = parse(stderr).reverse()
+  const [summary, ...troubles] = parseAndRecord(stderr).reverse()
   return {
     status,
     stdout,
@@ -274,9 +281,31 @@ describe('standard output', () => {
 describe('the output of a log', () => {
   it('takes the records of a log', async () => {
     const file = join(folder, 'log')
-    const output = await openOutput({ ...toFile(file), format: 'text' })
-    createLog({ level: 'debug', labels: { module: 'core' }, write: output.write }).emit('TEST', {})
+    const output = await openOutput(toFile(file))
+    const log = createLog({ level: 'debug', labels: { module: 'core' }, write: output.write })
+    log.emit('TEST', {})
+    log.fault(asFault(new TypeError('x is not a function')))
     output.close()
-    assert.match(await readFile(file, 'utf8'), /^[^\t]+\tdebug\tTest record\. \(module=core\)\n$/)
+    const written = parseAndRecord(await readFile(file, 'utf8'))
+    assert.deepEqual(
+      written.map(({ level, code, message, details }) => ({ level, code, message, details })),
+      [
+        { level: 'debug', code: 'TEST', message: 'Test record.', details: { module: 'core' } },
+        {
+          level: 'error',
+          code: 'UNKNOWN_ERROR',
+          message: 'Unexpected error. (x is not a function)',
+          details: { module: 'core' },
+        },
+      ],
+    )
+  })
+
+  it('has the configured format', async () => {
+    const file = join(folder, 'log')
+    const output = await openOutput({ ...toFile(file), format: 'text' })
+    output.write(record(1))
+    output.close()
+    assert.equal((await readFile(file, 'utf8')).split('\t').slice(1).join(' '), 'info record 1\n')
   })
 })
