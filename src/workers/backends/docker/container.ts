@@ -119,7 +119,8 @@ function containerBody(room: Room, who: Occupant, extras: ContainerExtras, creat
       [label.creation]: creation,
     },
     ...extras.config,
-    HostConfig: { ...extras.host, ...execution.host },
+    // Nobody reads a log of the output, and writing it to disk would cost more than the session.
+    HostConfig: { LogConfig: { Type: 'none' }, ...extras.host, ...execution.host },
     NetworkingConfig: execution.network,
   }
 }

@@ -13,13 +13,16 @@ export interface Target {
   readonly by: 'agent' | 'shim'
 }
 
-/** The group first, as sshd does (an exec'd program leads its session, so its group has its number), then the process. */
-const KILL = 'kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2"'
+/**
+ * The group first, as sshd does (an exec'd program leads its session, so its group has its number), then the process.
+ * `kill -NAME -GROUP` is the one form that bash, dash and busybox all take: busybox knows no `--`, dash wants it after `-s`.
+ */
+const KILL = 'kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2"'
 /** A polite signal, up to two seconds of patience, then the end. */
-const END = `kill -s "$1" -- "-$2" 2>/dev/null || exit 0
+const END = `kill "-$1" "-$2" 2>/dev/null || exit 0
 i=0
-while [ $i -lt 20 ] && kill -0 -- "-$2" 2>/dev/null; do sleep 0.1 || sleep 1; i=$((i + 1)); done
-kill -s KILL -- "-$2" 2>/dev/null`
+while [ $i -lt 20 ] && kill -0 "-$2" 2>/dev/null; do sleep 0.1 || sleep 1; i=$((i + 1)); done
+kill -KILL "-$2" 2>/dev/null`
 
 /** @throws Fault */
 export async function deliver(room: Room, target: Target, name: string, log: Log, signal: AbortSignal): Promise<void> {
