@@ -20,7 +20,9 @@ function terminal(host: Login, columns: number, rows: number) {
     key: (name: string) => tmux('send-keys', name),
     resize: (x: number, y: number) => tmux('resize-window', '-x', String(x), '-y', String(y)),
     shows: (pattern: RegExp) =>
-      until(`the screen to show ${pattern}; it shows:\n${screen()}`, () => pattern.test(screen())),
+      until(`the screen to show ${pattern}`, () => pattern.test(screen())).catch((error: Error) => {
+        throw new Error(`${error.message}; it shows:\n${screen().trimEnd()}`)
+      }),
     [Symbol.dispose]: () => void tmux('kill-server'),
   }
 }
@@ -35,7 +37,7 @@ for (const mode of ['connection', 'session'] as const) {
 
     test('knows the size of the window, before and after a resize', async () => {
       using term = terminal(host, 100, 30)
-      await term.shows(/[$#] $/m)
+      await term.shows(/[$#] ?$/m)
       term.type('stty size\n')
       await term.shows(/^30 100$/m)
       term.resize(132, 43)
@@ -48,14 +50,14 @@ for (const mode of ['connection', 'session'] as const) {
 
     test('is given the terminal type of the client', async () => {
       using term = terminal(host, 80, 24)
-      await term.shows(/[$#] $/m)
+      await term.shows(/[$#] ?$/m)
       term.type('echo "term:$TERM:"\n')
       await term.shows(/^term:(screen|tmux|xterm)[a-z0-9-]*:$/m)
     })
 
     test('Ctrl-C ends the program in the foreground, not the shell', async () => {
       using term = terminal(host, 80, 24)
-      await term.shows(/[$#] $/m)
+      await term.shows(/[$#] ?$/m)
       term.type('sleep 1000\n')
       await term.shows(/sleep 1000\n/)
       term.key('C-c')
@@ -65,7 +67,7 @@ for (const mode of ['connection', 'session'] as const) {
 
     test('ends with the exit code of the shell', async () => {
       using term = terminal(host, 80, 24)
-      await term.shows(/[$#] $/m)
+      await term.shows(/[$#] ?$/m)
       term.type('exit 7\n')
       await term.shows(/dead \(status 7/)
     })
