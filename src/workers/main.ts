@@ -9,8 +9,10 @@ import { isTcpHandle } from '../shared/ipc/handle.ts'
 import { createLink, type Link } from '../shared/ipc/link.ts'
 import { createRecordSender } from '../shared/ipc/record-sender.ts'
 import { createLog, type Log } from '../shared/log.ts'
-import type { OpenRoom, Rooms } from './rooms.ts'
+import type { RoomFactory } from './backends/index.ts'
 import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
+
+type OpenRoom = Awaited<ReturnType<RoomFactory>>
 
 /** Place of the message pipe among the worker's file descriptors; see the primary's `worker-process.ts`. */
 const LINK_FD = 4
@@ -22,7 +24,8 @@ const ORPHAN_DRAIN_MS = 2000
 const DISPOSE_MS = 8000
 
 export interface WorkerOptions {
-  readonly rooms: Rooms
+  /** By the value of `backend` in the configuration. */
+  readonly rooms: Readonly<Record<string, RoomFactory>>
   /** Where connections go; a test may have something simpler than SSH. */
   readonly intake?: (options: IntakeOptions) => Intake
 }

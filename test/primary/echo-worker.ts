@@ -1,9 +1,10 @@
 /** A worker of the tests: real process, real link, but its connections echo, and do what a line tells them. */
+import { writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { fault } from '../../src/shared/codes/fault.ts'
 import type { TcpHandle } from '../../src/shared/ipc/handle.ts'
+import type { RoomFactory } from '../../src/workers/backends/index.ts'
 import { startWorker } from '../../src/workers/main.ts'
-import type { OpenRoom } from '../../src/workers/rooms.ts'
 import type { Intake, IntakeOptions } from '../../src/workers/ssh/intake.ts'
 
 const bytes = Buffer.allocUnsafe(65_536)
@@ -17,6 +18,8 @@ function createEcho({ log, events }: IntakeOptions): Intake {
       events.authenticated(ticket)
       socket.write('welcome\n')
     } else if (text.includes('throw')) throw new Error('told to throw')
+    else if (text.includes('garbage')) writeSync(4, Buffer.from('ffffffff00', 'hex'))
+    else if (text.includes('speak')) process.stderr.write('half a line and\nanother')
     else if (text.includes('forge')) {
       for (let other = 1; other < 100; other++) if (other !== ticket) events.closed(other)
       socket.write('forged\n')
@@ -58,6 +61,7 @@ function createEcho({ log, events }: IntakeOptions): Intake {
   }
 }
 
+type OpenRoom = Awaited<ReturnType<RoomFactory>>
 const refuse = () => fault('TEST', {})
 
 const room = (log: IntakeOptions['log']): OpenRoom => ({

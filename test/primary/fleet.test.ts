@@ -95,6 +95,34 @@ test('an error that nobody expected costs the worker, whose last words reach the
   await client(rig.port).ask('hello', /hello/)
 })
 
+test('a worker that breaks the rules of the link is ended and replaced', async () => {
+  await using rig = await startFleet(1)
+  await rig.fleet.start()
+  const one = client(rig.port)
+  one.socket.write('garbage')
+  await one.closed
+  await until('the exit', () => rig.codes().includes('WORKER_EXITED'))
+  const error = rig.records.find((record) => record.code === 'IPC_PROTOCOL_ERROR')
+  assert.match(error?.message ?? '', /a frame of 4294967295 bytes/)
+  await client(rig.port).ask('hello', /hello/)
+})
+
+test('what a worker writes to its standard error reaches the log line by line', async () => {
+  await using rig = await startFleet(1)
+  await rig.fleet.start()
+  const one = client(rig.port)
+  one.socket.write('speak')
+  await until('the line', () => rig.codes().includes('WORKER_OUTPUT'))
+  process.kill(rig.fleet.workers[0]?.pid ?? 0, 'SIGKILL')
+  await until('the exit', () => rig.codes().includes('WORKER_EXITED'))
+  const spoken = rig.records.filter((record) => record.code === 'WORKER_OUTPUT')
+  assert.deepEqual(
+    spoken.map(({ labels }) => labels['line']),
+    ['half a line and', 'another'],
+  )
+  one.socket.destroy()
+})
+
 test('connections that come while no worker lives wait for the next one', async () => {
   await using rig = await startFleet(1)
   await rig.fleet.start()

@@ -1,0 +1,174 @@
+/** One place in the fleet: a worker process and, after its death, the next one, with growing pauses. */
+import { type Fault, fault } from '../shared/codes/fault.ts'
+import { sleep } from '../shared/deadline.ts'
+import { LOAD_INTERVAL_MS, type Order } from '../shared/ipc/contract.ts'
+import type { Log, LogRecord } from '../shared/log.ts'
+import { type Backoff, backoff } from '../shared/retry.ts'
+import { type AnswerScope, answer } from './answers.ts'
+import { startWorkerProcess, type WorkerEnd, type WorkerProcess } from './worker-process.ts'
+
+const START_MS = 30_000
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 30_000
+/** A worker that has served this long was a good one: the next death is the first again. */
+const STABLE_MS = 60_000
+/** Looks without a sign of life, about LOAD_INTERVAL_MS apart. Counted, not timed: a suspended machine kills no worker. */
+const SILENT_LOOKS = 30
+
+export interface Post {
+  readonly number: number
+  readonly pauses: Backoff
+  process: WorkerProcess | undefined
+  /** Label of the process's containers, once it is ready. */
+  owner: string | undefined
+  /** Of `performance.now()`; 0 while not ready. */
+  readySince: number
+  silentLooks: number
+  launches: number
+  /** The last words of the process. */
+  failure: LogRecord | undefined
+}
+
+export interface PostContext {
+  /** The module that the processes run. */
+  readonly entry: URL
+  readonly log: Log
+  /** Aborted when the fleet ends: from then on deaths are expected and nothing is started. */
+  readonly stopping: AbortSignal
+  /** Records of the worker. */
+  write(record: LogRecord): void
+  configure(worker: number): Extract<Order, { kind: 'configure' }>
+  /** Connections that the worker has or is being given. */
+  load(worker: number): number
+  ready(post: Post): void
+  taken(ticket: number, worker: number): void
+  authenticated(ticket: number, worker: number): void
+  closed(ticket: number, worker: number): void
+  /** The process has ended; `owner` is the label of what it may have left behind. */
+  died(post: Post, owner: string | undefined): void
+}
+
+export const newPost = (number: number): Post => ({
+  number,
+  pauses: backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
+  process: undefined,
+  owner: undefined,
+  readySince: 0,
+  silentLooks: 0,
+  launches: 0,
+  failure: undefined,
+})
+
+export const isServing = ({ process }: Post): boolean => process?.link.phase === 'serving' && process.link.open
+
+/**
+ * Keeps the post filled until the fleet ends. `first` settles with the first process: resolved when it is ready,
+ * rejected with a Fault when it ended before.
+ */
+export async function keep(post: Post, context: PostContext, first: PromiseWithResolvers<void>): Promise<void> {
+  while (!context.stopping.aborted) {
+    const limit = setTimeout(() => post.process?.kill(), START_MS)
+    try {
+      const end = await launch(post, context, () => {
+        clearTimeout(limit)
+        first.resolve()
+      })
+      bury(post, context, end)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      context.log.emit('WORKER_START_FAILED', { worker: post.number, reason }, { level: 'error' })
+    }
+    clearTimeout(limit)
+    first.reject(startFault(post))
+    if (context.stopping.aborted) return
+    await pause(post, context)
+  }
+}
+
+function launch(post: Post, context: PostContext, ready: () => void): Promise<WorkerEnd> {
+  post.failure = undefined
+  post.owner = undefined
+  post.silentLooks = 0
+  post.launches += 1
+  const { number } = post
+  const scope = scopeOf(post, context, ready)
+  const process = startWorkerProcess({
+    number,
+    entry: context.entry,
+    log: context.log,
+    receive(report) {
+      post.silentLooks = 0
+      answer(report, scope)
+    },
+  })
+  post.process = process
+  process.link.send(context.configure(number))
+  return process.ended
+}
+
+function scopeOf(post: Post, context: PostContext, ready: () => void): AnswerScope {
+  const { number: worker } = post
+  const { log, write } = context
+  return {
+    worker,
+    log,
+    write,
+    ready(owner) {
+      const { process } = post
+      if (process === undefined) return
+      post.owner = owner
+      post.readySince = performance.now()
+      process.link.phase = 'serving'
+      log.emit('WORKER_STARTED', { worker, pid: process.pid })
+      ready()
+      context.ready(post)
+    },
+    taken: (ticket) => context.taken(ticket, worker),
+    authenticated: (ticket) => context.authenticated(ticket, worker),
+    closed: (ticket) => context.closed(ticket, worker),
+    failed(record) {
+      post.failure = record
+    },
+  }
+}
+
+function bury(post: Post, context: PostContext, { exitCode, signal }: WorkerEnd): void {
+  const { number: worker, process, owner, failure } = post
+  process?.link.close()
+  post.process = undefined
+  // A failure of the very first start is the rejection of `first`.
+  if (failure !== undefined && (owner !== undefined || post.launches > 1)) context.write(failure)
+  const labels = { worker, pid: process?.pid ?? 0, connections: context.load(worker), exitCode, signal }
+  context.log.emit('WORKER_EXITED', labels, context.stopping.aborted ? { level: 'info' } : {})
+  context.died(post, owner)
+}
+
+async function pause(post: Post, { log, stopping }: PostContext): Promise<void> {
+  if (post.readySince > 0 && performance.now() - post.readySince > STABLE_MS) post.pauses.reset()
+  post.readySince = 0
+  const delayMs = post.pauses.next()
+  log.emit('WORKER_RESTART_DELAYED', { worker: post.number, delayMs })
+  await sleep(delayMs, stopping)
+}
+
+const startFault = (post: Post): Fault =>
+  fault('WORKER_START_FAILED', {
+    worker: post.number,
+    reason: post.failure?.message ?? 'the process ended before it was ready',
+  })
+
+/** Ends a process whose event loop does not turn any more. To be called every `lookMs`. */
+export function inspect(post: Post, log: Log, lookMs: number): void {
+  if (post.process === undefined || !isServing(post)) return
+  post.silentLooks += 1
+  if (post.silentLooks * lookMs <= SILENT_LOOKS * LOAD_INTERVAL_MS) return
+  log.emit('WORKER_UNRESPONSIVE', { worker: post.number, silentMs: post.silentLooks * lookMs })
+  post.process.kill()
+}
+
+export function orderDrain({ process }: Post, deadlineMs: number): void {
+  if (process?.link.phase === 'serving') {
+    process.link.send({ kind: 'drain', deadlineMs })
+    process.link.phase = 'draining'
+  } else process?.kill() // still starting: it has nothing to lose
+}
