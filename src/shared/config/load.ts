@@ -5,6 +5,8 @@ import type * as z from 'zod'
 import { hostKeyProblem } from '../private-key.ts'
 import { keyLines, keyProblem, looksLikeKey } from './authorized-keys.ts'
 import { check, type Finding, withoutObsolete } from './checks.ts'
+import { formatDuration } from './duration.ts'
+import type { Kind } from './fields.ts'
 import { jsonTree } from './json-tree.ts'
 import { readPem } from './pem.ts'
 import { ConfigErrors, describe, type Problem, show } from './problems.ts'
@@ -38,18 +40,24 @@ const treeProblems = (error: unknown): Problem[] => {
   throw error
 }
 
-/** The kind of the schema at a path, as far as the path goes. */
-const isSecret = (path: readonly PropertyKey[]): boolean => {
+/** The note of the option at a path; a secret's covers all that is below it. */
+const kindAt = (path: readonly PropertyKey[]): Kind | undefined => {
   let at: z.ZodType = schema
   for (const step of path) {
     const found = core(at)
-    if (found.kind?.secret) return true
+    if (found.kind?.secret) return found.kind
     const def = found.schema.def as { shape?: Record<string, z.ZodType>; element?: z.ZodType; valueType?: z.ZodType }
     const next = def.shape?.[String(step)] ?? def.element ?? def.valueType
-    if (next === undefined) return false
+    if (next === undefined) return undefined
     at = next
   }
-  return core(at).kind?.secret === true
+  return core(at).kind
+}
+
+const shown = (path: readonly PropertyKey[], value: unknown): string => {
+  const kind = kindAt(path)
+  if (kind?.secret) return 'the value'
+  return kind?.form === 'duration' && typeof value === 'number' ? formatDuration(value) : show(value)
 }
 
 const dotted = (path: readonly PropertyKey[]): string =>
@@ -70,8 +78,7 @@ const locate = (path: readonly PropertyKey[], message: string, reading: Reading)
 
 const issueProblem = (issue: z.core.$ZodIssue, reading: Reading): Problem => {
   if (issue.input === undefined && issue.code === 'invalid_type') return locate(issue.path, 'is missing', reading)
-  const value = isSecret(issue.path) ? 'the value' : show(issue.input)
-  return locate(issue.path, `${value} ${issue.message}`, reading)
+  return locate(issue.path, `${shown(issue.path, issue.input)} ${issue.message}`, reading)
 }
 
 /** The option that an issue makes unusable: for an item of a list, the whole list. */

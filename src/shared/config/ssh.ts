@@ -21,7 +21,7 @@ const serverVersion = z
   .register(kinds, { form: 'text', emptyMeansDefault: true })
   .default('SSH-2.0-ContainerSSH')
 
-const clientAliveInterval = duration(0).refine((ms) => ms === 0 || ms >= 1000, {
+const clientAliveInterval = duration(0).refine((ms) => ms <= 0 || ms >= 1000, {
   error: 'is too short; expected 0 (off) or 1s or more',
 })
 
