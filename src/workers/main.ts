@@ -18,6 +18,7 @@ type OpenRoom = Awaited<ReturnType<RoomFactory>>
 const LINK_FD = 4
 const CONFIGURE_MS = 10_000
 const REAP_MS = 60_000
+const REAP_AGAIN_MS = 15_000
 /** Programs have this long after the death of the primary. */
 const ORPHAN_DRAIN_MS = 2000
 /** To remove the containers of connections that were cut. */
@@ -86,16 +87,11 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   const factory = options.rooms[config.backend]
   if (factory === undefined) throw new Error(`there is no backend ${config.backend}`)
   const room = await factory(config, identity, log)
-  const intake = (options.intake ?? createIntake)({
-    config,
-    hostKeys,
-    log,
-    backend: room,
-    events: {
-      authenticated: (ticket) => link.send({ kind: 'authenticated', ticket }),
-      closed: (ticket) => link.send({ kind: 'closed', ticket }),
-    },
-  })
+  const events = {
+    authenticated: (ticket: number) => link.send({ kind: 'authenticated', ticket }),
+    closed: (ticket: number) => link.send({ kind: 'closed', ticket }),
+  }
+  const intake = (options.intake ?? createIntake)({ config, hostKeys, log, backend: room, events })
   link.send({ kind: 'ready', owner: identity.owner })
   link.phase = 'serving'
   takeConnections(intake, link)
@@ -103,33 +99,42 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
     sender.flush()
     link.offer({ kind: 'load', connections: intake.size })
   }, LOAD_INTERVAL_MS)
-  const reap = (): Promise<void> => reapWith(room, log)
+  const reap = (): Promise<void> => reapTwice(room, log)
   void reap()
 
   let ending: Promise<void> | undefined
-  const end = async (deadlineMs: number): Promise<void> => {
+  const finish = async (deadlineMs: number): Promise<never> => {
     link.phase = 'draining'
     await intake.drain(AbortSignal.timeout(deadlineMs))
-    await within('removing what is left', DISPOSE_MS, undefined, () => disposed(room)).catch((error: unknown) => {
-      log.fault(asFault(error))
-    })
+    await dispose(room, log)
     clearInterval(beat)
     sender.flush()
-    link.send({ kind: 'drained' })
-    link.flush()
-    await within('the last message', 1000, undefined, () => link.drained()).catch(() => undefined)
-    process.exit(0)
+    return leave(link)
   }
   return {
     reap,
     end(deadlineMs) {
-      ending ??= cut(end(deadlineMs), deadlineMs + DISPOSE_MS + 2000)
+      ending ??= cut(finish(deadlineMs), deadlineMs + DISPOSE_MS + 2000)
       return ending
     },
   }
 }
 
-const disposed = async (room: OpenRoom): Promise<void> => room[Symbol.asyncDispose]()
+async function dispose(room: OpenRoom, log: Log): Promise<void> {
+  try {
+    await within('removing what is left', DISPOSE_MS, undefined, async () => room[Symbol.asyncDispose]())
+  } catch (error) {
+    log.fault(asFault(error))
+  }
+}
+
+/** Says goodbye and exits. */
+async function leave(link: Link<Report>): Promise<never> {
+  link.send({ kind: 'drained' })
+  link.flush()
+  await within('the last message', 1000, undefined, () => link.drained()).catch(() => undefined)
+  process.exit(0)
+}
 
 /** Whatever hangs, the process ends: nobody may be left to kill it. */
 async function cut(end: Promise<void>, limitMs: number): Promise<void> {
@@ -152,7 +157,14 @@ function takeConnections(intake: Intake, link: Link<Report>): void {
   })
 }
 
-async function reapWith(room: OpenRoom, log: Log): Promise<void> {
+/** The engine may still be at work for a process that has died: a container can appear after the first look. */
+async function reapTwice(room: OpenRoom, log: Log): Promise<void> {
+  await reapOnce(room, log)
+  await sleep(REAP_AGAIN_MS)
+  await reapOnce(room, log)
+}
+
+async function reapOnce(room: OpenRoom, log: Log): Promise<void> {
   try {
     await within('removing orphans', REAP_MS, undefined, (signal) => room.reap(signal))
   } catch (error) {
