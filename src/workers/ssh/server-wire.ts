@@ -1,37 +1,32 @@
 /** One connection of the transport layer: identification, messages 1 to 49, back-pressure, and how it ends. */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { BlobReader, sshString } from './blob.ts'
 import { KeyExchange } from './kex/key-exchange.ts'
 import type { Agreement } from './kex/negotiate.ts'
 import { Outbox } from './outbox.ts'
 import { Packets } from './packets.ts'
-import { disconnectReason, internalError, ProtocolError, packetError, parse } from './protocol-error.ts'
+import { disconnectReason, internalError, ProtocolError, packetError } from './protocol-error.ts'
 import type { WireOptions } from './transport.ts'
+import {
+  disconnectMessage,
+  readDisconnect,
+  readServiceRequest,
+  serviceAcceptMessage,
+  transportMessage,
+  unimplementedMessage,
+} from './transport-messages.ts'
 import { VersionLine } from './version.ts'
 import type { Wire, WireEvents } from './wire.ts'
 
-/** Message numbers, RFC 4250 section 4.1.2. */
-const message = {
-  disconnect: 1,
-  ignore: 2,
-  unimplemented: 3,
-  debug: 4,
-  serviceRequest: 5,
-  serviceAccept: 6,
-  extInfo: 7,
-}
-const firstKexMessage = 20
-const lastKexMessage = 49
-const firstServiceMessage = 50
-const lastServiceMessage = 127
-const pingMessage = 192
+/** RFC 4250 section 4.1.1; PING is OpenSSH's, and answered above. */
+const isKexMessage = (type: number): boolean => type >= 20 && type <= 49
+const isServiceMessage = (type: number): boolean => (type >= 50 && type <= 127) || type === 192
 /** IGNORE and DEBUG before the first key exchange is complete; more are a flood. */
 const idleMessagesMax = 16
 /** Replies nobody reads may not pile up: above this multiple of the high mark we stop reading. */
 const stopReadingFactor = 4
 
-const serviceAccept = Buffer.concat([Buffer.of(message.serviceAccept), sshString('ssh-userauth')])
+const userauth = 'ssh-userauth'
 const invalidVersionReply = Buffer.from('Invalid SSH identification string.\r\n')
 
 export class ServerWire implements Wire {
@@ -121,12 +116,8 @@ export class ServerWire implements Wire {
 
   disconnect(reason: number, description: string): void {
     if (!this.#alive) return
-    const fixed = Buffer.alloc(5)
-    fixed[0] = message.disconnect
-    fixed.writeUInt32BE(reason, 1)
-    if (this.#version === undefined) {
-      this.#packets.sendNow(Buffer.concat([fixed, sshString(description), sshString('')]))
-    }
+    // Whoever has not sent an identification line does not speak SSH.
+    if (this.#version === undefined) this.#packets.sendNow(disconnectMessage(reason, description))
     this.#finish()
   }
 
@@ -166,13 +157,13 @@ export class ServerWire implements Wire {
 
   #onPayload(payload: Buffer): void {
     const type = payload[0] ?? 0
-    if ((type >= firstServiceMessage && type <= lastServiceMessage) || type === pingMessage) {
+    if (isServiceMessage(type)) {
       if (this.#kex.inbound) throw new ProtocolError(`message ${type} during a key exchange`)
       if (!this.#serviceAccepted) throw new ProtocolError(`message ${type} before a service was requested`)
       this.#above = true
       this.#events?.message(payload)
       this.#above = false
-    } else if (type >= firstKexMessage && type <= lastKexMessage) {
+    } else if (isKexMessage(type)) {
       this.#onKexMessage(payload)
     } else {
       this.#onTransportMessage(type, payload)
@@ -181,27 +172,20 @@ export class ServerWire implements Wire {
 
   #onTransportMessage(type: number, payload: Buffer): void {
     switch (type) {
-      case message.disconnect:
-        this.destroy(this.#readDisconnect(payload))
+      case transportMessage.disconnect:
+        this.#onDisconnect(payload)
         break
-      case message.ignore:
-      case message.unimplemented:
-      case message.debug:
+      case transportMessage.ignore:
+      case transportMessage.unimplemented:
+      case transportMessage.debug:
         this.#onIdle(type)
         break
       default:
         if (!this.#ready || this.#kex.inbound) throw new ProtocolError(`message ${type} during a key exchange`)
-        if (type === message.serviceRequest) this.#onServiceRequest(payload)
+        if (type === transportMessage.serviceRequest) this.#onServiceRequest(payload)
         // RFC 8308: nothing a client announces matters to us.
-        else if (type !== message.extInfo) this.#sendUnimplemented()
+        else if (type !== transportMessage.extInfo) this.send(unimplementedMessage(this.#packets.currentSequence))
     }
-  }
-
-  #sendUnimplemented(): void {
-    const reply = Buffer.alloc(5)
-    reply[0] = message.unimplemented
-    reply.writeUInt32BE(this.#packets.currentSequence, 1)
-    this.send(reply)
   }
 
   #onKexMessage(payload: Buffer): void {
@@ -235,22 +219,19 @@ export class ServerWire implements Wire {
   }
 
   #onServiceRequest(payload: Buffer): void {
-    const name = parse('SERVICE_REQUEST', () => new BlobReader(payload.subarray(1)).text('service name'))
-    if (name !== 'ssh-userauth' || this.#serviceAccepted) {
+    const name = readServiceRequest(payload)
+    if (name !== userauth || this.#serviceAccepted) {
       throw new ProtocolError(`service ${JSON.stringify(name)} is not available`, disconnectReason.serviceNotAvailable)
     }
     this.#serviceAccepted = true
-    this.send(serviceAccept)
+    this.send(serviceAcceptMessage(userauth))
   }
 
-  /** Undefined when the client is simply done. */
-  #readDisconnect(payload: Buffer): Error | undefined {
-    const [reason, text] = parse('DISCONNECT', () => {
-      const reader = new BlobReader(payload.subarray(1))
-      return [reader.uint32('reason'), Buffer.from(reader.string('description')).toString('utf8')] as const
-    })
-    if (this.#ready && reason === disconnectReason.byApplication) return undefined
-    return new Error(`client disconnected with reason ${reason}: ${JSON.stringify(text.slice(0, 200))}`)
+  #onDisconnect(payload: Buffer): void {
+    const { reason, description } = readDisconnect(payload)
+    const done = this.#ready && reason === disconnectReason.byApplication
+    const text = `client disconnected with reason ${reason}: ${JSON.stringify(description)}`
+    this.destroy(done ? undefined : new Error(text))
   }
 
   #rekey(): void {
@@ -290,11 +271,11 @@ export class ServerWire implements Wire {
   }
 
   #onEnd(): void {
-    if (this.#alive && !this.#ready)
-      this.#error = new Error('client closed the connection before the key exchange was complete')
-    if (this.#alive && this.#packets.insidePacket)
-      this.#error ??= new Error('client closed the connection inside of a packet')
-    if (this.#alive) this.#finish()
+    if (!this.#alive) return
+    const unfinished = this.#ready ? 'inside of a packet' : 'before the key exchange was complete'
+    if (!this.#ready || this.#packets.insidePacket)
+      this.#error = new Error(`client closed the connection ${unfinished}`)
+    this.#finish()
   }
 
   /** Nothing goes in or out any more except what is already in the outbox. */
@@ -314,8 +295,7 @@ export class ServerWire implements Wire {
   }
 
   #onClose(): void {
-    if (this.#alive && !this.#ready)
-      this.#error ??= new Error('connection was closed before the key exchange was complete')
+    if (this.#alive && !this.#ready) this.#error = new Error('connection was lost during the key exchange')
     this.#stop()
     this.#outbox.close()
     const events = this.#events

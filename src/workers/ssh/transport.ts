@@ -6,10 +6,9 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isTcpHandle, type TcpHandle } from '../../shared/ipc/handle.ts'
 import { type AlgorithmConfig, createOffer, type Offer } from './algorithms.ts'
-import { sshString } from './blob.ts'
 import type { HostKey } from './host-key.ts'
-import { signatureAlgorithms } from './public-key.ts'
 import { ServerWire } from './server-wire.ts'
+import { extInfoMessage } from './transport-messages.ts'
 import type { Wire } from './wire.ts'
 
 export { addonAvailable } from './ssh2.ts'
@@ -69,7 +68,12 @@ export const createTransport = (
   limits: Partial<WireLimits> = {},
 ): Transport => {
   const { offer, warnings } = createOffer(config.ssh, hostKeys)
-  const options = { offer, serverVersion: config.ssh.serverVersion, extInfo, limits: { ...defaultLimits, ...limits } }
+  const options = {
+    offer,
+    serverVersion: config.ssh.serverVersion,
+    extInfo: extInfoMessage,
+    limits: { ...defaultLimits, ...limits },
+  }
   return { accept: (connection) => createWire(connection, options), warnings }
 }
 
@@ -104,12 +108,3 @@ function toStream(connection: TcpHandle | Duplex, receive: (chunk: Buffer) => vo
   socket.setNoDelay(true)
   return socket
 }
-
-const extInfo = Buffer.concat([
-  Buffer.of(7, 0, 0, 0, 2),
-  sshString('server-sig-algs'),
-  sshString(signatureAlgorithms.join(',')),
-  // OpenSSH's PROTOCOL section 1.9; PING is answered above the wire.
-  sshString('ping@openssh.com'),
-  sshString('0'),
-])
