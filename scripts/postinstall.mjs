@@ -23,7 +23,11 @@ function applyPatches() {
   if (!readdirSync(patchDir).some((name) => name.endsWith('.patch'))) return
   const cli = join(dirname(require.resolve('patch-package/package.json')), 'index.js')
   const args = [cli, '--patch-dir', relative(appRoot, patchDir), '--error-on-fail']
-  const run = spawnSync(process.execPath, args, { cwd: appRoot, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+  const run = spawnSync(process.execPath, args, {
+    cwd: appRoot,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  })
   if (run.status === 0) return
   process.stderr.write(`${run.stdout ?? ''}${run.stderr ?? ''}`)
   process.stderr.write('postinstall: patches/ does not apply to the installed ssh2; run "npm ci" in a clean checkout\n')
@@ -44,11 +48,19 @@ function buildAddon() {
   say(`building ssh2's crypto addon for Node ${node.version} ...`)
   const args = [gyp, 'rebuild', '--real_openssl_major=3', `--target=${node.version}`]
   if (node.headers !== undefined) args.push(`--nodedir=${node.headers}`)
-  const path = `${dirname(node.path)}${delimiter}${process.env.PATH ?? ''}`
-  const run = spawnSync(node.path, args, { cwd: folder, encoding: 'utf8', env: { ...process.env, PATH: path } })
+  const run = spawnSync(node.path, args, { cwd: folder, encoding: 'utf8', env: gypEnvironment(node) })
   if (run.status !== 0) return warn(lastLines(`${run.stdout ?? ''}${run.stderr ?? ''}${run.error ?? ''}`))
   if (!loads(node.path, addon)) return warn('it was built but does not load')
   writeFileSync(stamp, wanted)
+}
+
+/** For node-gyp, npm's settings win over its command line: a `nodedir` in somebody's .npmrc would give the wrong headers. */
+function gypEnvironment(node) {
+  const env = { ...process.env, PATH: `${dirname(node.path)}${delimiter}${process.env.PATH ?? ''}` }
+  for (const name of Object.keys(env)) {
+    if (/^npm_(package_)?config_(node_gyp_)?(nodedir|target|runtime|disturl|dist_url)$/i.test(name)) delete env[name]
+  }
+  return env
 }
 
 function warn(reason) {
@@ -71,7 +83,11 @@ function installedNode() {
     const run = spawnSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' })
     if (run.status === 0) return { path, version: run.stdout.trim(), headers: headersOf(dirname(dirname(path))) }
   }
-  return { path: process.execPath, version: process.versions.node, headers: headersOf(dirname(dirname(process.execPath))) }
+  return {
+    path: process.execPath,
+    version: process.versions.node,
+    headers: headersOf(dirname(dirname(process.execPath))),
+  }
 }
 
 /** The folder that holds include/node: the `node` package nests a package per platform which ships its headers. */
@@ -83,7 +99,10 @@ function headersOf(prefix) {
 
 /** npm brings its own node-gyp; npm_execpath is set inside lifecycle scripts, PATH serves a run by hand. */
 function findNodeGyp() {
-  const npms = [process.env['npm_execpath'], ...(process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'npm'))]
+  const npms = [
+    process.env['npm_execpath'],
+    ...(process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'npm')),
+  ]
   for (const npm of npms) {
     if (npm === undefined || !existsSync(npm)) continue
     const gyp = resolve(realpathSync(npm), '..', '..', 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
