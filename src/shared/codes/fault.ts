@@ -19,7 +19,11 @@ export class Fault extends Error {
   readonly level: Level | undefined
 
   constructor(code: Code, labels: Labels, options?: FaultOptions) {
+    // Code and labels say what happened, and nobody prints the stack: it is a third of what a refused attempt costs.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(fill(rowOf(code).says, labels), options)
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.level = options?.level
     this.labels = labels

@@ -1,6 +1,7 @@
 /** SSH public key blobs: RFC 4253 section 6.6 (RSA), RFC 5656 (ECDSA), RFC 8709 (Ed25519), OpenSSH's PROTOCOL.u2f (sk-*). */
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createHash, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { BlobReader, base64url, MalformedBlob, sshMpint, sshString } from './blob.ts'
+import { importPublicKey } from './import-key.ts'
 
 /** `bytes`: length of a coordinate. `jwk`: the curve's name in RFC 7518. */
 interface Curve {
@@ -119,7 +120,7 @@ function rsa(reader: BlobReader): KeyObject {
 /** OpenSSL refuses points that are not on their curve here. */
 function fromJwk(key: JsonWebKey): KeyObject {
   try {
-    return createPublicKey({ key, format: 'jwk' })
+    return importPublicKey(key)
   } catch (cause) {
     throw new MalformedBlob('the numbers of the public key make no key', { cause })
   }

@@ -7,12 +7,12 @@ import {
   createDiffieHellmanGroup,
   createECDH,
   createHash,
-  createPublicKey,
   diffieHellman,
   encapsulate,
   generateKeyPairSync,
 } from 'node:crypto'
 import { BlobReader, base64url, sshMpint, sshString } from '../blob.ts'
+import { importPublicKey } from '../import-key.ts'
 
 export interface KexResult {
   /** Our public value, as its bytes stand in the reply and in the exchange hash. */
@@ -31,7 +31,7 @@ function x25519(clientValue: Uint8Array): { answer: Buffer; secret: Buffer } {
   if (clientValue.length !== 32) throw new Error(`an X25519 public key has 32 bytes, not ${clientValue.length}`)
   const { privateKey, publicKey: ours } = generateKeyPairSync('x25519')
   const key = { kty: 'OKP', crv: 'X25519', x: base64url(clientValue) }
-  const secret = diffieHellman({ privateKey, publicKey: createPublicKey({ key, format: 'jwk' }) })
+  const secret = diffieHellman({ privateKey, publicKey: importPublicKey(key) })
   // RFC 8731 section 3: abort on the all-zero value. OpenSSL refuses it too; this line does not rely on that.
   if (secret.every((byte) => byte === 0)) throw new Error('the X25519 public key has a small order')
   return { answer: Buffer.from(ours.export({ format: 'jwk' }).x ?? '', 'base64url'), secret }
@@ -74,7 +74,7 @@ const mlkem768x25519: KexMethod = {
   respond: (clientValue) => {
     if (clientValue.length !== mlkem768PublicBytes + 32) throw new Error(`unexpected length ${clientValue.length}`)
     const kem = clientValue.subarray(0, mlkem768PublicBytes)
-    const key = createPublicKey({ key: { kty: 'AKP', alg: 'ML-KEM-768', pub: base64url(kem) }, format: 'jwk' })
+    const key = importPublicKey({ kty: 'AKP', alg: 'ML-KEM-768', pub: base64url(kem) })
     const { sharedKey, ciphertext } = encapsulate(key)
     const classical = x25519(clientValue.subarray(mlkem768PublicBytes))
     const secret = createHash('sha256').update(sharedKey).update(classical.secret).digest()
