@@ -1,7 +1,7 @@
 /** The listen socket of SSH. Accepted connections are passed on as raw handles: nothing here reads from them. */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { fault } from '../shared/codes/fault.ts'
 import { parseListen } from '../shared/config/listen.ts'
@@ -53,24 +53,17 @@ export function createListener(options: ListenerOptions): Listener {
   let resting = false
   let restedAt = 0
 
-  const bind = async (): Promise<Server> => {
-    const address = parseListen(listen)
-    if (address === undefined) throw new Error(`${listen} is no address and port`)
-    const bound = createServer()
-    bound.listen({
-      port: port ?? address.port,
-      backlog: BACKLOG,
-      ...(address.host === undefined ? {} : { host: address.host }),
-    })
-    await once(bound, 'listening')
-    bound.on('error', (error) => log.emit('SSH_ACCEPT_FAILED', { reason: error.message, pauseMs: 0 }))
-    rawServerOf(bound).onconnection = (status, handle) => {
-      if (status !== 0 || handle === undefined) void rest(getSystemErrorName(status))
-      else {
-        if (handle.fd > descriptorLimit - SPARE_DESCRIPTORS) void rest('EMFILE')
-        accept(handle)
-      }
+  const take = (status: number, handle: TcpHandle | undefined): void => {
+    if (status !== 0 || handle === undefined) void rest(getSystemErrorName(status))
+    else {
+      if (handle.fd > descriptorLimit - SPARE_DESCRIPTORS) void rest('EMFILE')
+      accept(handle)
     }
+  }
+  const listening = async (): Promise<Server> => {
+    const bound = await bind(listen, port)
+    bound.on('error', (error) => log.emit('SSH_ACCEPT_FAILED', { reason: error.message, pauseMs: 0 }))
+    rawServerOf(bound).onconnection = take
     return bound
   }
   /**
@@ -88,7 +81,7 @@ export function createListener(options: ListenerOptions): Listener {
       const pauseMs = pauses.next()
       log.emit('SSH_ACCEPT_FAILED', { reason, pauseMs })
       await sleep(pauseMs, closing.signal)
-      if (!closing.signal.aborted) server = await bind().catch(() => undefined)
+      if (!closing.signal.aborted) server = await listening().catch(() => undefined)
     }
     resting = false
     restedAt = performance.now()
@@ -98,12 +91,11 @@ export function createListener(options: ListenerOptions): Listener {
     async open() {
       if (server !== undefined) throw fault('SSH_ALREADY_RUNNING', {})
       try {
-        server = await bind()
+        server = await listening()
       } catch (cause) {
         throw fault('SSH_START_FAILED', { listen }, { cause })
       }
-      const address = server.address()
-      if (address === null || typeof address === 'string') throw new Error('a TCP server has an address')
+      const address = addressOf(server)
       port = address.port
       return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${port}`
     },
@@ -112,6 +104,23 @@ export function createListener(options: ListenerOptions): Listener {
       if (server !== undefined) await shut(server, log)
     },
   }
+}
+
+/** `port` overrides that of the configuration: the one chosen before, if that was 0. */
+async function bind(listen: string, port: number | undefined): Promise<Server> {
+  const address = parseListen(listen)
+  if (address === undefined) throw new Error(`${listen} is no address and port`)
+  const server = createServer()
+  const host = address.host === undefined ? {} : { host: address.host }
+  server.listen({ port: port ?? address.port, backlog: BACKLOG, ...host })
+  await once(server, 'listening')
+  return server
+}
+
+function addressOf(server: Server): AddressInfo {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has an address')
+  return address
 }
 
 /** The soft limit; Node raises it to the hard one at its start. */

@@ -7,6 +7,7 @@
 import type { Duplex } from 'node:stream'
 import { accept, type Contract, ContractError, isLegal, type Phase } from './contract.ts'
 import { createFrameDecoder, encodeFrame, FrameError, MAX_FRAME_BYTES } from './frame.ts'
+import { createOutbox } from './outbox.ts'
 
 /** The other side broke the rules, or our own queue to it overflowed: whoever owns the link ends the other process. */
 export class ProtocolError extends Error {
@@ -58,54 +59,25 @@ export function createLink<Out extends Message, In extends Message>(options: Lin
   const { stream, outgoing, incoming, maxFrameBytes = MAX_FRAME_BYTES } = options
   const { highBytes = 256 << 10, limitBytes = 16 << 20 } = options
   const decoder = createFrameDecoder(maxFrameBytes)
-  let gathered: Buffer[] = []
-  let gatheredBytes = 0
-  let peakBytes = 0
-  let scheduled: NodeJS.Immediate | undefined
+  const outbox = createOutbox(stream, highBytes)
   let open = true
   let paused = false
-  let waiting: PromiseWithResolvers<void> | undefined
 
-  const queuedBytes = (): number => gatheredBytes + stream.writableLength
-  const settle = (): void => {
-    if (open && queuedBytes() > highBytes / 2) return
-    waiting?.resolve()
-    waiting = undefined
-  }
   const end = (error: Error | undefined): void => {
     if (!open) return
     open = false
-    if (scheduled !== undefined) clearImmediate(scheduled)
-    gathered = []
-    gatheredBytes = 0
     stream.destroy()
-    settle()
+    outbox.close()
     options.closed(error)
-  }
-  const flush = (): void => {
-    if (scheduled !== undefined) clearImmediate(scheduled)
-    scheduled = undefined
-    if (!open || gathered.length === 0) return
-    const [first] = gathered
-    stream.write(gathered.length === 1 && first !== undefined ? first : Buffer.concat(gathered, gatheredBytes), settle)
-    gathered = []
-    gatheredBytes = 0
-    settle()
   }
   const send = (message: Out): boolean => {
     if (!open) return false
     const kind: Out['kind'] = message.kind
     if (!isLegal(outgoing, link.phase, kind)) throw new Error(`${kind} must not be sent in phase ${link.phase}`)
-    const frame = encodeFrame(message, maxFrameBytes)
-    gathered.push(frame)
-    gatheredBytes += frame.length
-    // Ask the pipe before we call it congested: it may take all of this at once.
-    if (queuedBytes() > highBytes) flush()
-    else scheduled ??= setImmediate(flush)
-    const queued = queuedBytes()
-    if (queued > peakBytes) peakBytes = queued
-    if (queued > limitBytes) end(new ProtocolError(`${queued} bytes were not read by the other side`))
-    return queued <= highBytes
+    const hasRoom = outbox.add(encodeFrame(message, maxFrameBytes))
+    const { queuedBytes } = outbox
+    if (queuedBytes > limitBytes) end(new ProtocolError(`${queuedBytes} bytes were not read by the other side`))
+    return hasRoom
   }
   const receive = (): void => {
     try {
@@ -119,21 +91,16 @@ export function createLink<Out extends Message, In extends Message>(options: Lin
       end(new ProtocolError(error.message))
     }
   }
-
   const link: Link<Out> = {
     phase: 'starting',
     send,
     offer(message) {
-      if (!open || queuedBytes() > highBytes) return false
+      if (!open || outbox.congested) return false
       send(message)
       return true
     },
-    flush,
-    drained() {
-      if (!open || queuedBytes() <= highBytes / 2) return Promise.resolve()
-      waiting ??= Promise.withResolvers()
-      return waiting.promise
-    },
+    flush: outbox.flush,
+    drained: outbox.drained,
     pause() {
       paused = true
       stream.pause()
@@ -146,10 +113,10 @@ export function createLink<Out extends Message, In extends Message>(options: Lin
     },
     close: () => end(undefined),
     get queuedBytes() {
-      return queuedBytes()
+      return outbox.queuedBytes
     },
     get peakBytes() {
-      return peakBytes
+      return outbox.peakBytes
     },
     get open() {
       return open

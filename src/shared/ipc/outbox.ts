@@ -1,0 +1,76 @@
+/** The sending half of a link: gathers frames per turn of the event loop, knows how far behind the other side is. */
+import type { Duplex } from 'node:stream'
+
+export interface Outbox {
+  /** False when the other side is behind. */
+  add(frame: Buffer): boolean
+  flush(): void
+  /** Resolves when the queue is short again, or never will be. */
+  drained(): Promise<void>
+  /** Forgets what is queued and lets go of whoever waits. */
+  close(): void
+  /** Bytes that the pipe has not taken. */
+  readonly queuedBytes: number
+  readonly peakBytes: number
+  readonly congested: boolean
+}
+
+export function createOutbox(stream: Duplex, highBytes: number): Outbox {
+  let gathered: Buffer[] = []
+  let gatheredBytes = 0
+  let peakBytes = 0
+  let scheduled: NodeJS.Immediate | undefined
+  let open = true
+  let waiting: PromiseWithResolvers<void> | undefined
+
+  const queued = (): number => gatheredBytes + stream.writableLength
+  const settle = (): void => {
+    if (open && queued() > highBytes / 2) return
+    waiting?.resolve()
+    waiting = undefined
+  }
+  const clear = (): void => {
+    if (scheduled !== undefined) clearImmediate(scheduled)
+    scheduled = undefined
+    gathered = []
+    gatheredBytes = 0
+  }
+  const flush = (): void => {
+    if (!open || gathered.length === 0) return
+    const [first] = gathered
+    stream.write(gathered.length === 1 && first !== undefined ? first : Buffer.concat(gathered, gatheredBytes), settle)
+    clear()
+    settle()
+  }
+  return {
+    add(frame) {
+      gathered.push(frame)
+      gatheredBytes += frame.length
+      // Ask the pipe before we call it congested: it may take all of this at once.
+      if (queued() > highBytes) flush()
+      else scheduled ??= setImmediate(flush)
+      peakBytes = Math.max(peakBytes, queued())
+      return queued() <= highBytes
+    },
+    flush,
+    drained() {
+      if (!open || queued() <= highBytes / 2) return Promise.resolve()
+      waiting ??= Promise.withResolvers()
+      return waiting.promise
+    },
+    close() {
+      open = false
+      clear()
+      settle()
+    },
+    get queuedBytes() {
+      return open ? queued() : 0
+    },
+    get peakBytes() {
+      return peakBytes
+    },
+    get congested() {
+      return queued() > highBytes
+    },
+  }
+}
