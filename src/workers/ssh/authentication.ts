@@ -66,7 +66,7 @@ export class Authentication {
       return
     }
     this.#deciding = true
-    void this.#decide(request, payload)
+    this.#link.guard(this.#decide(request, payload))
   }
 
   async #decide(request: UserauthRequest, payload: Buffer): Promise<void> {

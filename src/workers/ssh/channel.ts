@@ -43,7 +43,7 @@ export class SessionChannel extends ChannelEnd {
     // Only the last size of a window that is being dragged counts.
     if (!request.wantReply && isResize(request) && isResize(waiting.at(-1))) waiting.pop()
     waiting.push(request)
-    if (!this.#working) void this.#work()
+    if (!this.#working) this.service.link.guard(this.#work())
     else if (waiting.length >= mostWaiting) this.service.requestsWaiting(this)
   }
 

@@ -119,6 +119,7 @@ export class Link implements WireEvents {
     const { clientAliveInterval, clientAliveCountMax } = this.settings
     if (clientAliveInterval > 0) this.#keepalive = new Keepalive(this, clientAliveInterval, clientAliveCountMax)
     this.#session = this.#enter(member, method, service)
+    this.guard(this.#session)
     for (const payload of waiting) this.message(payload)
   }
 
@@ -143,6 +144,14 @@ export class Link implements WireEvents {
     this.#timer = setTimeout(expire, farewellMs, this, fault.userText).unref()
     service.refuse(fault)
     return verdict
+  }
+
+  /** Work that nobody waits for: when it fails, that is a bug of ours, and it costs this connection only. */
+  guard(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      this.log.fault(asFault(error), 'error')
+      this.wire.destroy(error instanceof Error ? error : undefined)
+    })
   }
 
   protocolError(reason: string): void {

@@ -117,9 +117,9 @@ export class Opening {
       this.#refuse(wish.open, openFailure.resourceShortage, 'too many channels')
       return
     }
-    const opening = this.#open(wish)
+    const opening = this.#open(wish).finally(() => this.#pending.delete(opening))
     this.#pending.add(opening)
-    void opening.finally(() => this.#pending.delete(opening))
+    this.#service.link.guard(opening)
   }
 
   async #open({ open, target }: Wish): Promise<void> {

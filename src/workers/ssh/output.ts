@@ -119,7 +119,8 @@ export class OutputStream {
 
   write(bytes: Uint8Array): boolean {
     const output = this.#output
-    if (!output.open) return false
+    // A wire that is over takes everything and is never full: a program that writes until it is stopped would never be.
+    if (!output.open || !output.wire.alive) return false
     if (this.#over) return true
     const sent = this.#kept === undefined ? this.#send(bytes) : 0
     if (sent < bytes.length) {
@@ -151,7 +152,7 @@ export class OutputStream {
   /** One packet of what was kept; when nothing is kept any more, the writer may go on. */
   turn(): void {
     const output = this.#output
-    if (!output.open) return
+    if (!output.open || !output.wire.alive) return
     const kept = this.#kept
     if (kept !== undefined) {
       const sent = this.#packet(kept.peek(output.packetBytes))
