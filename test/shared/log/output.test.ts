@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -178,6 +179,25 @@ describe('rotation', () => {
     assert.equal(await readFile(join(folder, 'moved', 'log'), 'utf8'), '')
   })
 
+  it('in the midst of a line writes that line again as a whole', async () => {
+    // A FIFO that nobody reads takes 64 KiB and not a byte more.
+    const file = join(folder, 'log')
+    execFileSync('mkfifo', [file])
+    const output = await openOutput(toFile(file))
+    for (let n = 0; n < 2000; n++) output.write(record(n))
+    await new Promise(setImmediate)
+    await rm(file)
+    await output.rotate()
+    output.close()
+    const written = (await messages(file)).map((message) => Number(message.replace('record ', '')))
+    const first = written[0] ?? 0
+    assert.ok(first > 0)
+    assert.deepEqual(
+      written,
+      Array.from({ length: 2000 - first }, (_, n) => first + n),
+    )
+  })
+
   it('ends trouble with a full disk', async () => {
     const file = join(folder, 'log')
     execFileSync('ln', ['-s', '/dev/full', file])
@@ -260,6 +280,21 @@ describe('standard output', () => {
     })
     await setTimeout(300)
     assert.deepEqual(numbers(await text(child.stdout)), upTo(2000))
+  })
+
+  it('that nobody reads does not stop the process, be it a pipe or a socket', async () => {
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    const pipe = run(`exec 3<>${fifo}; LOG >&3`, 'stdout', 50_000)
+    assert.equal(pipe.status, 0)
+    assert.ok(pipe.summary.dropped > 0)
+    const command = [writer, 'stdout', '50000', '200']
+    const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
+    const exited = once(child, 'exit')
+    const summary = parseAndRecord(await text(child.stderr)).at(-1) as unknown as { dropped: number }
+    assert.deepEqual(await exited, [0, null])
+    assert.ok(summary.dropped > 0)
+    child.stdout.destroy()
   })
 
   it('that is a file shared with other writers is appended to where they are', () => {
