@@ -223,29 +223,29 @@ describe('the docker room in front of a failing engine', { concurrency: 3 }, () 
     await faulty([rule], {}, async (rig, session) => {
       const channel = await talk(session(), { keepOpen: true, keepOutput: false })
       await channel.start(exec('sleep 100'))
-      for (let i = 0; i < 64; i += 1) channel.stdin.write(Buffer.alloc(32 * 1024))
+      for (let i = 0; i < 256; i += 1) channel.stdin.write(Buffer.alloc(32 * 1024))
       await new Promise((resolve) => setTimeout(resolve, 200))
       reset()
       await rig.logged('DOCKER_STREAM_INPUT_FAILED')
       channel.stdin.end()
-      await channel.exit
+      await rig.logged('DOCKER_CLOSE_INPUT_FAILED')
     })
   })
 
   for (const [what, times] of [
-    ['for a moment', 2],
+    ['for a moment', 6],
     ['for ever', 1000],
   ] as const) {
     test(`exit codes that the engine does not tell ${what}`, async () => {
       const rules: Rule[] = [
         { match: /^GET \/events/, answer: error500 },
-        { match: /^GET \/exec\/\w+\/json/, times, answer: times === 2 ? error500 : { status: 404, message: 'who?' } },
+        { match: /^GET \/exec\/\w+\/json/, times, answer: times === 6 ? error500 : { status: 404, message: 'who?' } },
       ]
       await faulty(rules, {}, async (rig, session) => {
         const { exit } = await run(session(), 'exit 7')
-        assert.deepEqual(exit, { kind: 'status', code: times === 2 ? 7 : 137 })
+        assert.deepEqual(exit, { kind: 'status', code: times === 6 ? 7 : 137 })
         const last = rig.records.filter(({ code }) => code === 'DOCKER_EXIT_CODE_FAILED').at(-1)
-        assert.equal(last?.level, times === 2 ? 'debug' : 'error')
+        assert.equal(last?.level, times === 6 ? 'debug' : 'error')
         await rig.logged('DOCKER_EVENTS_FAILED')
       })
     })
@@ -262,7 +262,12 @@ describe('the docker room in front of a failing engine', { concurrency: 3 }, () 
   test('a negative exit code is not believed', async () => {
     const rules: Rule[] = [
       { match: /^GET \/events/, answer: error500 },
-      { match: /^GET \/exec\/\w+\/json/, times: 1, rewrite: (body) => body.replace(/"ExitCode":\d+/, '"ExitCode":-1') },
+      {
+        match: /^GET \/exec\/\w+\/json/,
+        times: 1,
+        rewrite: (body) =>
+          body.replace(/"ExitCode":(\d+|null)/, '"ExitCode":-1').replace('"Running":true', '"Running":false'),
+      },
     ]
     await faulty(rules, {}, async (rig, session) => {
       assert.deepEqual((await run(session(), 'exit 6')).exit, { kind: 'status', code: 6 })

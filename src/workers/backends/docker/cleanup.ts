@@ -59,7 +59,7 @@ export function createCleanup(engine: Engine, timeoutMs: number): Cleanup {
         engine.listContainers(`${label.creation}=${creation}`, signal),
       ).catch(() => []) // no engine: the next round, or the reaper
       for (const { Id } of found) await remove(Id, log)
-      if (found.length > 0) return
+      if (found.length > 0) return // one creation, one container
     }
   }
   return {

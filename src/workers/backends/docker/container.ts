@@ -3,7 +3,7 @@ import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import { newId } from '../../../shared/id.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
-import { EngineError, persist } from './failure.ts'
+import { asEngineError, persist } from './failure.ts'
 import { platformQuery } from './image.ts'
 import { label, type Room } from './room.ts'
 
@@ -31,19 +31,19 @@ export async function createContainer(
 ): Promise<string> {
   const { execution } = room.settings
   const image = execution.container.Image ?? ''
-  const creation = newId()
-  const body = containerBody(room, who, extras, creation)
   const query = {
     ...(execution.containername === '' ? {} : { name: execution.containername }),
     ...platformQuery(execution.platform),
   }
-  let unanswered = false
   const once = async (): Promise<string> => {
     log.emit('DOCKER_CONTAINER_CREATE', { image })
+    const creation = newId()
     try {
-      return await room.engine.createContainer(body, query, deadline)
+      return await room.engine.createContainer(containerBody(room, who, extras, creation), query, deadline)
     } catch (error) {
-      unanswered ||= error instanceof EngineError && (error.statusCode === 0 || error.statusCode >= 500)
+      // There may be a container all the same.
+      const { statusCode } = asEngineError(error)
+      if (statusCode === 0 || statusCode >= 500) room.cleanup.sweep(creation, log).catch(() => undefined)
       throw error
     }
   }
@@ -55,7 +55,6 @@ export async function createContainer(
         fault('DOCKER_CONTAINER_CREATE_FAILED', { image, ...labels }, { cause, level: 'error' }),
     })
   } catch (error) {
-    if (unanswered) room.cleanup.sweep(creation, log).catch(() => undefined)
     room.images.forget()
     throw error
   }

@@ -39,7 +39,7 @@ export async function attachExec(
   })
 }
 
-/** Runs a helper to its end; its output is thrown away. Gives the exit code. @throws Fault */
+/** Runs a helper to its end; its output is thrown away. Gives the exit code, -1 when nobody knows it. @throws Fault */
 export async function runHelper(
   room: Room,
   containerId: string,
@@ -57,7 +57,7 @@ export async function runHelper(
       if (Running || ExitCode === null) throw new StillRunning()
       return positive(ExitCode, log)
     }
-    return await askExitCode(ask, log, signal)
+    return (await askExitCode(ask, log, signal)) ?? -1
   } finally {
     raw.destroy()
   }
@@ -71,5 +71,5 @@ const ended = (raw: RawStream, signal: AbortSignal): Promise<void> =>
     }
     if (signal.aborted) return resolve()
     signal.addEventListener('abort', done, { once: true })
-    raw.read({ data: () => undefined, ended: done })
+    raw.read({ data: () => undefined, ended: done, inputFailed: () => undefined })
   })

@@ -6,8 +6,8 @@ import { asEngineError, EngineError, failureLabels } from './failure.ts'
 import type { Pump } from './pump.ts'
 import type { Room } from './room.ts'
 
-/** Reported when nobody can say how the program ended: as if it had been killed. */
-export const UNKNOWN_EXIT_CODE = 137
+/** When nobody can say how the program ended: the number of a killed one, but no claim that a signal was seen. */
+export const UNKNOWN_EXIT: Exit = { kind: 'status', code: 137 }
 /** The engine may fail to answer for that long, a restart for example, before the code is given up. */
 const ASKING_MS = 60_000
 /** After the end of a program its output is on its way for a moment; a process left in the background may hold it open. */
@@ -16,26 +16,30 @@ const QUIET_MS = 2000
 /** There is no exit code yet because the program runs. */
 export class StillRunning extends Error {}
 
-/** Asks for an exit code at once, then after 5, 10, 20 … ms, for as long as the program runs. */
-export async function askExitCode(ask: () => Promise<number>, log: Log, signal: AbortSignal): Promise<number> {
+/** Asks for an exit code at once, then after 5, 10, 20 … ms, for as long as the program runs. Undefined: nobody knows. */
+export async function askExitCode(
+  ask: () => Promise<number>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<number | undefined> {
   let pauseMs = 5
   let failingSince: number | undefined
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await ask()
     } catch (thrown) {
-      if (signal.aborted) return UNKNOWN_EXIT_CODE
+      if (signal.aborted) return undefined
       if (thrown instanceof StillRunning) failingSince = undefined
       else {
         failingSince ??= performance.now()
         const error = asEngineError(thrown)
         const hopeless = error.permanent || performance.now() - failingSince > ASKING_MS
         tellFailure(error, attempt, hopeless, log)
-        if (hopeless) return UNKNOWN_EXIT_CODE
+        if (hopeless) return undefined
       }
     }
     await sleep(pauseMs, signal)
-    if (signal.aborted) return UNKNOWN_EXIT_CODE
+    if (signal.aborted) return undefined
     pauseMs = Math.min(10_000, pauseMs * 2)
   }
 }
@@ -52,8 +56,8 @@ export async function execExitCode(
   pump: Pump,
   log: Log,
   signal: AbortSignal,
-): Promise<number> {
-  const code = Promise.withResolvers<number>()
+): Promise<number | undefined> {
+  const code = Promise.withResolvers<number | undefined>()
   const known = new AbortController()
   let asking = false
   const ask = async (): Promise<number> => {
@@ -79,7 +83,7 @@ export async function execExitCode(
   }
   const unwatch = room.ends.watch(execId, { exited, missed: lookOnce })
   pump.ended.then(look).catch(code.reject)
-  const aborted = (): void => code.resolve(UNKNOWN_EXIT_CODE)
+  const aborted = (): void => code.resolve(undefined)
   signal.addEventListener('abort', aborted, { once: true })
   try {
     if (signal.aborted) aborted()

@@ -8,11 +8,13 @@ import { connect as connectTls } from 'node:tls'
 import type { Address } from './address.ts'
 import { EngineError } from './failure.ts'
 
-/** Receives what the engine sends. The bytes are lent for the call. Nothing is called after `ended`. */
+/** Receives what the engine sends. The bytes are lent for the call. */
 export interface RawReader {
   data(bytes: Uint8Array): void
   /** Exactly once: the engine ended its side, or the connection broke. */
   ended(error: Error | undefined): void
+  /** What was written did not all arrive; at most once, also after `ended`. */
+  inputFailed(error: Error): void
 }
 
 export interface RawStream {
@@ -53,6 +55,7 @@ export function hijack(address: Address, upgrade: Upgrade, signal: AbortSignal):
     let state: 'head' | 'error' | 'raw' = 'head'
     let statusCode = 0
     let bodyBytes = 0
+    let silent = false
 
     const ended = (error: Error | undefined): void => {
       if (over !== undefined) return
@@ -117,10 +120,16 @@ export function hijack(address: Address, upgrade: Upgrade, signal: AbortSignal):
         if (over !== undefined) to.ended(over.error)
       },
       silence() {
+        silent = true
         over ??= { error: undefined }
       },
     })
-    socket.on('error', ended).on('end', () => ended(undefined))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Also after the end of the output, when the engine has closed its side and does not read ours.
+      if (!silent && (error.syscall === 'write' || socket.writableLength > 0)) reader?.inputFailed(error)
+      ended(error)
+    })
+    socket.on('end', () => ended(undefined))
     socket.on('close', () => ended(undefined))
     socket.write(requestText(address, upgrade))
   })

@@ -5,8 +5,9 @@ import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, Stdio } from '../../ports.ts'
 import { environment, withAgent, withShim } from './command.ts'
 import { attachExec, createExec } from './exec.ts'
-import { drained, execExitCode, exitOf, ranOutOfMemory, UNKNOWN_EXIT_CODE } from './exit.ts'
+import { drained, execExitCode, exitOf, ranOutOfMemory, UNKNOWN_EXIT } from './exit.ts'
 import type { Announcement, Header } from './header.ts'
+
 import { createPump, type Pump } from './pump.ts'
 import type { Room } from './room.ts'
 import { deliver, endProgram, type Target } from './signal.ts'
@@ -73,10 +74,10 @@ function follow(place: Place, id: string, pump: Pump, program: Program, log: Log
     ended = !over.aborted
     if (ended) await drained(pump, over)
     pump.close()
-    if (!ended) return { kind: 'status', code: UNKNOWN_EXIT_CODE }
+    if (!ended || code === undefined) return UNKNOWN_EXIT
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })
     const header = await pump.header
-    if (announcement === 'agent' && header.kind !== 'pid') return { kind: 'status', code: UNKNOWN_EXIT_CODE }
+    if (announcement === 'agent' && header.kind !== 'pid') return UNKNOWN_EXIT
     if (announcement === 'none' && code === 126 && NOT_FOUND.test(textOf(header))) return { kind: 'status', code: 127 }
     return exitOf(code, program.what.kind, delivered, await ranOutOfMemory(room, containerId, code, log))
   }

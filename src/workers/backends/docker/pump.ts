@@ -90,8 +90,11 @@ export function createPump({ raw, tty, announcement, stdio, log }: PumpOptions):
       }
     },
     ended(error) {
-      if (error !== undefined) reportBroken(error, log)
+      if (error !== undefined) log.emit('DOCKER_STREAM_OUTPUT_FAILED', { reason: error.message }, { cause: error })
       finish(error)
+    },
+    inputFailed(error) {
+      log.emit('DOCKER_STREAM_INPUT_FAILED', { reason: error.message }, { cause: error })
     },
   })
   const startInput = (): void => {
@@ -124,11 +127,4 @@ function inputSink(raw: RawStream, log: Log): Sink {
         if (error !== undefined) log.emit('DOCKER_CLOSE_INPUT_FAILED', { reason: error.message }, { cause: error })
       }),
   }
-}
-
-/** A broken connection is found by whoever uses it first: the reader or the writer. */
-function reportBroken(error: Error, log: Log): void {
-  const code =
-    (error as NodeJS.ErrnoException).syscall === 'write' ? 'DOCKER_STREAM_INPUT_FAILED' : 'DOCKER_STREAM_OUTPUT_FAILED'
-  log.emit(code, { reason: error.message }, { cause: error })
 }

@@ -13,7 +13,7 @@ import {
   positive,
   ranOutOfMemory,
   StillRunning,
-  UNKNOWN_EXIT_CODE,
+  UNKNOWN_EXIT,
 } from './exit.ts'
 import { EngineError, persist } from './failure.ts'
 import type { RawStream } from './hijack.ts'
@@ -63,8 +63,8 @@ export async function openSessionSandbox(room: Room, who: Occupant, log: Log, si
 interface Made {
   readonly containerId: string
   readonly raw: RawStream
-  /** The exit code, from a wait that began before the start. */
-  readonly code: Promise<number>
+  /** The exit code, from a wait that began before the start; undefined when nobody knows it. */
+  readonly code: Promise<number | undefined>
 }
 
 /** A program that the image's missing shell cannot start is tried once more without a shell. @throws Fault */
@@ -136,7 +136,7 @@ function attach(room: Room, containerId: string, log: Log, signal: AbortSignal):
 }
 
 /** Resolves when the engine waits for the end. When that wait breaks, the engine is asked until it knows. */
-async function exitCode(room: Room, containerId: string, log: Log): Promise<{ value: Promise<number> }> {
+async function exitCode(room: Room, containerId: string, log: Log): Promise<{ value: Promise<number | undefined> }> {
   const gone = new AbortController()
   const waiting = await room.engine.waitContainer(containerId, gone.signal).catch(() => undefined)
   const told = async (): Promise<number | undefined> => {
@@ -157,7 +157,7 @@ async function exitCode(room: Room, containerId: string, log: Log): Promise<{ va
     }
     return positive(state.ExitCode, log)
   }
-  const value = async (): Promise<number> => {
+  const value = async (): Promise<number | undefined> => {
     const code = await told().catch(() => undefined)
     return code !== undefined && code >= 0 ? code : askExitCode(ask, log, gone.signal)
   }
@@ -183,7 +183,7 @@ function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log
     if (code === undefined) {
       pump.close()
       await stop(room, containerId, log, closing)
-      return { kind: 'status', code: UNKNOWN_EXIT_CODE }
+      return UNKNOWN_EXIT
     }
     ended = true
     await drained(pump, over)
