@@ -11,9 +11,9 @@ import { GlobalRequests } from './global.ts'
 import type { Link } from './link.ts'
 import { disconnect, maximumPacketBytes, message } from './numbers.ts'
 import { Opening } from './opening.ts'
-import { Turns } from './output.ts'
 import { pause } from './reading.ts'
 import { decodeChannelRequest } from './requests.ts'
+import { Turns } from './turns.ts'
 
 /** Receive windows of one connection beyond the first 64 KiB of each channel. */
 const connectionWindowBytes = 4 * 1024 * 1024
@@ -35,7 +35,7 @@ export class ConnectionService {
 
   constructor(link: Link) {
     this.link = link
-    this.turns = new Turns(link.wire)
+    this.turns = new Turns(link.wire, link.house.backlog)
     this.budget = new Budget(connectionWindowBytes, link.house.budget)
     this.#globals = new GlobalRequests(link)
     this.#opening = new Opening(this)
@@ -220,6 +220,7 @@ export class ConnectionService {
   /** The connection is gone: resolves when nothing of its channels is left. */
   async end(): Promise<void> {
     this.#opening.end()
+    this.turns.end()
     for (const channel of this.channels.values()) channel.detach()
     this.channels.clear()
     while (this.#releases.size > 0 || this.#opening.busy) {

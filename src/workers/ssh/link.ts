@@ -13,6 +13,7 @@ import { Keepalive } from './keepalive.ts'
 import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
 import { Reading } from './reading.ts'
+import type { Backlog } from './turns.ts'
 import type { Negotiated, Wire, WireEvents } from './wire.ts'
 
 /** How long a user whom the backend turned away may take to open the channel on which we can say why. */
@@ -23,6 +24,8 @@ export interface House {
   readonly config: Config
   /** For receive windows, over all connections. */
   readonly budget: Budget
+  /** Of output, over all connections. */
+  readonly backlog: Backlog
   readonly stopping: boolean
   /** The layers around the room, for one connection. */
   admit(peer: Peer): Connection

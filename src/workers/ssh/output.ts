@@ -4,35 +4,8 @@
  */
 import { maximumPacketBytes, maximumWindowBytes, message, stderrCode } from './numbers.ts'
 import { ByteQueue } from './queue.ts'
+import type { Turns, Waiting } from './turns.ts'
 import type { Wire } from './wire.ts'
-
-/** The streams of one connection that wait for the wire, each getting one packet when its turn comes. */
-export class Turns {
-  readonly #wire: Wire
-  #waiting: OutputStream[] = []
-  #running = false
-
-  constructor(wire: Wire) {
-    this.#wire = wire
-  }
-
-  add(stream: OutputStream): void {
-    this.#waiting.push(stream)
-  }
-
-  /** Until the wire is full again. A stream that still has bytes goes to the end of the line. */
-  run(): void {
-    if (this.#running) return
-    this.#running = true
-    for (;;) {
-      if (this.#wire.congested) break
-      const stream = this.#waiting.shift()
-      if (stream === undefined) break
-      stream.turn()
-    }
-    this.#running = false
-  }
-}
 
 /** What CHANNEL_OPEN said about the peer's end. */
 export interface PeerEnd {
@@ -97,7 +70,7 @@ export class Output {
   }
 }
 
-export class OutputStream {
+export class OutputStream implements Waiting {
   readonly #output: Output
   /** 0: CHANNEL_DATA. */
   readonly #code: number
@@ -126,7 +99,7 @@ export class OutputStream {
     if (sent < bytes.length) {
       this.#kept ??= new ByteQueue()
       this.#kept.push(sent === 0 ? bytes : bytes.subarray(sent))
-    } else if (output.windowBytes > 0 && !output.wire.congested) {
+    } else if (output.windowBytes > 0 && !output.turns.full) {
       return true
     }
     if (this.#waits === 'no') this.#wait()
@@ -166,7 +139,7 @@ export class OutputStream {
         output.streamEnded()
         return
       }
-      if (output.windowBytes === 0 || output.wire.congested) {
+      if (output.windowBytes === 0 || output.turns.full) {
         this.#wait()
         return
       }
@@ -192,9 +165,9 @@ export class OutputStream {
 
   /** As many packets as go now; the number of bytes in them. */
   #send(bytes: Uint8Array): number {
-    const { wire } = this.#output
+    const { turns } = this.#output
     let sent = 0
-    while (sent < bytes.length && !wire.congested) {
+    while (sent < bytes.length && !turns.full) {
       const n = this.#packet(sent === 0 ? bytes : bytes.subarray(sent))
       if (n === 0) break
       sent += n

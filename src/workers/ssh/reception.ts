@@ -6,6 +6,7 @@ import type { Connection, ConnectionId, Peer } from '../ports.ts'
 import { Budget } from './budget.ts'
 import { type House, Link } from './link.ts'
 import { disconnect } from './numbers.ts'
+import { Backlog, workerBacklogBytes } from './turns.ts'
 import type { Wire } from './wire.ts'
 
 /** Receive windows of all connections of a worker beyond the first 64 KiB of each channel. */
@@ -47,6 +48,7 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
   const house: House = {
     config,
     budget: new Budget(workerWindowBytes),
+    backlog: new Backlog(workerBacklogBytes),
     get stopping() {
       return stopping
     },

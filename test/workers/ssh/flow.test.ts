@@ -3,8 +3,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Budget } from '../../../src/workers/ssh/budget.ts'
 import { firstWindowBytes, Input, largestWindowBytes } from '../../../src/workers/ssh/input.ts'
-import { Output, Turns } from '../../../src/workers/ssh/output.ts'
+import { Output } from '../../../src/workers/ssh/output.ts'
 import { ByteQueue } from '../../../src/workers/ssh/queue.ts'
+import { Backlog, Turns } from '../../../src/workers/ssh/turns.ts'
 import { Collector, WireDouble } from './double.ts'
 
 /** Bytes that tell where they stood. */
@@ -12,7 +13,7 @@ const sequence = (from: number, length: number): Buffer =>
   Buffer.from(Array.from({ length }, (_, i) => (from + i) % 251))
 
 function output(windowBytes: number, maximumPacket = 32_768, wire = new WireDouble()) {
-  const turns = new Turns(wire)
+  const turns = new Turns(wire, new Backlog(1 << 30))
   let ended = 0
   const one = new Output(wire, turns, { sender: 0, windowBytes, maximumPacket }, { outputEnded: () => ended++ })
   return { wire, turns, output: one, ended: () => ended }
@@ -113,7 +114,7 @@ describe('output', () => {
 
   test('is fair: stalled streams and channels get packets in turn', () => {
     const wire = new WireDouble()
-    const turns = new Turns(wire)
+    const turns = new Turns(wire, new Backlog(1 << 30))
     wire.highMark = 0
     wire.queuedBytes = 1
     const peer = (sender: number) => ({ sender, windowBytes: 1 << 30, maximumPacket: 1000 })
@@ -182,6 +183,40 @@ describe('output', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('the backlog of a worker', () => {
+  const peer = { sender: 0, windowBytes: 1 << 30, maximumPacket: 32_768 }
+  const outputOn = (wire: WireDouble, turns: Turns): Output =>
+    new Output(wire, turns, peer, { outputEnded: () => undefined })
+
+  test('when spent by clients that do not read leaves the others a fair share, and is given back', (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const backlog = new Backlog(100_000)
+    const stalled = new WireDouble()
+    stalled.highMark = 200_000
+    const stalledTurns = new Turns(stalled, backlog)
+    assert.equal(outputOn(stalled, stalledTurns).stdout.write(Buffer.alloc(1 << 20)), false)
+    assert.ok(backlog.spent)
+
+    const wire = new WireDouble()
+    const turns = new Turns(wire, backlog)
+    const out = outputOn(wire, turns).stdout
+    let drained = 0
+    out.onDrain(() => drained++)
+    assert.equal(out.write(Buffer.alloc(30_000)), true)
+    assert.equal(out.write(Buffer.alloc(30_000)), false)
+    assert.equal(received(wire).length, 60_000)
+    context.mock.timers.tick(20)
+    assert.equal(drained, 0, 'nothing has left yet')
+    // The wire was never full, so it does not say that there is room again.
+    wire.queuedBytes = 0
+    context.mock.timers.tick(20)
+    assert.equal(drained, 1)
+
+    stalledTurns.end()
+    assert.equal(backlog.usedBytes, 0)
   })
 })
 

@@ -1,0 +1,95 @@
+/** Who may send next on one connection, and how much all connections of a worker may keep for clients that do not read. */
+import type { Wire } from './wire.ts'
+
+/** Of a worker: above it, connections get by with less than a full wire. */
+export const workerBacklogBytes = 128 * 1024 * 1024
+/** What every connection may have under way even then: stalled clients must not starve the others. */
+const fairShareBytes = 32 * 1024
+/** The wire tells when it is no longer full, not when it falls below the fair share: look again after so long. */
+const scarceMs = 20
+
+/** Bytes that lie in full wires, over all connections of a worker. */
+export class Backlog {
+  readonly #limitBytes: number
+  usedBytes = 0
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes
+  }
+
+  get spent(): boolean {
+    return this.usedBytes > this.#limitBytes
+  }
+}
+
+/** One stream in the line. */
+export interface Waiting {
+  /** Sends one packet, or goes on with what it waited for. */
+  turn(): void
+}
+
+/** The streams of one connection that wait for the wire, each getting one packet when its turn comes. */
+export class Turns {
+  readonly #wire: Wire
+  readonly #backlog: Backlog
+  #waiting: Waiting[] = []
+  #running = false
+  /** What this connection has in the backlog. */
+  #heldBytes = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(wire: Wire, backlog: Backlog) {
+    this.#wire = wire
+    this.#backlog = backlog
+  }
+
+  /** Nothing more may be sent now. */
+  get full(): boolean {
+    return this.#wire.congested || (this.#backlog.spent && this.#wire.queuedBytes > fairShareBytes)
+  }
+
+  add(stream: Waiting): void {
+    this.#waiting.push(stream)
+    if (!this.#running) this.#sleep()
+  }
+
+  /** Until the wire is full again. A stream that still has bytes goes to the end of the line. */
+  run(): void {
+    if (this.#running) return
+    this.#running = true
+    while (!this.full) {
+      const stream = this.#waiting.shift()
+      if (stream === undefined) break
+      stream.turn()
+    }
+    this.#running = false
+    this.#sleep()
+  }
+
+  /** Nobody is called any more. */
+  end(): void {
+    this.#waiting = []
+    this.#account(0)
+    clearTimeout(this.#timer)
+  }
+
+  /** A full wire calls `run` when it has room; a scarce worker does not, so somebody has to look. */
+  #sleep(): void {
+    const { congested, queuedBytes } = this.#wire
+    this.#account(congested ? queuedBytes : 0)
+    if (congested || this.#waiting.length === 0 || this.#timer !== undefined || !this.full) return
+    this.#timer = setTimeout(wake, scarceMs, this).unref()
+  }
+
+  wake(): void {
+    this.#timer = undefined
+    if (this.#wire.alive) this.run()
+  }
+
+  #account(bytes: number): void {
+    this.#backlog.usedBytes += bytes - this.#heldBytes
+    this.#heldBytes = bytes
+  }
+}
+
+const wake = (turns: Turns): void => turns.wake()
