@@ -1,4 +1,4 @@
-/** Where lines go. Plain records; `file.ts`, `stream.ts`, `udp.ts` and `logger.ts` are such destinations. */
+/** Where lines go. Plain records; `descriptor.ts`, `stream.ts` and `syslog.ts` make them. */
 export interface Destination {
   /** What `LOG_WRITE_FAILED` calls it. */
   readonly name: string

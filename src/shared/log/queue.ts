@@ -8,7 +8,7 @@ export interface LineQueue {
   readonly length: number
 }
 
-/** Large enough for one good write, small enough to stay in the socket buffer or pipe it is for. */
+/** Large enough for one good write, and what a pipe holds. */
 const BATCH_BYTES = 64 * 1024
 
 /** A queue of at most `limit` bytes (UTF-8). Order is kept; what does not fit is not taken, rather than the oldest lost. */
