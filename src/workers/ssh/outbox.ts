@@ -16,11 +16,24 @@ interface Chunk {
   readonly used: number
 }
 
-/** Outboxes with something to write in this tick. */
-const due: Outbox[] = []
+/** Outboxes with something to write at the end of this tick. */
+let due: Outbox[] = []
+/**
+ * Outboxes that were filled because there was room: their turn comes after the event loop has looked at everybody else,
+ * or one producer with a fast reader would starve all other connections.
+ */
+let refilled: Outbox[] = []
+let makingRoom = false
+
 function flushDue(): void {
-  for (let at = 0; at < due.length; at++) due[at]?.flush()
-  due.length = 0
+  const now = due
+  due = []
+  for (const outbox of now) outbox.flush()
+}
+function flushRefilled(): void {
+  const now = refilled
+  refilled = []
+  for (const outbox of now) outbox.flush()
 }
 
 export class Outbox implements PacketTarget {
@@ -75,7 +88,9 @@ export class Outbox implements PacketTarget {
     this.#send()
     if (this.#bytes === 0 && this.#slab !== undefined && this.#used === 0) this.#giveBack()
     if (this.#ending && this.#bytes === 0) this.#socket.end()
+    makingRoom = true
     this.#onRoom()
+    makingRoom = false
   }
 
   /** Ends the socket once everything before is written; what comes after is dropped. */
@@ -97,7 +112,11 @@ export class Outbox implements PacketTarget {
   #schedule(): void {
     if (this.#due || this.#closed) return
     this.#due = true
-    if (due.push(this) === 1) process.nextTick(flushDue)
+    if (makingRoom) {
+      if (refilled.push(this) === 1) setImmediate(flushRefilled)
+    } else if (due.push(this) === 1) {
+      process.nextTick(flushDue)
+    }
   }
 
   /** Makes room for `bytes` at the end of the current slab, a new one if need be. */
@@ -156,7 +175,8 @@ export class Outbox implements PacketTarget {
     // The socket's own 'error' event tells the wire.
     if (error || this.#closed) return
     this.#landed()
-    this.flush()
+    // Otherwise its turn comes anyway.
+    if (!this.#due) this.flush()
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The SSH transport layer of the server (RFC 4253) on ssh2's packet ciphers: what all connections of a process share,
- * and the sockets under them. `server-wire.ts` is one connection.
+ * and the sockets under them. `server-wire.ts` is one connection; `ssh2.ts` is the one file that loads the library.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
