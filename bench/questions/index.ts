@@ -1,9 +1,10 @@
 /** Every question of `npm run bench`, in the order of the report. */
 import type { Question } from '../question.ts'
 import { bulk } from './bulk.ts'
+import { docker } from './docker.ts'
 import { echo } from './echo.ts'
 import { exec } from './exec.ts'
 import { login } from './login.ts'
 import { memory } from './memory.ts'
 
-export const questions: readonly Question[] = [login, exec, bulk, echo, memory]
+export const questions: readonly Question[] = [login, exec, bulk, echo, memory, docker]

@@ -1,0 +1,65 @@
+/** The bare engine: what a container costs without us, over the Engine API itself, without the start of a client program. */
+import { call, engine, image, type TestEngine } from '../test/rigs/docker.ts'
+
+const idle = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
+
+export interface BareEngine {
+  readonly host: string
+  readonly image: string
+  /** Creates and starts a container that waits; resolves to its id. */
+  create(): Promise<string>
+  /** Runs `true` in it to the end, as `docker exec` does. */
+  exec(container: string): Promise<void>
+  remove(container: string): Promise<void>
+}
+
+/** Throws an Error when no engine answers and none can be had. */
+export async function bareEngine(): Promise<BareEngine> {
+  const found = await engine()
+  const name = await image('containerssh-test/busybox:1')
+  const post = async (path: string, body?: object): Promise<{ Id: string }> => {
+    const answer = await call(found.socketPath, 'POST', path, body)
+    if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${answer.body}`)
+    return answer.body.startsWith('{') ? JSON.parse(answer.body) : { Id: '' }
+  }
+  return {
+    host: found.host,
+    image: name,
+    async create() {
+      const labels = { 'containerssh-bench': 'bare' }
+      const { Id } = await post('/containers/create', { Image: name, Cmd: idle, Labels: labels })
+      await post(`/containers/${Id}/start`)
+      return Id
+    },
+    async exec(container) {
+      const options = { Cmd: ['/bin/sh', '-c', 'true'], AttachStdout: true, AttachStderr: true }
+      const { Id } = await post(`/containers/${container}/exec`, options)
+      await post(`/exec/${Id}/start`, { Detach: false, Tty: false })
+      await exitOf(found, Id)
+    },
+    async remove(container) {
+      await call(found.socketPath, 'DELETE', `/containers/${container}?force=true&v=true`)
+    },
+  }
+}
+
+async function exitOf({ socketPath }: TestEngine, id: string): Promise<void> {
+  const { body } = await call(socketPath, 'GET', `/exec/${id}/json`)
+  const { ExitCode } = JSON.parse(body) as { ExitCode?: number }
+  if (ExitCode !== 0) throw new Error(`true ended with ${ExitCode}`)
+}
+
+/** The configuration of our daemon for the same image and the same engine. */
+export const dockerConfig = (bare: BareEngine): object => ({
+  docker: {
+    connection: { host: bare.host },
+    execution: {
+      mode: 'connection',
+      container: { image: bare.image },
+      disableAgent: true,
+      imagePullPolicy: 'Never',
+      shellCommand: ['/bin/sh'],
+      idleCommand: idle,
+    },
+  },
+})

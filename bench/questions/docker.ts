@@ -1,0 +1,90 @@
+import { performance } from 'node:perf_hooks'
+import { type BareEngine, bareEngine, dockerConfig } from '../engine.ts'
+import { runLoad, targetFlags } from '../load.ts'
+import { startWith } from '../ours.ts'
+import { type Answer, type Bench, type Question, rowsOf } from '../question.ts'
+import type { Server } from '../server.ts'
+import { summarize } from '../stats.ts'
+
+const rounds = 4
+const warmCommands = 20
+const coldCommands = 5
+
+type Sides = Map<string, Map<string, number[]>>
+function note(sides: Sides, side: string, figure: string, value: number): void {
+  const figures = sides.get(side) ?? new Map<string, number[]>()
+  sides.set(side, figures)
+  figures.set(figure, [...(figures.get(figure) ?? []), value])
+}
+
+/** The median time of `count` runs, one after the other, in ms. */
+async function medianMs(count: number, task: () => Promise<void>): Promise<number> {
+  const times: number[] = []
+  for (let run = 0; run < count; run++) {
+    const start = performance.now()
+    await task()
+    times.push(performance.now() - start)
+  }
+  return summarize(times).median
+}
+
+async function overSsh(bench: Bench, server: Server, count: number, more: readonly string[]): Promise<number> {
+  const flags = [...targetFlags(server), '-command', 'true', '-count', `${count}`, ...more]
+  return (await runLoad(bench.load, 'exec', flags, bench.signal)).latencyUs.p50 / 1000
+}
+
+/** A new container each time; those that were made are removed outside of the measured time. */
+async function cold(bare: BareEngine, count: number, use: (container: string) => Promise<void>): Promise<number> {
+  const made: string[] = []
+  const median = await medianMs(count, async () => {
+    const container = await bare.create()
+    made.push(container)
+    await use(container)
+  })
+  for (const container of made) await bare.remove(container)
+  return median
+}
+
+async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
+  const start = startWith({ backend: 'docker', config: dockerConfig(bare) })
+  await using server = await start(bench.credentials, bench.signal)
+  await using cleanup = new AsyncDisposableStack()
+  const warm = await bare.create()
+  cleanup.defer(() => bare.remove(warm))
+  const [many, few] = bench.quick ? [5, 2] : [warmCommands, coldCommands]
+  const sides: Sides = new Map()
+  for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
+    bench.progress(round < 0 ? 'warm-up' : `round ${round + 1}`)
+    const figures = [
+      ['ours', 'warm', await overSsh(bench, server, many, [])],
+      ['docker exec', 'warm', await medianMs(many, () => bare.exec(warm))],
+      ['ours', 'cold', await overSsh(bench, server, few, ['-reconnect'])],
+      ['create + start', 'cold', await cold(bare, few, async () => undefined)],
+      ['create + start + exec', 'cold', await cold(bare, few, (container) => bare.exec(container))],
+    ] as const
+    if (round >= 0) for (const [side, figure, value] of figures) note(sides, side, figure, value)
+  }
+  const rows = rowsOf(sides, [
+    { figure: 'warm', label: 'p50 of true, container runs', unit: 'ms' },
+    { figure: 'cold', label: 'p50 of login and true, new container', unit: 'ms' },
+  ])
+  return { rows, notes: [] }
+}
+
+export const docker: Question = {
+  name: 'docker',
+  title: 'Docker room',
+  about:
+    '`true` in a container of a busybox image, one after the other: on a connection whose container runs, beside exec over the ' +
+    'Engine API; and with a new connection and container each, beside create and start, and create, start and exec.',
+  async run(bench) {
+    let bare: BareEngine
+    try {
+      bare = await bareEngine()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      return { rows: [], notes: [`Not measured: ${reason}`] }
+    }
+    return measure(bench, bare)
+  },
+}
