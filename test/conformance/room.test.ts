@@ -97,6 +97,14 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
       await channel.channel[Symbol.asyncDispose]()
     })
 
+    test('a terminal has its size from the first moment', async () => {
+      const channel = await talk(session, { keepOpen: true })
+      await channel.start(pty(77, 22))
+      await channel.start(exec('stty size'))
+      await channel.exit
+      assert.equal(channel.stdout.text, '22 77\r\n')
+    })
+
     test('input that is there before the shell neither hides nor damages its output on a terminal', async () => {
       const channel = await talk(session, { input: 'echo early bird\nexit\n', keepOpen: true })
       await channel.start(pty(80, 24))

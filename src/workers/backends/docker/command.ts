@@ -1,5 +1,5 @@
 /** From what a channel asked for to the words that the engine executes. */
-import type { Program } from '../../ports.ts'
+import type { Program, Pty } from '../../ports.ts'
 
 export interface CommandSettings {
   readonly shellCommand: readonly string[]
@@ -60,8 +60,18 @@ export function splitWords(text: string): string[] | undefined {
 
 /** Prints the process id, then becomes the program: no process is added. $0 names the shell's own error messages. */
 const SHIM = 'echo $$; exec "$@"'
-
 export const withShim = (words: readonly string[]): readonly string[] => [SHELL, '-c', SHIM, 'sh', ...words]
+
+/**
+ * Engines before API 1.42 give a terminal its size only after the program has started, too late for one that asks at
+ * once. An image without stty is no worse off.
+ */
+const SIZED = 'stty rows "$1" cols "$2" 2>/dev/null; shift 2; exec "$@"'
+export function withSize(words: readonly string[], pty: Pty | undefined): readonly string[] {
+  const { rows = 0, columns = 0 } = pty?.size ?? {}
+  return rows === 0 || columns === 0 ? words : [SHELL, '-c', SIZED, 'sh', String(rows), String(columns), ...words]
+}
+
 export const withAgent = (agentPath: string, words: readonly string[]): readonly string[] => [
   agentPath,
   'console',

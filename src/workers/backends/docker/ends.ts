@@ -20,13 +20,19 @@ export interface Watcher {
 export interface Ends extends AsyncDisposable {
   /** `id`: of an exec. The first call opens the stream. Returns the end of watching. */
   watch(id: string, watcher: Watcher): () => void
+  /** Whether the kernel has lately killed something in a container for want of memory. */
+  ranOutOfMemory(containerId: string): boolean
 }
 
 /** An event is a few hundred bytes; labels can make it longer. */
 const MAX_LINE_CHARS = 1 << 20
+/** Between the kernel's kill and our question. */
+const OOM_MS = 10_000
+const MAX_OOMS = 1000
 
 export function createEnds(engine: Engine, owner: string, log: Log): Ends {
   const watchers = new Map<string, Watcher>()
+  const ooms = new Map<string, number>()
   const closing = new AbortController()
   let following: Promise<void> | undefined
 
@@ -34,7 +40,7 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
     const pauses = backoff(200, 10_000)
     for (let attempt = 1; !closing.signal.aborted; attempt += 1) {
       try {
-        const filters = { type: ['container'], event: ['exec_die'], label: [`${label.owner}=${owner}`] }
+        const filters = { type: ['container'], event: ['exec_die', 'oom'], label: [`${label.owner}=${owner}`] }
         const stream = await engine.events(filters, closing.signal)
         // Whatever ended between the request and now may have gone by unseen.
         for (const watcher of [...watchers.values()]) watcher.missed()
@@ -51,7 +57,10 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
     }
   }
   const deliver = (line: string): void => {
-    const attributes = attributesOf(line)
+    const { Action, Actor } = eventOf(line)
+    const attributes = Actor?.Attributes
+    if (Action === 'oom' && Actor?.ID !== undefined) ooms.set(Actor.ID, performance.now())
+    if (ooms.size > MAX_OOMS) ooms.clear()
     const exitCode = Number(attributes?.['exitCode'])
     const watcher = watchers.get(attributes?.['execID'] ?? '')
     if (watcher !== undefined && Number.isInteger(exitCode)) watcher.exited(exitCode)
@@ -62,6 +71,7 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
       following ??= follow()
       return () => void watchers.delete(id)
     },
+    ranOutOfMemory: (containerId) => performance.now() - (ooms.get(containerId) ?? Number.NEGATIVE_INFINITY) < OOM_MS,
     async [Symbol.asyncDispose]() {
       closing.abort()
       await following
@@ -80,11 +90,15 @@ async function eachLine(stream: Readable, line: (text: string) => void): Promise
   }
 }
 
-function attributesOf(line: string): Readonly<Record<string, string>> | undefined {
+interface Event {
+  readonly Action?: string
+  readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> }
+}
+
+function eventOf(line: string): Event {
   try {
-    const event = JSON.parse(line) as { Actor?: { Attributes?: Record<string, string> } }
-    return event.Actor?.Attributes
+    return JSON.parse(line) as Event
   } catch {
-    return undefined // an empty line, or none of ours
+    return {} // an empty line, or none of ours
   }
 }

@@ -23,6 +23,7 @@ export interface ExecSpec {
   readonly Env: readonly string[]
   readonly Tty: boolean
   readonly stdin: boolean
+  readonly size: Size | undefined
 }
 export interface Size {
   readonly columns: number
@@ -100,8 +101,9 @@ export function createEngine(client: Client): Engine {
       return (await orUndefined(() => client.request(call, signal).then(() => true))) === true
     },
     async createExec(containerId, spec, signal) {
-      const { stdin, ...rest } = spec
-      const body = { ...rest, AttachStdin: stdin, AttachStdout: true, AttachStderr: true }
+      const { stdin, size, ...rest } = spec
+      const ConsoleSize = size === undefined ? undefined : [size.rows, size.columns] // since API 1.42
+      const body = { ...rest, ConsoleSize, AttachStdin: stdin, AttachStdout: true, AttachStderr: true }
       return (await ask<{ Id: string }>(post(`/containers/${containerId}/exec`, {}, body), signal)).Id
     },
     startExec: (id, Tty, signal) => client.hijack(`/exec/${id}/start`, { Detach: false, Tty }, signal),

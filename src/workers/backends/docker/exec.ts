@@ -48,7 +48,13 @@ export async function runHelper(
   signal: AbortSignal,
 ): Promise<number> {
   log.emit('DOCKER_EXEC', { command: words[0] })
-  const id = await createExec(room, containerId, { Cmd: words, Env: [], Tty: false, stdin: false }, log, signal)
+  const id = await createExec(
+    room,
+    containerId,
+    { Cmd: words, Env: [], Tty: false, stdin: false, size: undefined },
+    log,
+    signal,
+  )
   const raw = await attachExec(room, id, false, log, signal)
   try {
     await ended(raw, signal)

@@ -158,8 +158,15 @@ export function exitOf(
 /** After a death by KILL: was it the kernel, for want of memory? */
 export async function ranOutOfMemory(room: Room, containerId: string, code: number, log: Log): Promise<boolean> {
   if (code !== 137) return false
-  const state = await room.engine.containerState(containerId, AbortSignal.timeout(5000)).catch(() => undefined)
-  if (state?.OOMKilled !== true) return false
+  // The flag is set when a container ends, so of one that goes on only the event tells, which may come a moment late.
+  const ask = async (): Promise<boolean> =>
+    room.ends.ranOutOfMemory(containerId) ||
+    (await room.engine.containerState(containerId, AbortSignal.timeout(5000)).catch(() => undefined))?.OOMKilled ===
+      true
+  if (!(await ask())) {
+    await sleep(100)
+    if (!room.ends.ranOutOfMemory(containerId)) return false
+  }
   log.emit('DOCKER_OUT_OF_MEMORY', { containerId })
   return true
 }

@@ -16,8 +16,6 @@ export interface Images {
   hasShell(containerId: string, signal: AbortSignal): Promise<boolean>
   /** What the last lookup said; true before there was one. */
   assumeShell(): boolean
-  /** A container of this image could not execute /bin/sh. */
-  noShell(): void
 }
 
 /** Long enough for a burst of logins, short enough for an operator who removes an image. */
@@ -75,10 +73,6 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
       return answer
     },
     assumeShell: () => lastShell,
-    noShell() {
-      lastShell = false
-      shell = { answer: Promise.resolve(false), until: performance.now() + SHELL_MS }
-    },
   }
 }
 

@@ -3,7 +3,7 @@ import { fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, Stdio } from '../../ports.ts'
-import { environment, withAgent, withShim } from './command.ts'
+import { environment, withAgent, withShim, withSize } from './command.ts'
 import { attachExec, createExec } from './exec.ts'
 import { drained, execExitCode, exitOf, ranOutOfMemory, UNKNOWN_EXIT } from './exit.ts'
 import type { Announcement, Header } from './header.ts'
@@ -42,11 +42,15 @@ export async function runProgram(
   const command = program.what.kind === 'exec' ? program.what.command : words[0]
   log.emit('DOCKER_EXEC', { command: command?.slice(0, 256) })
   const Cmd =
-    announcement === 'agent' ? withAgent(execution.agentPath, words) : announcement === 'shim' ? withShim(words) : words
+    announcement === 'agent'
+      ? withAgent(execution.agentPath, words)
+      : announcement === 'shim'
+        ? withShim(withSize(words, program.pty))
+        : words
   const id = await createExec(
     room,
     containerId,
-    { Cmd, Env: environment(program), Tty: tty, stdin: true },
+    { Cmd, Env: environment(program), Tty: tty, stdin: true, size: program.pty?.size },
     log,
     limited,
   )

@@ -3,7 +3,7 @@ import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Occupant, Program, Running, Sandbox, Stdio } from '../../ports.ts'
-import { environment, SHELL, wordsOf } from './command.ts'
+import { environment, SHELL, withSize, wordsOf } from './command.ts'
 import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
 import {
   askExitCode,
@@ -79,19 +79,14 @@ async function makeContainer(
   const shell = room.images.assumeShell()
   const words = wordsOf(program.what, room.settings.execution, shell)
   if (words === undefined) throw noSubsystem(program.what)
-  try {
-    return await makeFor(room, who, words, program, log, signal, deadline)
-  } catch (error) {
-    if (!shell || words[0] !== SHELL || program.what.kind !== 'exec' || !NO_SHELL.test(chainText(error))) throw error
-    room.images.noShell()
-    const direct = wordsOf(program.what, room.settings.execution, false) ?? words
-    return makeFor(room, who, direct, program, log, signal, deadline)
-  }
+  const first = shell ? withSize(words, program.pty) : words
+  const made = await makeFor(room, who, first, program, log, signal, deadline)
+  if (made !== 'no shell') return made
+  const direct = wordsOf(program.what, room.settings.execution, false) ?? words
+  const again = await makeFor(room, who, direct, program, log, signal, deadline)
+  if (again !== 'no shell') return again
+  throw fault('DOCKER_CONTAINER_START_FAILED', { reason: `the image has no ${SHELL}` }, { level: 'error' })
 }
-
-const NO_SHELL = /\/bin\/sh.*no such file/
-const chainText = (error: unknown): string =>
-  error instanceof Error ? `${error.message} ${chainText(error.cause)}` : ''
 
 async function makeFor(
   room: Room,
@@ -101,20 +96,26 @@ async function makeFor(
   log: Log,
   signal: AbortSignal,
   deadline: AbortSignal,
-): Promise<Made> {
+): Promise<Made | 'no shell'> {
   const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true }
   const extras = {
     Cmd: words,
     env: environment(program),
     config: { ...streams, Tty: program.pty !== undefined },
     // The kernel keeps signals without a handler from process 1: a program would survive TERM and Ctrl-C.
-    host: { Init: true },
+    host: { Init: true, ConsoleSize: [program.pty?.size.rows ?? 0, program.pty?.size.columns ?? 0] },
   }
   const containerId = await createContainer(room, who, extras, log, signal, deadline)
   const own = log.with({ containerId })
   let raw: RawStream | undefined
   try {
     raw = await attach(room, containerId, own, AbortSignal.any([signal, deadline]))
+    // The engine's init would start and only then find out.
+    if (words[0] === SHELL && !(await room.images.hasShell(containerId, deadline).catch(() => true))) {
+      raw.destroy()
+      await room.cleanup.remove(containerId, own)
+      return 'no shell'
+    }
     const code = await exitCode(room, containerId, own)
     await startContainer(room, containerId, own, signal, deadline)
     return { containerId, raw, code: code.value }

@@ -1,0 +1,136 @@
+/** Images without a shell, with and without the guest agent; engines that are not there; owners that are dead. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { describe, test } from 'node:test'
+import { Fault } from '../../src/shared/codes/fault.ts'
+import { ownerLabel } from '../../src/shared/identity.ts'
+import { until } from '../rigs/daemon.ts'
+import { containersOf, exec, type Mode, pty, room, run, talk } from './rig.ts'
+
+const noShell = { image: 'containerssh-test/noshell:1' as const }
+
+for (const mode of ['connection', 'session'] satisfies Mode[]) {
+  test(`an image without a shell runs programs by their path (${mode} mode)`, async () => {
+    const execution = { idleCommand: ['/busybox', 'sleep', '3600'] }
+    await using rig = await room({ ...noShell, mode, execution })
+    const session = rig.enter()
+    assert.equal((await run(session, '/busybox echo plain')).stdout, 'plain\n')
+    // Quotes are read although nobody is there who expands.
+    assert.equal((await run(session, "/busybox echo 'a  b' $HOME;")).stdout, 'a  b $HOME;\n')
+    const terminal = await talk(session, { keepOpen: true })
+    await terminal.start(pty(90, 20))
+    await terminal.start(exec(`/busybox sh -c '/busybox sleep 1; /busybox stty size'`))
+    await terminal.exit
+    assert.equal(terminal.stdout.text, '20 90\r\n')
+    await session[Symbol.asyncDispose]()
+    assert.deepEqual(await rig.containers(), [])
+  })
+}
+
+test('a program that an image without a shell does not have gives 127, and the reason on standard error', async () => {
+  await using rig = await room({ ...noShell, execution: { idleCommand: ['/busybox', 'sleep', '3600'] } })
+  const session = rig.enter()
+  const { exit, stdout, stderr } = await run(session, '/no/such/program')
+  assert.deepEqual(exit, { kind: 'status', code: 127 })
+  assert.equal(stdout, '')
+  assert.match(stderr, /no such file/)
+  const channel = await talk(session, { keepOpen: true })
+  await channel.start(exec('/busybox cat'))
+  const verdict = await channel.ask({ kind: 'signal', name: 'TERM' })
+  assert.equal(!verdict.accepted && verdict.fault.code, 'DOCKER_EXEC_SIGNAL_FAILED_NO_AGENT')
+  await session[Symbol.asyncDispose]()
+})
+
+describe('an image without the guest agent that is configured', () => {
+  const idleCommand = ['/bin/sh', '-c', 'sleep 3600']
+  for (const [agentPath, what, codes] of [
+    ['/bin/true', 'says nothing', ['DOCKER_AGENT_READ_FAILED', 'DOCKER_EXEC_PID_READ_FAILED']],
+    ['/bin/echo', 'says something else', ['DOCKER_EXEC_PID_READ_FAILED']],
+    ['/no/agent', 'is not there', ['DOCKER_EXEC_PID_READ_FAILED']],
+  ] as const) {
+    test(`that ${what}: exit status 137, and the log says why`, async () => {
+      await using rig = await room({ execution: { disableAgent: false, agentPath, idleCommand } })
+      const session = rig.enter()
+      const { exit, stdout, stderr } = await run(session, 'echo hello')
+      assert.deepEqual(exit, { kind: 'status', code: 137 })
+      assert.equal(stdout, '')
+      if (agentPath === '/no/agent') assert.match(stderr, /OCI runtime exec failed.*no such file/s)
+      for (const code of codes) await rig.logged(code)
+      await session[Symbol.asyncDispose]()
+    })
+  }
+})
+
+test('a missing image fails at once with its name when it may not be pulled', async () => {
+  const execution = { container: { Image: 'containerssh-test/nosuch:1' }, imagePullPolicy: 'Never' }
+  await using rig = await room({ execution })
+  const error = await rig.backend.open(rig.occupant, new AbortController().signal).catch((thrown: unknown) => thrown)
+  assert.ok(error instanceof Fault)
+  assert.equal(error.code, 'DOCKER_CONTAINER_CREATE_FAILED')
+  assert.equal(error.level, 'error')
+  assert.match(error.message, /containerssh-test\/nosuch:1/)
+})
+
+test('a main process that the image does not have fails the start at once', async () => {
+  await using rig = await room({ execution: { idleCommand: ['/no/such/idle'] } })
+  const error = await rig.backend.open(rig.occupant, new AbortController().signal).catch((thrown: unknown) => thrown)
+  assert.ok(error instanceof Fault)
+  assert.equal(error.code, 'DOCKER_CONTAINER_START_FAILED')
+  await until('the container to go', async () => (await rig.containers()).length === 0)
+})
+
+test('without an engine the fault names the host', async () => {
+  await using rig = await room({
+    host: 'unix:///no/engine.sock',
+    timeouts: { containerStart: 700, containerStop: 300 },
+  })
+  const error = await rig.backend.open(rig.occupant, new AbortController().signal).catch((thrown: unknown) => thrown)
+  assert.ok(error instanceof Fault)
+  assert.match(String(error.labels['reason']), /the engine at unix:\/\/\/no\/engine\.sock does not answer/)
+  assert.equal(await rig.backend.reap(AbortSignal.timeout(500)), 0)
+  await rig.logged('DOCKER_REAP_FAILED')
+})
+
+for (const host of ['foo', 'ftp://foo:1', 'unix://relative', 'tcp://']) {
+  test(`the engine URL ${host} is a configuration error that names it`, async () => {
+    await assert.rejects(room({ host }), (error: unknown) => {
+      assert.ok(error instanceof Fault)
+      assert.equal(error.code, 'DOCKER_CONFIG_ERROR')
+      assert.ok(error.message.includes(host))
+      return true
+    })
+  })
+}
+
+test('the containers of a dead process are removed, those of a living one are not', async () => {
+  // A process that has ended: its label was taken while it ran.
+  const script = `import(${JSON.stringify(import.meta.resolve('../../src/shared/identity.ts'))}).then((m) => console.log(m.ownerLabel()))`
+  const dead = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' }).stdout.trim()
+  assert.notEqual(dead, '')
+  await using alive = await room()
+  const kept = alive.enter()
+  await run(kept, 'true')
+  const orphaned = await room({ owner: dead })
+  const session = orphaned.enter()
+  await run(session, 'true')
+  assert.equal((await containersOf(`containerssh_owner=${dead}`)).length, 1)
+  assert.equal(await alive.backend.reap(AbortSignal.timeout(20_000)), 1)
+  const line = await alive.logged('DOCKER_REAPED')
+  assert.equal(line.labels['owner'], dead)
+  assert.deepEqual(await containersOf(`containerssh_owner=${dead}`), [])
+  assert.ok((await containersOf(`containerssh_owner=${ownerLabel()}`)).length >= 1)
+  await session[Symbol.asyncDispose]()
+  await kept[Symbol.asyncDispose]()
+  await orphaned[Symbol.asyncDispose]()
+})
+
+test('a program that the kernel kills for want of memory is told so', async () => {
+  const execution = { host: { Memory: 16 << 20, MemorySwap: 16 << 20 } }
+  await using rig = await room({ execution })
+  const session = rig.enter()
+  const { exit } = await run(session, 'exec awk \'BEGIN { s = "x"; while (1) s = s s }\'')
+  assert.equal(exit.kind === 'signal' && exit.name, 'KILL')
+  assert.match(exit.kind === 'signal' ? exit.message : '', /out of memory/)
+  await rig.logged('DOCKER_OUT_OF_MEMORY')
+  await session[Symbol.asyncDispose]()
+})

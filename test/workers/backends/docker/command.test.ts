@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { environment, splitWords, wordsOf } from '../../../../src/workers/backends/docker/command.ts'
+import type { Program } from '../../../../src/workers/ports.ts'
+
+const settings = { shellCommand: ['/bin/ash'], subsystems: { sftp: '/sftp-server' } }
+const words = (command: string, hasShell = true) => wordsOf({ kind: 'exec', command }, settings, hasShell)
+
+test('a command is read by the shell, as sshd does', () => {
+  assert.deepEqual(words('echo $HOME'), ['/bin/sh', '-c', 'echo $HOME'])
+  assert.deepEqual(words('/bin/echo a; /bin/echo b'), ['/bin/sh', '-c', '/bin/echo a; /bin/echo b'])
+  assert.deepEqual(words('/bin/echo "a b"'), ['/bin/sh', '-c', '/bin/echo "a b"'])
+})
+
+test('a plain path with plain words needs no shell', () => {
+  assert.deepEqual(words('/usr/bin/rsync --server -vlogDtpre.iLsfx . /tmp'), [
+    '/usr/bin/rsync',
+    '--server',
+    '-vlogDtpre.iLsfx',
+    '.',
+    '/tmp',
+  ])
+  assert.deepEqual(words(' ./run  it '), ['./run', 'it'])
+})
+
+test('without a shell the words are split as a shell would, and nothing is expanded', () => {
+  assert.deepEqual(words(`echo 'a  b' "c \\" d" e\\ f $X ""`, false), ['echo', 'a  b', 'c " d', 'e f', '$X', ''])
+  assert.deepEqual(words("echo 'open", false), ["echo 'open"])
+  assert.equal(splitWords('a\\'), undefined)
+})
+
+test('a shell is the configured one, a subsystem its program, and no other name is one', () => {
+  assert.deepEqual(wordsOf({ kind: 'shell' }, settings, true), ['/bin/ash'])
+  assert.deepEqual(wordsOf({ kind: 'subsystem', name: 'sftp' }, settings, true), ['/sftp-server'])
+  assert.equal(wordsOf({ kind: 'subsystem', name: 'constructor' }, settings, true), undefined)
+})
+
+test('names that cannot be variables are left out; TERM comes from the terminal', () => {
+  const env = new Map([
+    ['A', '1 2'],
+    ['B=C', 'x'],
+    ['', 'y'],
+  ])
+  const size = { columns: 1, rows: 1, widthPixels: 0, heightPixels: 0 }
+  const program = { env, pty: { term: 'xterm', size, modes: new Uint8Array() } } as unknown as Program
+  assert.deepEqual(environment(program), ['A=1 2', 'TERM=xterm'])
+})
