@@ -1,5 +1,4 @@
 /** One connection of the transport layer: identification, messages 1 to 49, back-pressure, and how it ends. */
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { KeyExchange } from './kex/key-exchange.ts'
 import type { Agreement } from './kex/negotiate.ts'
@@ -25,8 +24,6 @@ const isServiceMessage = (type: number): boolean => (type >= 50 && type <= 127) 
 const idleMessagesMax = 16
 /** Replies nobody reads may not pile up: above this multiple of the high mark we stop reading. */
 const stopReadingFactor = 4
-
-const userauth = 'ssh-userauth'
 const invalidVersionReply = Buffer.from('Invalid SSH identification string.\r\n')
 
 export class ServerWire implements Wire {
@@ -56,7 +53,6 @@ export class ServerWire implements Wire {
     this.#outbox = new Outbox(socket, () => this.#onRoom())
     this.#packets = new Packets(this.#outbox, (payload) => this.#onPayload(payload))
     this.#kex = new KeyExchange(this.#packets, options.offer, options.serverVersion, options.extInfo)
-    if (socket instanceof Socket) socket.setNoDelay(true)
     socket.on('error', (error) => this.destroy(error))
     socket.on('end', () => this.#onEnd())
     socket.on('close', () => this.#onClose())
@@ -197,7 +193,6 @@ export class ServerWire implements Wire {
 
   #onNewKeys(agreement: Agreement): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
     this.#lastKeys = performance.now()
     if (this.#ready) return
     this.#ready = true
@@ -220,11 +215,11 @@ export class ServerWire implements Wire {
 
   #onServiceRequest(payload: Buffer): void {
     const name = readServiceRequest(payload)
-    if (name !== userauth || this.#serviceAccepted) {
+    if (name !== 'ssh-userauth' || this.#serviceAccepted) {
       throw new ProtocolError(`service ${JSON.stringify(name)} is not available`, disconnectReason.serviceNotAvailable)
     }
     this.#serviceAccepted = true
-    this.send(serviceAcceptMessage(userauth))
+    this.send(serviceAcceptMessage(name))
   }
 
   #onDisconnect(payload: Buffer): void {
@@ -291,7 +286,6 @@ export class ServerWire implements Wire {
     this.#alive = false
     this.#packets.end()
     clearTimeout(this.#timer)
-    this.#timer = undefined
   }
 
   #onClose(): void {

@@ -92,7 +92,10 @@ export const createWire = (connection: TcpHandle | Duplex, options: WireOptions)
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 
 function toStream(connection: TcpHandle | Duplex, receive: (chunk: Buffer) => void): Duplex {
-  if (!isTcpHandle(connection)) return connection.on('data', receive).pause()
+  if (!isTcpHandle(connection)) {
+    if (connection instanceof Socket) connection.setNoDelay(true)
+    return connection.on('data', receive).pause()
+  }
   const options: SocketConstructorOpts = {
     onread: {
       buffer: readBuffer,
