@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net'
 import type { Config, User } from '../../src/shared/config/index.ts'
 import { defaults } from '../../src/shared/config/schema.ts'
 import { remoteOf, type TcpHandle } from '../../src/shared/ipc/handle.ts'
+import { formatLine } from '../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
 import { createIntake, type Intake } from '../../src/workers/ssh/intake.ts'
 import { record as keepForCodes, until } from './daemon.ts'
@@ -36,7 +37,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const records: LogRecord[] = []
   const write = (record: LogRecord): void => {
     records.push(record)
-    keepForCodes(JSON.stringify({ level: record.level, code: record.code, message: record.message }))
+    keepForCodes(formatLine(record, 'ljson').trimEnd())
   }
   const room = createRoom()
   const hostKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { asFault } from '../../../src/shared/codes/fault.ts'
 import type { Config } from '../../../src/shared/config/index.ts'
 import { defaults } from '../../../src/shared/config/schema.ts'
+import { formatLine } from '../../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
 import type {
   Attempt,
@@ -23,6 +24,7 @@ import { message } from '../../../src/workers/ssh/numbers.ts'
 import { createReception } from '../../../src/workers/ssh/reception.ts'
 import { channelRequest } from '../../../src/workers/ssh/requests.ts'
 import type { Wire, WireEvents } from '../../../src/workers/ssh/wire.ts'
+import { record as keepForCodes } from '../../rigs/daemon.ts'
 
 export const ok: Verdict = { accepted: true, value: undefined }
 export const refusal = (text: string): { accepted: false; fault: ReturnType<typeof asFault> } => ({
@@ -203,11 +205,15 @@ export function serve(script: Script = {}) {
     enter: async (who, signal) => script.enter?.(who, signal) ?? { accepted: true, value: session },
     [Symbol.asyncDispose]: async () => void disposed.push('connection'),
   })
+  const write = (record: LogRecord): void => {
+    records.push(record)
+    keepForCodes(formatLine(record, 'ljson').trimEnd())
+  }
   const base = defaults()
   const intake = createReception<{ close(): void }>({
     accept: () => wire,
     config: { ...base, ssh: { ...base.ssh, ...script.ssh } },
-    log: createLog({ level: 'debug', write: (record) => records.push(record) }),
+    log: createLog({ level: 'debug', write }),
     admit,
     events: { authenticated: (t) => told.push(`authenticated ${t}`), closed: (t) => told.push(`closed ${t}`) },
   })
