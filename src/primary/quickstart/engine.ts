@@ -3,20 +3,27 @@ import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 
-export const engineSocket = '/var/run/docker.sock'
+export interface Engine {
+  /** Path of its UNIX socket. */
+  readonly socket: string
+  readonly signal: AbortSignal
+}
 
 interface Ask {
   readonly method?: 'GET' | 'POST'
   readonly body?: Readable
   readonly timeoutMs: number
-  readonly signal: AbortSignal
 }
 
-const ask = (path: string, { method = 'GET', body, timeoutMs, signal }: Ask): Promise<IncomingMessage> =>
+const ask = (
+  { socket, signal }: Engine,
+  path: string,
+  { method = 'GET', body, timeoutMs }: Ask,
+): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
     const headers = body === undefined ? {} : { 'content-type': 'application/x-tar' }
-    const call = request({ socketPath: engineSocket, path, method, headers, signal: limited, agent: false })
+    const call = request({ socketPath: socket, path, method, headers, signal: limited, agent: false })
     call.on('response', resolve)
     call.on('error', reject)
     if (body === undefined) call.end()
@@ -32,19 +39,19 @@ export interface EngineState {
   readonly reason: string
 }
 
-export const engineState = async (signal: AbortSignal): Promise<EngineState> => {
+export const engineState = async (engine: Engine): Promise<EngineState> => {
   try {
-    const answer = await ask('/_ping', { timeoutMs: 5000, signal })
+    const answer = await ask(engine, '/_ping', { timeoutMs: 5000 })
     answer.resume()
     return { answers: answer.statusCode === 200, reason: `status ${answer.statusCode}` }
   } catch (error) {
-    signal.throwIfAborted()
+    engine.signal.throwIfAborted()
     return { answers: false, reason: (error as NodeJS.ErrnoException).code ?? String(error) }
   }
 }
 
-export const hasImage = async (image: string, signal: AbortSignal): Promise<boolean> => {
-  const answer = await ask(`/images/${image}/json`, { timeoutMs: 10_000, signal })
+export const hasImage = async (engine: Engine, image: string): Promise<boolean> => {
+  const answer = await ask(engine, `/images/${image}/json`, { timeoutMs: 10_000 })
   answer.resume()
   return answer.statusCode === 200
 }
@@ -70,9 +77,9 @@ const follow = async (answer: IncomingMessage, onRecord: (record: PullRecord) =>
 
 /** Pulls; gives up when the registry has sent nothing for `silentMs`. */
 export const pullImage = async (
+  { socket, signal }: Engine,
   image: string,
   silentMs: number,
-  signal: AbortSignal,
   onProgress: (text: string) => void,
 ): Promise<void> => {
   const silence = new AbortController()
@@ -81,7 +88,7 @@ export const pullImage = async (
   const either = AbortSignal.any([signal, silence.signal])
   try {
     const path = `/images/create?fromImage=${encodeURIComponent(image)}&tag=latest`
-    const answer = await ask(path, { method: 'POST', timeoutMs: 600_000, signal: either })
+    const answer = await ask({ socket, signal: either }, path, { method: 'POST', timeoutMs: 600_000 })
     await follow(answer, ({ id, status }) => {
       clearTimeout(timer)
       timer = arm()
@@ -97,14 +104,14 @@ export const pullImage = async (
 
 /** Makes an image of one layer from a tar archive. */
 export const importImage = async (
+  engine: Engine,
   name: string,
   tag: string,
   tar: Readable,
   changes: readonly string[],
-  signal: AbortSignal,
 ): Promise<void> => {
   const query = new URLSearchParams({ fromSrc: '-', repo: name, tag })
   for (const change of changes) query.append('changes', change)
-  const answer = await ask(`/images/create?${query}`, { method: 'POST', body: tar, timeoutMs: 120_000, signal })
+  const answer = await ask(engine, `/images/create?${query}`, { method: 'POST', body: tar, timeoutMs: 120_000 })
   await follow(answer, () => undefined)
 }

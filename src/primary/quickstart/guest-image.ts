@@ -21,10 +21,11 @@ export interface GuestImage {
 const official: GuestImage = { image: guestImage, shell: '/bin/bash' }
 const own: GuestImage = { image: localImage, shell: '/bin/sh' }
 
-const pull = async (image: string, { say, signal }: Setting): Promise<boolean> => {
+const pull = async (image: string, setting: Setting): Promise<boolean> => {
+  const { say, signal } = setting
   say(`Pulling the image ${image}.`)
   try {
-    await pullImage(image, registrySilenceMs, signal, (text) => say(`  ${text}`))
+    await pullImage(setting, image, registrySilenceMs, (text) => say(`  ${text}`))
     return true
   } catch (error) {
     signal.throwIfAborted()
@@ -33,7 +34,8 @@ const pull = async (image: string, { say, signal }: Setting): Promise<boolean> =
   }
 }
 
-const build = async ({ say, signal }: Setting): Promise<void> => {
+const build = async (setting: Setting): Promise<void> => {
+  const { say, signal } = setting
   say(`Building the image ${localImage} from programs of this machine.`)
   const scratch = await mkdtemp(join(tmpdir(), 'containerssh-guest-'))
   try {
@@ -47,7 +49,7 @@ const build = async ({ say, signal }: Setting): Promise<void> => {
     const failed = new Promise<never>((_, reject) => tar.on('error', reject))
     const path = 'PATH=/usr/local/bin:/usr/bin:/bin'
     const changes = [`ENV ${path}`, 'WORKDIR /root', 'CMD ["/bin/sh"]']
-    await Promise.race([importImage(local.name, local.tag, tar.stdout, changes, signal), failed])
+    await Promise.race([importImage(setting, local.name, local.tag, tar.stdout, changes), failed])
     say(`  It has ${['a shell', ...able].join(', ')}${able.includes('sftp') ? '' : '; no sftp server was found'}.`)
   } finally {
     await rm(scratch, { recursive: true, force: true })
@@ -56,7 +58,7 @@ const build = async ({ say, signal }: Setting): Promise<void> => {
 
 /** For a first start: what is here already, else the official one, else one of our own. */
 export const chooseGuestImage = async (setting: Setting): Promise<GuestImage> => {
-  for (const candidate of [official, own]) if (await hasImage(candidate.image, setting.signal)) return candidate
+  for (const candidate of [official, own]) if (await hasImage(setting, candidate.image)) return candidate
   if (await pull(official.image, setting)) return official
   await build(setting)
   return own
@@ -64,7 +66,7 @@ export const chooseGuestImage = async (setting: Setting): Promise<GuestImage> =>
 
 /** For a later start: the image that the configuration names. */
 export const ensureGuestImage = async (image: string, setting: Setting): Promise<void> => {
-  if (await hasImage(image, setting.signal)) return
+  if (await hasImage(setting, image)) return
   if (image === localImage) return build(setting)
   if (!(await pull(image, setting))) throw new QuickstartError(`The image ${image} is neither here nor to be had.`)
 }

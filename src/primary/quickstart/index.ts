@@ -12,7 +12,11 @@ export interface QuickstartFlags {
   readonly state?: string
   readonly listen?: string
 }
+const engineSocket = '/var/run/docker.sock'
+
 export interface QuickstartOptions {
+  /** Where the Docker engine listens, if not at its usual place. */
+  readonly socket?: string
   readonly print: (text: string) => void
   readonly rooms?: readonly string[]
   readonly workerEntry?: URL
@@ -27,13 +31,13 @@ const firstStart = async (configPath: string, asked: string | undefined, setting
   ])
   await ensureEngine(setting)
   const image = await chooseGuestImage(setting)
-  const { password } = await writeConfig(configPath, await chooseListen(asked), image)
+  const { password } = await writeConfig(configPath, await chooseListen(asked), setting.socket, image)
   return password
 }
 
 const laterStart = async ({ docker }: Config, setting: Setting): Promise<void> => {
   // Another engine or image than ours is the business of whoever changed the file.
-  if (docker.connection.host !== 'unix:///var/run/docker.sock') return
+  if (docker.connection.host !== `unix://${setting.socket}`) return
   const [{ ensureEngine }, { ensureGuestImage }] = await Promise.all([
     import('./install.ts'),
     import('./guest-image.ts'),
@@ -53,10 +57,20 @@ const welcome = (config: Config, configPath: string, password: string | undefine
   return `${lines.join('\n')}\n\n`
 }
 
-const prepare = async (flags: QuickstartFlags, options: QuickstartOptions, signal: AbortSignal): Promise<string> => {
+/** Everything up to the start of the server. Resolves to the configuration's path. @throws QuickstartError, ConfigErrors */
+export const prepare = async (
+  flags: QuickstartFlags,
+  options: QuickstartOptions,
+  signal: AbortSignal,
+): Promise<string> => {
   const state = await stateFolder(flags.state)
   const configPath = join(state, 'config.yaml')
-  const setting: Setting = { state, signal, say: (text) => options.print(`${text}\n`) }
+  const setting: Setting = {
+    state,
+    signal,
+    socket: options.socket ?? engineSocket,
+    say: (text) => options.print(`${text}\n`),
+  }
   const isFirst = !existsSync(configPath)
   const password = isFirst ? await firstStart(configPath, flags.listen, setting) : undefined
   const rooms = options.rooms === undefined ? {} : { rooms: options.rooms }

@@ -4,15 +4,14 @@ import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sleep } from '../../shared/deadline.ts'
-import { engineSocket, engineState } from './engine.ts'
+import { type Engine, engineState } from './engine.ts'
 import { QuickstartError } from './failure.ts'
 import { findProgram, runProgram } from './programs.ts'
 
-export interface Setting {
+export interface Setting extends Engine {
   /** Folder for what has to be kept. */
   readonly state: string
   readonly say: (text: string) => void
-  readonly signal: AbortSignal
 }
 
 const packages = ['docker.io', 'iptables', 'ca-certificates']
@@ -44,7 +43,7 @@ const install = async (setting: Setting): Promise<void> => {
   const isRoot = process.getuid?.() === 0
   if (!isRoot || !(await isDebian()) || (await findProgram('apt-get')) === undefined) {
     const who = isRoot ? '' : ', or run this as root on Debian or Ubuntu to have one installed'
-    throw new QuickstartError(`No Docker engine answers on ${engineSocket}: install and start one${who}.`)
+    throw new QuickstartError(`No Docker engine answers on ${setting.socket}: install and start one${who}.`)
   }
   setting.say(`No Docker engine on this machine: installing Debian's (${packages.join(', ')}).`)
   await apt(['update'], setting)
@@ -81,7 +80,7 @@ const start = async (setting: Setting): Promise<void> => {
     if (status !== 0) throw new QuickstartError(`systemctl start docker failed:\n  ${last.join('\n  ')}`)
   } else daemon = await spawnDaemon(program, setting)
   const limit = performance.now() + startLimitMs
-  while (!(await engineState(signal)).answers) {
+  while (!(await engineState(setting)).answers) {
     if (daemon?.ended() === true) {
       throw new QuickstartError(`The Docker engine ended at once (${daemon.log}):\n  ${await lastLines(daemon.log)}`)
     }
@@ -96,16 +95,16 @@ const start = async (setting: Setting): Promise<void> => {
 
 /** @throws QuickstartError that says in a sentence what is missing. */
 export const ensureEngine = async (setting: Setting): Promise<void> => {
-  const { answers, reason } = await engineState(setting.signal)
+  const { answers, reason } = await engineState(setting)
   if (answers) return
   if (reason === 'EACCES' || reason === 'EPERM') {
     throw new QuickstartError(
-      `The Docker engine's socket ${engineSocket} may not be opened by this user: run this as root, or as a member of the group docker.`,
+      `The Docker engine's socket ${setting.socket} may not be opened by this user: run this as root, or as a member of the group docker.`,
     )
   }
   if (process.getuid?.() !== 0 || (await findProgram('dockerd')) === undefined) {
     await install(setting)
-    if ((await engineState(setting.signal)).answers) return
+    if ((await engineState(setting)).answers) return
   }
   await start(setting)
 }

@@ -35,21 +35,28 @@ export const stateFolder = async (asked: string | undefined): Promise<string> =>
   throw new QuickstartError(`The folder ${candidates.join(' or ')} cannot be made or written to.`)
 }
 
-const isFree = ({ host, port }: ListenAddress): Promise<boolean> =>
+/** The port that the address gives, which for port 0 is a free one; undefined if it is taken. */
+const tryPort = ({ host, port }: ListenAddress): Promise<number | undefined> =>
   new Promise((settle) => {
     const server = createServer()
-    server.once('error', () => settle(false))
-    server.listen({ ...(host === undefined ? {} : { host }), port }, () => server.close(() => settle(true)))
+    server.once('error', () => settle(undefined))
+    server.listen({ ...(host === undefined ? {} : { host }), port }, () => {
+      const bound = server.address()
+      server.close(() => settle(typeof bound === 'object' ? bound?.port : undefined))
+    })
   })
 
-/** The first free port from 2222 on, on loopback; an address that was asked for is taken as it is. */
+/** The first free port from 2222 on, on loopback; an address that was asked for is taken as it is, if it is free. */
 export const chooseListen = async (asked: string | undefined): Promise<string> => {
   if (asked !== undefined) {
-    if (parseListen(asked) === undefined) throw new QuickstartError(`--listen ${asked}: expected e.g. 127.0.0.1:2222`)
-    return asked
+    const address = parseListen(asked)
+    if (address === undefined) throw new QuickstartError(`--listen ${asked}: expected e.g. 127.0.0.1:2222`)
+    const port = await tryPort(address)
+    if (port === undefined) throw new QuickstartError(`--listen ${asked}: the address is taken or not of this machine.`)
+    return asked.replace(/\d+$/, String(port))
   }
   for (let port = firstPort; port < firstPort + triedPorts; port++) {
-    if (await isFree({ host: '127.0.0.1', port })) return `127.0.0.1:${port}`
+    if ((await tryPort({ host: '127.0.0.1', port })) !== undefined) return `127.0.0.1:${port}`
   }
   throw new QuickstartError(`No port from ${firstPort} to ${firstPort + triedPorts - 1} is free.`)
 }
@@ -74,7 +81,12 @@ const describeConfig = `This file was made by "containerssh quickstart", which u
  The password of the user demo was shown once; "containerssh hash-password" makes the hash of another one.`
 
 /** Writes the whole configuration, or nothing. */
-export const writeConfig = async (path: string, listen: string, { image, shell }: GuestImage): Promise<Fresh> => {
+export const writeConfig = async (
+  path: string,
+  listen: string,
+  socket: string,
+  { image, shell }: GuestImage,
+): Promise<Fresh> => {
   const password = randomPassword()
   const [passwordHash, key] = await Promise.all([hashPassword(Buffer.from(password)), generateHostKey('containerssh')])
   const doc = new Document({
@@ -83,6 +95,7 @@ export const writeConfig = async (path: string, listen: string, { image, shell }
     auth: { users: [{ name: demoUser, passwordHash }] },
     backend: 'docker',
     docker: {
+      connection: { host: `unix://${socket}` },
       execution: {
         container: { image },
         imagePullPolicy: 'IfNotPresent',

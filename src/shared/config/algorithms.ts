@@ -29,6 +29,7 @@ const curve25519 = ['curve25519-sha256', 'curve25519-sha256@libssh.org']
 export const keyExchanges: AlgorithmNames = {
   preset: curve25519,
   offered: [
+    'mlkem768x25519-sha256',
     ...curve25519,
     'ecdh-sha2-nistp521',
     'ecdh-sha2-nistp384',

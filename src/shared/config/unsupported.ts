@@ -29,7 +29,10 @@ const rows: readonly Row[] = [
   { option: 'metrics.enable', isOn: ({ metrics }) => metrics.enable },
   { option: 'geoip.provider', isOn: ({ geoip }) => geoip.provider !== 'dummy' },
   { option: 'audit.enable', isOn: ({ audit }) => audit.enable },
-  { option: 'health.enable', isOn: ({ health }) => health.enable },
+  ...(['key', 'cert', 'clientcacert'] as const).map((key) => ({
+    option: `health.${key}`,
+    isOn: ({ health }: Config) => health.enable && health[key] !== '',
+  })),
 ]
 
 /** What the refused options are set to is already allowed everywhere: nothing is forbidden. */

@@ -123,6 +123,7 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['backend: kubernetes', 'c.yaml:1:10: backend: "kubernetes" is not supported by this version yet'],
   ['audit: {enable: true}', 'c.yaml:1:17: audit.enable: is not supported by this version yet'],
   ['configserver: {url: "http://x/"}', /configserver\.url: is not supported by this version yet/],
+  ['health: {enable: true, cert: x}', /health\.cert: is not supported by this version yet/],
   ['geoip: {provider: maxmind}', /geoip\.provider: is not supported/],
   ['security: {forceCommand: x}', 'c.yaml:1:26: security.forceCommand: is not supported by this version yet'],
   ['security: {forwarding: {forwardingMode: enable}}', /security\.forwarding\.forwardingMode: is not supported/],
