@@ -65,6 +65,10 @@ export class Authentication {
       this.#link.protocolError('malformed authentication request')
       return
     }
+    if (this.#requests >= mostRequests) {
+      this.#link.disconnect(disconnect.tooManyFailures, 'Too many authentication requests')
+      return
+    }
     this.#deciding = true
     this.#link.guard(this.#decide(request, payload))
   }
@@ -76,13 +80,13 @@ export class Authentication {
     const user = request.user
     const verdict =
       user === undefined
-        ? refused('', 'the user name is not UTF-8')
+        ? refused('', 'the user name is not UTF-8 or too long')
         : await this.#attempt(user, request).catch(unavailable)
     payload.fill(0)
     if (link.over) return
     if (verdict === 'may sign') return this.#next()
     if (verdict.outcome === 'success') return this.#succeed(user ?? '', verdict.member, request.method.kind)
-    this.#fail(user ?? '(not UTF-8)', request, verdict)
+    this.#fail(user ?? '(unreadable)', request, verdict)
     if (!link.over) this.#next()
   }
 
@@ -160,7 +164,7 @@ export class Authentication {
       const code = verdict.outcome === 'failure' ? 'SSH_AUTH_FAILED' : 'SSH_AUTH_UNAVAILABLE'
       link.log.emit(code, { username: user, method, reason: verdict.fault.code }, { cause: verdict.fault })
     }
-    if (this.#failures >= link.settings.maxAuthTries || this.#requests >= mostRequests) {
+    if (this.#failures >= link.settings.maxAuthTries) {
       link.disconnect(disconnect.tooManyFailures, 'Too many authentication failures')
       return
     }

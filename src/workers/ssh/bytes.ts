@@ -2,6 +2,8 @@
 import { isUtf8 } from 'node:buffer'
 
 const nothing = Buffer.alloc(0)
+/** Of a name, and of a user's name. */
+export const longestNameBytes = 255
 
 /**
  * Text that goes to programs. Bytes that are not UTF-8 would come out changed, and a NUL would cut the text short in
@@ -63,9 +65,14 @@ export class Reader {
     const at = this.#take(length)
     return at < 0 ? nothing : this.#bytes.subarray(at, at + length)
   }
-  /** Names of methods, services and types: US-ASCII by RFC 4250 section 4.6.1. Other bytes survive as Latin-1. */
+  /**
+   * Names of methods, services and types: US-ASCII and at most 64 characters by RFC 4250 section 4.6.1. Other bytes
+   * survive as Latin-1; what is much too long fails, since names go into the log.
+   */
   name(): string {
-    return this.string().toString('latin1')
+    const bytes = this.string()
+    this.#failed ||= bytes.length > longestNameBytes
+    return this.#failed ? '' : bytes.toString('latin1')
   }
   /** See `textOf`; anything else fails. */
   text(): string {

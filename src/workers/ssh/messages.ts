@@ -2,12 +2,12 @@
  * Messages of RFC 4252 and of RFC 4254 section 4 and 5: bytes to typed values and back. A decoder gives `undefined` for
  * a malformed message, and bytes left over make a message malformed. Buffers in the result are views: copy what is kept.
  */
-import { Reader, textOf, Writer } from './bytes.ts'
+import { longestNameBytes, Reader, textOf, Writer } from './bytes.ts'
 import { message } from './numbers.ts'
 
 /** RFC 4252 section 5. */
 export interface UserauthRequest {
-  /** Undefined when the bytes are not UTF-8: such a name is refused, never changed into another. */
+  /** Undefined when it is not UTF-8, or too long: such a name is refused, never changed into another. */
   readonly user: string | undefined
   readonly service: string
   readonly method: UserauthMethod
@@ -29,7 +29,8 @@ export interface Proof {
 
 export function decodeUserauthRequest(payload: Buffer): UserauthRequest | undefined {
   const reader = new Reader(payload, 1)
-  const user = textOf(reader.string())
+  const userBytes = reader.string()
+  const user = userBytes.length > longestNameBytes ? undefined : textOf(userBytes)
   const service = reader.name()
   const name = reader.name()
   if (reader.failed) return undefined

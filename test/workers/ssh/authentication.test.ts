@@ -160,6 +160,26 @@ describe('authentication', () => {
     assert.deepEqual(seen, [])
   })
 
+  test('names of absurd length are refused: they would fill the log', async () => {
+    const { client, wire, records } = serve()
+    client.password('a'.repeat(256), 'x')
+    assert.deepEqual(await client.heard(), [methods])
+    assert.ok(records.every((record) => record.message.length < 300))
+    client.attempt('alice', 'm'.repeat(256))
+    await settle()
+    assert.equal(wire.ended?.reason, 2)
+  })
+
+  test('accepted key queries are not failures, but they have an end', async () => {
+    const { client, wire } = serve()
+    for (let i = 0; i < 101 && wire.ended === undefined; i++) {
+      client.attempt('alice', 'publickey', query)
+      await settle()
+    }
+    assert.equal((await client.heard()).length, 100)
+    assert.equal(wire.ended?.description, 'Too many authentication requests')
+  })
+
   test('another service than ssh-connection ends the connection', async () => {
     const { client, wire } = serve()
     client.attempt('alice', 'none', Buffer.alloc(0), 'ssh-shell')
