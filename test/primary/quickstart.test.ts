@@ -27,12 +27,13 @@ interface Engine extends AsyncDisposable {
   tar: Buffer
 }
 /** As much of a Docker engine as the quick start needs; `registry` says whether pulls work. */
-const startEngine = async (name: string, registry: boolean): Promise<Engine> => {
+const startEngine = async (name: string, registry: boolean, silent = false): Promise<Engine> => {
   const images = new Set<string>()
   const asked: string[] = []
   const server: Server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://engine')
     asked.push(`${request.method} ${pathname}`)
+    if (silent && pathname === '/images/create') return
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const image = /^\/images\/(.+)\/json$/.exec(pathname)?.[1]
@@ -158,6 +159,18 @@ test('an address that is taken is refused before anything is written', async () 
   } finally {
     server.close()
   }
+})
+
+test('giving up while the engine is silent ends the first start and leaves nothing behind', async () => {
+  await using engine = await startEngine('silent', false, true)
+  const stop = new AbortController()
+  const state = join(folder, 'silent')
+  const options = { socket: engine.socket, print: () => undefined }
+  const preparing = prepare({ state, listen: '127.0.0.1:0' }, options, stop.signal)
+  while (!engine.asked.includes('POST /images/create')) await new Promise((resolve) => setImmediate(resolve))
+  stop.abort(new QuickstartError('Stopped.'))
+  await assert.rejects(preparing)
+  assert.deepEqual(readdirSync(state), [])
 })
 
 test('another address than the configuration says is refused, not ignored', async () => {

@@ -17,7 +17,7 @@ export const core = defineCodes('Core', ['CORE'], {
     level: 'warning',
     says: 'The configuration holds something that has no effect.',
     doc: 'The configuration can be used, but a part of it is probably not what was meant: a key that the Docker API does not have, or the name of an algorithm that can no longer be offered. The message names the option.',
-    labels: { file: 'string' },
+    labels: { file: 'string?' },
     seed: false,
   },
   CORE_NO_HOST_KEYS: {

@@ -27,7 +27,7 @@ export const ciphers: AlgorithmNames = {
 const curve25519 = ['curve25519-sha256', 'curve25519-sha256@libssh.org']
 /** The NIST curves and finite-field groups only when asked for: ssh-audit warns about the first and some of the second. */
 export const keyExchanges: AlgorithmNames = {
-  preset: curve25519,
+  preset: ['mlkem768x25519-sha256', ...curve25519],
   offered: [
     'mlkem768x25519-sha256',
     ...curve25519,
