@@ -78,6 +78,16 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
       for (const { stdout } of results) assert.equal(stdout, expected)
     })
 
+    test('the last words of a program that was silent for long are not lost', async () => {
+      const results = await Promise.all(
+        Array.from({ length: 8 }, (_, i) => run(session, `sleep 2.5; echo last words ${i}`)),
+      )
+      assert.deepEqual(
+        results.map(({ stdout }) => stdout),
+        results.map((_, i) => `last words ${i}\n`),
+      )
+    })
+
     test('ten thousand lines arrive in order', async () => {
       const { stdout } = await run(session, 'seq 1 10000')
       assert.equal(stdout, Array.from({ length: 10_000 }, (_, i) => `${i + 1}\n`).join(''))

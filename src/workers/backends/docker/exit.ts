@@ -107,8 +107,10 @@ export async function drained(pump: Pump, signal: AbortSignal): Promise<void> {
   const done = new AbortController()
   const either = AbortSignal.any([signal, done.signal])
   pump.ended.then(() => done.abort()).catch(() => done.abort())
+  const since = performance.now()
   while (!either.aborted) {
-    const leftMs = QUIET_MS - pump.quietMs()
+    // The silence before the end does not count: the last words may be on their way.
+    const leftMs = QUIET_MS - Math.min(pump.quietMs(), performance.now() - since)
     if (leftMs <= 0) return
     await sleep(leftMs, either)
   }
