@@ -1,7 +1,7 @@
 /**
  * `npm run bench` asks every question, `npm run bench -- NAME...` some of them; `--quick` with small amounts.
- * Prints tables of ratios; writes JSON, Markdown and a plot into `bench/results/`, and after a complete run the report
- * `bench/report.md`.
+ * Prints tables of ratios; writes JSON, Markdown and a plot into `bench/results/`, and with `--report` the committed
+ * `bench/report.md` and its plot too.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'
@@ -26,15 +26,17 @@ const starts: ReadonlyMap<string, Start> = new Map([
 interface Order {
   readonly chosen: readonly Question[]
   readonly quick: boolean
+  /** The run becomes the committed report. */
+  readonly report: boolean
 }
 
 function parse(args: readonly string[]): Order {
-  const names = args.filter((arg) => arg !== '--quick')
+  const names = args.filter((arg) => arg !== '--quick' && arg !== '--report')
   const unknown = names.find((name) => !questions.some((question) => question.name === name))
   if (unknown !== undefined)
     throw new Error(`there is no question "${unknown}"; there are ${questions.map(({ name }) => name).join(', ')}`)
   const chosen = questions.filter(({ name }) => names.length === 0 || names.includes(name))
-  return { chosen, quick: args.includes('--quick') }
+  return { chosen, quick: args.includes('--quick'), report: args.includes('--report') }
 }
 
 /** One line that is written over and over; nothing when nobody watches. */
@@ -71,7 +73,7 @@ async function abouts(bench: Bench): Promise<Map<string, string>> {
   return texts
 }
 
-function write(result: Result, complete: boolean): void {
+function write(result: Result, report: boolean): void {
   const folder = resolve(import.meta.dirname, 'results')
   mkdirSync(folder, { recursive: true })
   const stem = `${result.date.replace(/[:.]/g, '-')}${result.quick ? '-quick' : ''}`
@@ -79,13 +81,13 @@ function write(result: Result, complete: boolean): void {
   writeFileSync(resolve(folder, `${stem}.md`), toMarkdown(result, `${stem}.svg`))
   writeFileSync(resolve(folder, `${stem}.svg`), toSvg(result))
   process.stdout.write(`bench/results/${stem}.md\n`)
-  if (!complete) return
+  if (!report) return
   writeFileSync(resolve(import.meta.dirname, 'report.md'), toMarkdown(result, 'report.svg'))
   writeFileSync(resolve(import.meta.dirname, 'report.svg'), toSvg(result))
 }
 
 async function main(): Promise<void> {
-  const { chosen, quick } = parse(process.argv.slice(2))
+  const { chosen, quick, report } = parse(process.argv.slice(2))
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort(new Error('interrupted')))
   process.once('SIGTERM', () => stop.abort(new Error('interrupted')))
@@ -95,7 +97,7 @@ async function main(): Promise<void> {
   const servers = await abouts(bench)
   const answered = await ask(chosen, bench)
   const date = new Date().toISOString()
-  write({ date, quick, machine: machine(), servers, answered }, chosen.length === questions.length && !quick)
+  write({ date, quick, machine: machine(), servers, answered }, report)
 }
 
 try {

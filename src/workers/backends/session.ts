@@ -20,6 +20,8 @@ import type {
   Verdict,
 } from '../ports.ts'
 
+/** Made once: an abort without a reason makes an exception with a stack trace each time. */
+const over = new Error('the channel is over')
 const accepted: Verdict = { accepted: true, value: undefined }
 
 /** The room's records beside those of the SSH layers. */
@@ -62,7 +64,7 @@ export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox 
     },
     dial: (target, signal) => verdictOf(log, async () => (await pending).dial(target, signal)),
     async [Symbol.asyncDispose]() {
-      closing.abort()
+      closing.abort(over)
       const made = await pending.catch(() => undefined)
       await made?.[Symbol.asyncDispose]()
     },
@@ -128,7 +130,7 @@ function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, se
       }
     },
     async [Symbol.asyncDispose]() {
-      closing.abort()
+      closing.abort(over)
       await running?.[Symbol.asyncDispose]()
     },
   }
