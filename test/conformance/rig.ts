@@ -1,4 +1,5 @@
 /** A room with one occupant, and channels whose streams are in the test's hands. */
+import { asFault } from '../../src/shared/codes/fault.ts'
 import { schema } from '../../src/shared/config/schema.ts'
 import { newId } from '../../src/shared/id.ts'
 import { type Identity, ownerLabel } from '../../src/shared/identity.ts'
@@ -73,7 +74,10 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
   const identity: Identity = { owner: options.owner ?? ownerLabel(), instance: 'conformance' }
   const factory = rooms['docker']
   if (factory === undefined) throw new Error('there is no docker room')
-  const backend = await factory(config, identity, log)
+  const backend = await factory(config, identity, log).catch((error: unknown) => {
+    log.fault(asFault(error)) // as a worker does, before it ends
+    throw error
+  })
   const peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 2, clientVersion: 'SSH-2.0-test', log }
   const member = {
     username: 'somebody',
