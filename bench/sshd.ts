@@ -86,6 +86,6 @@ export async function startSshd(credentials: Credentials, signal: AbortSignal): 
     address: `127.0.0.1:${port}`,
     login: loginFlags(login),
     commands: { source: 'exec head -c {bytes} /dev/zero', sink: 'exec cat >/dev/null', echo: 'exec cat', true: 'true' },
-    about: `${/OpenSSH\S+/.exec(version)?.[0] ?? 'OpenSSH'}, ${root ? 'an ordinary user' : 'the user of the bench'}, no PAM`,
+    about: `${/OpenSSH[^\s,]+/.exec(version)?.[0] ?? 'OpenSSH'}, ${root ? 'an ordinary user' : 'the user of the bench'}, no PAM`,
   }
 }

@@ -77,6 +77,7 @@ export function toSvg(result: Result): string {
     return `<line x1="${x}" x2="${x}" y1="${top - 6}" y2="${bottom}" stroke="${stroke}"/><text x="${x}" y="${top - 12}" text-anchor="middle">${name}</text>`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>Ratios of this daemon to others</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="10" y="16" font-weight="bold">Ours over the other: left of 1 we need less. Blue: target. Hollow: noisy.</text>
 ${grid.join('\n')}
