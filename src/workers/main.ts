@@ -53,6 +53,7 @@ export function startWorker(options: WorkerOptions): void {
     stream,
     outgoing: reports,
     incoming: orders,
+    patient: new Set(['authenticated', 'closed'] as const),
     receive: obey,
     closed: orphaned,
   })

@@ -53,6 +53,8 @@ export interface LinkOptions<Out extends Message, In extends Message> {
   /** The other side has stopped reading: the link ends. */
   readonly limitBytes?: number
   readonly maxFrameBytes?: number
+  /** Messages that need not arrive at once; the order of all messages is kept. */
+  readonly patient?: ReadonlySet<Out['kind']>
 }
 
 export function createLink<Out extends Message, In extends Message>(options: LinkOptions<Out, In>): Link<Out> {
@@ -74,7 +76,7 @@ export function createLink<Out extends Message, In extends Message>(options: Lin
     if (!open) return false
     const kind: Out['kind'] = message.kind
     if (!isLegal(outgoing, link.phase, kind)) throw new Error(`${kind} must not be sent in phase ${link.phase}`)
-    const hasRoom = outbox.add(encodeFrame(message, maxFrameBytes))
+    const hasRoom = outbox.add(encodeFrame(message, maxFrameBytes), options.patient?.has(kind))
     const { queuedBytes } = outbox
     if (queuedBytes > limitBytes) end(new ProtocolError(`${queuedBytes} bytes were not read by the other side`))
     return hasRoom
