@@ -11,6 +11,7 @@ import { parse } from 'yaml'
 import { parseArguments } from '../../src/primary/arguments.ts'
 import { loadConfig } from '../../src/shared/config/load.ts'
 import { verifyPassword } from '../../src/shared/password.ts'
+import { record as keepForCodes } from '../rigs/daemon.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cli-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -35,7 +36,10 @@ const run = (args: readonly string[], input = ''): Promise<Result> =>
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
     child.on('error', reject)
-    child.on('close', (status) => resolve({ status, out, err }))
+    child.on('close', (status) => {
+      for (const line of out.split('\n')) keepForCodes(line)
+      resolve({ status, out, err })
+    })
     child.stdin.on('error', reject)
     child.stdin.end(input)
   })

@@ -21,8 +21,10 @@ import { withHostKey } from '../../src/primary/host-keys-edit.ts'
 import { Fault } from '../../src/shared/codes/fault.ts'
 import { ConfigErrors, loadConfig } from '../../src/shared/config/load.ts'
 import { type Config, defaults } from '../../src/shared/config/schema.ts'
+import { formatLine } from '../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
 import { generateHostKey, hostKeyProblem } from '../../src/shared/private-key.ts'
+import { record as keepForCodes } from '../rigs/daemon.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'host-keys-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -35,8 +37,17 @@ const write = (content: string, suffix = 'yaml', mode = 0o600): string => {
 const withKeys = (...hostkeys: string[]): Config => ({ ...defaults(), ssh: { ...defaults().ssh, hostkeys } })
 const load = async (configPath: string, config = defaults(), generate?: () => Promise<string>) => {
   const records: LogRecord[] = []
-  const log = createLog({ level: 'debug', write: (record) => records.push(record) })
-  const keys = await loadHostKeys({ config, configPath, log, ...(generate === undefined ? {} : { generate }) })
+  const write = (record: LogRecord): void => {
+    records.push(record)
+    keepForCodes(formatLine(record, 'ljson').trimEnd())
+  }
+  const log = createLog({ level: 'debug', labels: { module: 'core' }, write })
+  const options = { config, configPath, log, ...(generate === undefined ? {} : { generate }) }
+  const keys = await loadHostKeys(options).catch((error: unknown) => {
+    // As the start of the server does.
+    if (error instanceof Fault) log.fault(error)
+    throw error
+  })
   return { keys, records, codes: records.map((record) => record.code) }
 }
 const keygen = (...args: string[]): string => execFileSync('ssh-keygen', args, { encoding: 'utf8', stdio: 'pipe' })
@@ -201,7 +212,7 @@ test('a file that cannot be replaced gives a warning, and the key lives in memor
   const { keys, codes, records } = await load(path)
   assert.equal(keys.length, 1)
   assert.deepEqual(codes, ['CORE_NO_HOST_KEYS', 'CORE_CONFIG_CANNOT_WRITE_FILE'])
-  assert.deepEqual(records[1]?.labels, { file: path, tmpFile: `${path}~` })
+  assert.deepEqual(records[1]?.labels, { file: path, tmpFile: `${path}~`, module: 'core' })
   assert.equal(readFileSync(path, 'utf8'), 'log: {level: info}\n')
 })
 
