@@ -76,7 +76,7 @@ describe('the docker room in front of a failing engine', { concurrency: 3 }, () 
     },
   ] as const) {
     test(`${code}: tried again, then given up with one record at error`, async () => {
-      await faulty([{ match, answer: error500 }], { mode, timeouts: { [limit]: 1500 } }, async (rig, session) => {
+      await faulty([{ match, answer: error500 }], { mode, timeouts: { [limit]: 5000 } }, async (rig, session) => {
         const fault = await refused(session())
         assert.equal(fault.code, code)
         const lines = rig.records.filter((line) => line.code === code)
