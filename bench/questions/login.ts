@@ -33,7 +33,7 @@ export const login: Question = {
     withServers(bench, async (servers) => {
       const rows: Row[] = []
       for (const method of ['key', 'password'] as const) {
-        const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: 1 }
+        const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: bench.quick ? 1 : 3 }
         const samples = await interleave(servers, rounds, (server) => measure(bench, server, method))
         const how = method === 'key' ? 'ed25519 key' : 'password'
         rows.push(
