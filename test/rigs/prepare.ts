@@ -23,7 +23,6 @@ const packages: Readonly<Record<string, string>> = {
   iptables: 'iptables',
   busybox: 'busybox-static',
   tmux: 'tmux',
-  go: 'golang-go',
   python3: 'python3',
 }
 
