@@ -142,6 +142,7 @@ async function shut(server: Server, log: Log): Promise<void> {
 }
 
 function rawServerOf(server: Server): RawServer {
+  // Node does not document it, and so its types lack it; what follows and handle.test.ts check what is really there.
   const { _handle: handle } = server as unknown as { readonly _handle?: RawServer | null }
   if (handle === undefined || handle === null || typeof handle.onconnection !== 'function') {
     throw new Error('this version of Node has another listen handle than we know')

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { until } from '../rigs/daemon.ts'
-import { finish } from '../rigs/ssh.ts'
+import { anyHost, finish } from '../rigs/ssh.ts'
 
 const repository = resolve(import.meta.dirname, '../..')
 
@@ -80,18 +80,8 @@ describe('a newcomer clones the project and types the first command of the READM
     const askpass = join(folder, 'askpass')
     writeFileSync(askpass, `#!/bin/sh\necho '${password}'\n`)
     chmodSync(askpass, 0o700)
-    const options = [
-      '-F',
-      'none',
-      '-o',
-      'StrictHostKeyChecking=no',
-      '-o',
-      'UserKnownHostsFile=/dev/null',
-      '-o',
-      'LogLevel=ERROR',
-    ]
     for (let attempt = 0; ; attempt++) {
-      const ssh = spawn('ssh', [...options, '-p', String(port), 'demo@127.0.0.1', command], {
+      const ssh = spawn('ssh', [...anyHost, '-p', String(port), 'demo@127.0.0.1', command], {
         env: { ...env, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':0' },
         stdio: ['pipe', 'pipe', 'pipe'],
       })

@@ -46,12 +46,14 @@ export interface Client {
   ): Promise<Finished>
 }
 
+/** No configuration file, any host key, no chatter: what every client of a test begins with. */
+export const anyHost: readonly string[] = [
+  ...['-F', 'none', '-o', 'LogLevel=ERROR'],
+  ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+]
+
 export function client(port: number, key: Key, user = 'alice'): Client {
-  const options = [
-    ...['-F', 'none', '-i', key.file],
-    ...['-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'],
-    ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
-  ]
+  const options = [...anyHost, '-i', key.file, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes']
   const start = (command: readonly string[], more: readonly string[] = []): SshProcess =>
     spawn('ssh', [...options, ...more, '-p', String(port), `${user}@127.0.0.1`, ...command], {
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -128,6 +128,7 @@ export function accept<M extends { readonly kind: string }>(contract: Contract<M
     if (!Object.hasOwn(value, name) || !check(value[name]))
       throw new ContractError(`a wrong ${name} in the message ${kind}`)
   }
+  // The table has one row per kind, and each row has just been held against the value: this is the parse.
   return value as unknown as M
 }
 

@@ -13,7 +13,7 @@ import { hashPassword } from '../../../src/shared/password.ts'
 import { until } from '../../rigs/daemon.ts'
 import { patternByte, patternHash } from '../../rigs/room.ts'
 import { startServer, type TestServer } from '../../rigs/server.ts'
-import { finish } from '../../rigs/ssh.ts'
+import { anyHost, finish } from '../../rigs/ssh.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const mebibytes = 64 * 1024 * 1024
@@ -187,16 +187,7 @@ test('a password lets its user in, and keepalives are answered', async (context)
       spawn(
         'ssh',
         [
-          ...[
-            '-F',
-            'none',
-            '-o',
-            'StrictHostKeyChecking=no',
-            '-o',
-            'UserKnownHostsFile=/dev/null',
-            '-o',
-            'LogLevel=ERROR',
-          ],
+          ...anyHost,
           ...['-o', 'PubkeyAuthentication=no', '-o', 'NumberOfPasswordPrompts=1', '-p', String(server.port)],
           ...['bob@127.0.0.1', 'sink'],
         ],

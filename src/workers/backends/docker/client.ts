@@ -56,6 +56,7 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
         }
   // Everything that dockerode would take from the environment is given, if only as undefined.
   const unset = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined }
+  // The types of dockerode leave `modem` untyped; `Modem` is the part of it that is called here.
   const { modem } = withoutEnvironment(
     () => new Docker({ ...unset, pathPrefix: '/', agent, ...tls, ...target } as object),
   ) as unknown as {
