@@ -98,6 +98,7 @@ const refusal = (): Fault => fault('UNKNOWN_ERROR', {})
 const sandbox: Sandbox = {
   run,
   dial: () => Promise.reject(refusal()),
+  listen: () => Promise.reject(refusal()),
   [Symbol.asyncDispose]: async () => undefined,
 }
 

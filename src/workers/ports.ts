@@ -37,6 +37,18 @@ export interface Member {
   readonly environment: ReadonlyMap<string, Metadatum>
   /** Absolute path in the container to content. */
   readonly files: ReadonlyMap<string, FileDatum>
+  /** What the proof of identity itself forbids or forces: a certificate, or the options of an authorized key. */
+  readonly restrictions?: Restrictions
+}
+/** Narrower than the configuration allows, never wider (OpenSSH: PROTOCOL.certkeys, sshd(8) AUTHORIZED_KEYS). */
+export interface Restrictions {
+  /** Runs in place of every shell, command and subsystem. */
+  readonly forceCommand?: string
+  readonly pty: boolean
+  /** direct-tcpip, tcpip-forward and both streamlocal forms. */
+  readonly portForwarding: boolean
+  readonly agentForwarding: boolean
+  readonly x11Forwarding: boolean
 }
 export interface Metadatum {
   readonly value: string
@@ -90,13 +102,46 @@ export interface Connection extends AsyncDisposable {
 
 /** One authenticated user: opens channels until it is disposed. Disposal removes everything the session owns. */
 export interface Session extends AsyncDisposable {
-  open(id: ChannelId): Promise<Verdict<Channel>>
+  /** `arrive`: connections to the X11 display or the agent that the channel's program was given. */
+  open(id: ChannelId, arrive: Arrive): Promise<Verdict<Channel>>
   /** direct-tcpip and direct-streamlocal@openssh.com. */
-  dial(target: Target, signal: AbortSignal): Promise<Verdict<Duplex>>
+  dial(target: Target, origin: Origin, signal: AbortSignal): Promise<Verdict<Duplex>>
+  /** tcpip-forward and streamlocal-forward@openssh.com. Until it is disposed; the session's end disposes it too. */
+  listen(door: Door, arrive: Arrive, signal: AbortSignal): Promise<Verdict<Listening>>
 }
 export type Target =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
+/** Where the client says a connection comes from (RFC 4254 section 7.2): for logs, nothing that can be relied on. */
+export interface Origin {
+  readonly address: string
+  readonly port: number
+}
+
+/** A place inside of the room at which connections for the client arrive. */
+export type Door =
+  /** RFC 4254 section 7.1; port 0: the room chooses one. */
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'x11'; readonly x11: X11 }
+  /** The client's authentication agent (draft-miller-ssh-agent section 4). */
+  | { readonly kind: 'agent' }
+export interface X11 {
+  /** Only the first connection. */
+  readonly single: boolean
+  readonly protocol: string
+  /** Hexadecimal, as received: a secret. */
+  readonly cookie: string
+  readonly screen: number
+}
+/** Called for each connection; takes ownership of the stream, which is destroyed when the client does not want it. */
+export type Arrive = (door: Door, stream: Duplex, origin: Origin) => void
+export interface Listening extends AsyncDisposable {
+  /** Of a TCP door, the one that was chosen; 0 for all others. */
+  readonly port: number
+  /** What programs must know to find the door, such as DISPLAY or SSH_AUTH_SOCK. */
+  readonly env: ReadonlyMap<string, string>
+}
 
 /** One session channel: requests as data, then at most one program. Disposal (client closed the channel) ends the program. */
 export interface Channel extends AsyncDisposable {
@@ -116,6 +161,9 @@ export type ChannelRequest =
   | { readonly kind: 'window-change'; readonly size: WindowSize }
   /** Name without SIG. */
   | { readonly kind: 'signal'; readonly name: string }
+  /** RFC 4254 section 6.3.1. */
+  | { readonly kind: 'x11-req'; readonly x11: X11 }
+  | { readonly kind: 'auth-agent-req@openssh.com' }
   | { readonly kind: 'unknown'; readonly type: string; readonly payload: Uint8Array }
 
 export interface WindowSize {
@@ -184,7 +232,8 @@ export interface Occupant {
 export interface Sandbox extends AsyncDisposable {
   /** Resolves when the program runs. From then on the room moves bytes between it and `stdio`. */
   run(program: Program, stdio: Stdio, signal: AbortSignal): Promise<Running>
-  dial(target: Target, signal: AbortSignal): Promise<Duplex>
+  dial(target: Target, origin: Origin, signal: AbortSignal): Promise<Duplex>
+  listen(door: Door, arrive: Arrive, signal: AbortSignal): Promise<Listening>
 }
 /** What a channel asked to run, with everything it collected before. */
 export interface Program {

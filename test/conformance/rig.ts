@@ -212,7 +212,7 @@ export async function talk(
   session: Session,
   options: { input?: string | Uint8Array; keepOpen?: boolean; keepOutput?: boolean } = {},
 ): Promise<Talk> {
-  const opened = await session.open(1 as ChannelId)
+  const opened = await session.open(1 as ChannelId, () => undefined)
   if (!opened.accepted) throw opened.fault
   const channel = opened.value
   const stdin = input(options.input, options.keepOpen !== true)

@@ -192,7 +192,7 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
       const verdict = await channel.ask({ kind: 'subsystem', name: 'nosuch' })
       assert.equal(!verdict.accepted && verdict.fault.code, 'DOCKER_SUBSYSTEM_NOT_SUPPORTED')
       await rig.logged('DOCKER_SUBSYSTEM_NOT_SUPPORTED', ({ labels }) => labels['subsystem'] === 'nosuch')
-      const other = await channel.ask({ kind: 'unknown', type: 'x11-req', payload: new Uint8Array() })
+      const other = await channel.ask({ kind: 'unknown', type: 'nobody@example.org', payload: new Uint8Array() })
       assert.equal(!other.accepted && other.fault.code, 'DOCKER_REQUEST_NOT_SUPPORTED')
     })
 

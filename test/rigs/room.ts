@@ -5,10 +5,25 @@
  * 300 ms), `fail` (does not start). A shell is `cat`.
  */
 import { createHash } from 'node:crypto'
-import { connect } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Fault, fault } from '../../src/shared/codes/fault.ts'
-import type { Backend, Exit, Occupant, Program, Running, Sink, Stdio, WindowSize } from '../../src/workers/ports.ts'
+import type {
+  Arrive,
+  Backend,
+  Door,
+  Exit,
+  Listening,
+  Occupant,
+  Program,
+  Running,
+  Sink,
+  Stdio,
+  WindowSize,
+} from '../../src/workers/ports.ts'
 
 export interface TestRoom extends Backend {
   /** Programs that run. */
@@ -139,6 +154,31 @@ const acts: Readonly<Record<string, (stage: Stage) => Act>> = {
   }),
 }
 
+/** A real listener on loopback, or a unix socket; X11 and the agent get a unix socket in the variable that tells of it. */
+async function openDoor(door: Door, arrive: Arrive): Promise<Listening> {
+  const server = createServer({ allowHalfOpen: true }, (stream) =>
+    arrive(door, stream, { address: stream.remoteAddress ?? '', port: stream.remotePort ?? 0 }),
+  )
+  const folder = mkdtempSync(join(tmpdir(), 'containerssh-door-'))
+  const path = door.kind === 'unix' ? door.path : join(folder, 'door')
+  if (door.kind === 'tcp' && door.host === 'forbidden.example') throw refusal('that address')
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    if (door.kind === 'tcp') server.listen(door.port, '127.0.0.1', resolve)
+    else server.listen(path, resolve)
+  })
+  const address = server.address()
+  const variable = { x11: 'DISPLAY', agent: 'SSH_AUTH_SOCK' }[door.kind === 'x11' ? 'x11' : 'agent']
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    env: new Map(door.kind === 'x11' || door.kind === 'agent' ? [[variable, path]] : []),
+    async [Symbol.asyncDispose]() {
+      server.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
 const refusal = (request: string): Fault => fault('SSH_NOT_IMPLEMENTED', { what: request })
 
 async function start(program: Program, stdio: Stdio, running: Set<Program>): Promise<Running> {
@@ -189,6 +229,7 @@ export function createRoom(): TestRoom {
           if (target.kind !== 'tcp' || target.host !== '127.0.0.1') throw refusal('that target')
           return connect({ host: target.host, port: target.port, allowHalfOpen: true })
         },
+        listen: (door, arrive) => openDoor(door, arrive),
         async [Symbol.asyncDispose]() {
           inside--
         },

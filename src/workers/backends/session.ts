@@ -5,10 +5,13 @@
 import { Fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
 import type {
+  Arrive,
   Backend,
   Channel,
   ChannelRequest,
+  Door,
   Exit,
+  Listening,
   Occupant,
   Program,
   Pty,
@@ -57,15 +60,23 @@ export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox 
   const pending = Promise.resolve(sandbox)
   pending.catch(() => undefined) // told to each channel that asks
   const closing = new AbortController()
+  const doors = new Set<Listening>()
   const log = roomLog(backend, who)
   return {
-    async open(id) {
-      return { accepted: true, value: createChannel(backend, pending, log.with({ channelId: id }), closing.signal) }
+    async open(id, arrive) {
+      const own = log.with({ channelId: id })
+      return { accepted: true, value: createChannel(backend, pending, own, closing.signal, arrive) }
     },
-    dial: (target, signal) => verdictOf(log, async () => (await pending).dial(target, signal)),
+    dial: (target, origin, signal) => verdictOf(log, async () => (await pending).dial(target, origin, signal)),
+    async listen(door, arrive, signal) {
+      const verdict = await verdictOf(log, async () => (await pending).listen(door, arrive, signal))
+      if (verdict.accepted) doors.add(verdict.value)
+      return verdict
+    },
     async [Symbol.asyncDispose]() {
       closing.abort(over)
       const made = await pending.catch(() => undefined)
+      for (const door of doors) await door[Symbol.asyncDispose]()
       await made?.[Symbol.asyncDispose]()
     },
   }
@@ -73,9 +84,16 @@ export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox 
 
 type Start = Extract<ChannelRequest, { kind: 'shell' | 'exec' | 'subsystem' }>
 
-function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, sessionClosing: AbortSignal): Channel {
+function createChannel(
+  backend: Backend,
+  sandbox: Promise<Sandbox>,
+  log: Log,
+  sessionClosing: AbortSignal,
+  arrive: Arrive,
+): Channel {
   const closing = new AbortController()
   const signal = AbortSignal.any([closing.signal, sessionClosing])
+  const doors: Listening[] = []
   const exit = Promise.withResolvers<Exit>()
   const env = new Map<string, string>()
   let pty: Pty | undefined
@@ -85,6 +103,15 @@ function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, se
   const collect = (request: string, keep: () => void): Verdict => {
     if (started) return refused(log, backend.faults.alreadyRunning(request))
     keep()
+    return accepted
+  }
+  /** X11 and the agent: a door of the room whose address the program learns from its environment. */
+  const openDoor = async (request: string, door: Door): Promise<Verdict> => {
+    if (started) return refused(log, backend.faults.alreadyRunning(request))
+    const verdict = await verdictOf(log, async () => (await sandbox).listen(door, arrive, signal))
+    if (!verdict.accepted) return verdict
+    doors.push(verdict.value)
+    for (const [name, value] of verdict.value.env) env.set(name, value)
     return accepted
   }
   const start = async (request: Start, stdio: Stdio): Promise<Verdict> => {
@@ -122,6 +149,10 @@ function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, se
           return tell('window-change', (program) => program.resize(request.size, signal))
         case 'signal':
           return tell('signal', (program) => program.signal(request.name, signal))
+        case 'x11-req':
+          return openDoor('x11-req', { kind: 'x11', x11: request.x11 })
+        case 'auth-agent-req@openssh.com':
+          return openDoor(request.kind, { kind: 'agent' })
         case 'unknown':
           return refused(log, backend.faults.notSupported(request.type))
         default:
@@ -132,6 +163,7 @@ function createChannel(backend: Backend, sandbox: Promise<Sandbox>, log: Log, se
     async [Symbol.asyncDispose]() {
       closing.abort(over)
       await running?.[Symbol.asyncDispose]()
+      for (const door of doors) await door[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,7 +1,7 @@
 /** CHANNEL_OPEN (RFC 4254 section 5.1): what is opened, what is refused with which reason, what waits for the session. */
 import { asFault, type Fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
-import type { ChannelId, Session, Target, Verdict } from '../ports.ts'
+import type { Arrive, ChannelId, Origin, Session, Target, Verdict } from '../ports.ts'
 import { SessionChannel } from './channel.ts'
 import type { ChannelEnd } from './channel-end.ts'
 import type { ConnectionService } from './connection.ts'
@@ -17,6 +17,9 @@ const mostWaiting = 16
 /** Channels of one connection, those included whose programs are still being ended. */
 const mostChannels = 64
 
+/** Until the originator is decoded. */
+const nowhere: Origin = { address: '', port: 0 }
+
 type Wish = { readonly open: ChannelOpen; readonly target: Target | undefined }
 
 export class Opening {
@@ -27,6 +30,8 @@ export class Opening {
   #waiting: Wish[] = []
   readonly #pending = new Set<Promise<void>>()
   #nextId = 0
+  /** Channels towards the client are not opened yet. */
+  readonly #arrive: Arrive = (_door, stream) => void stream.destroy()
 
   constructor(service: ConnectionService) {
     this.#service = service
@@ -127,12 +132,12 @@ export class Opening {
     if (session === undefined) return
     const id = this.#nextId++ as ChannelId
     if (target === undefined) {
-      const verdict = await verdictOf(session.open(id))
+      const verdict = await verdictOf(session.open(id, this.#arrive))
       if (!verdict.accepted) return this.#refused(open, verdict.fault, openFailure.resourceShortage)
       if (this.#ended) return this.#late(open, verdict.value)
       this.#confirm(new SessionChannel(this.#service, id, open, this.#log(id), verdict.value), open)
     } else {
-      const verdict = await verdictOf(session.dial(target, this.#service.link.signal))
+      const verdict = await verdictOf(session.dial(target, nowhere, this.#service.link.signal))
       if (!verdict.accepted) return this.#refused(open, verdict.fault, openFailure.prohibited)
       if (this.#ended) return this.#late(open, verdict.value)
       this.#confirm(new ForwardingChannel(this.#service, id, open, this.#log(id), verdict.value), open)

@@ -2,7 +2,7 @@
  * Channel requests (RFC 4254 section 6) and the payloads that depend on a type. As in `messages.ts`, `undefined` means
  * malformed; text that is not UTF-8, or holds a NUL, is malformed (`Reader.text`). Results are copies.
  */
-import type { ChannelRequest, Exit, Pty, Target, WindowSize } from '../ports.ts'
+import type { ChannelRequest, Exit, Pty, Target, WindowSize, X11 } from '../ports.ts'
 import { Reader, Writer } from './bytes.ts'
 import { message } from './numbers.ts'
 
@@ -40,6 +40,10 @@ function decodeByType(type: string, reader: Reader): ChannelRequest {
       return { kind: 'window-change', size: readSize(reader) }
     case 'signal':
       return { kind: 'signal', name: reader.text() }
+    case 'x11-req':
+      return { kind: 'x11-req', x11: readX11(reader) }
+    case 'auth-agent-req@openssh.com':
+      return { kind: 'auth-agent-req@openssh.com' }
     default:
       return { kind: 'unknown', type, payload: Buffer.from(reader.rest()) }
   }
@@ -56,6 +60,12 @@ const readPty = (reader: Reader): Pty => ({
   size: readSize(reader),
   modes: Buffer.from(reader.string()),
 })
+const readX11 = (reader: Reader): X11 => ({
+  single: reader.boolean(),
+  protocol: reader.text(),
+  cookie: reader.text(),
+  screen: reader.uint32(),
+})
 
 /** The client's side; the server never sends these. */
 export function channelRequest(recipient: number, request: ChannelRequest, wantReply: boolean): Buffer {
@@ -68,7 +78,12 @@ export function channelRequest(recipient: number, request: ChannelRequest, wantR
     case 'pty-req':
       return writeSize(writer.string(request.pty.term), request.pty.size).string(request.pty.modes).finish()
     case 'shell':
+    case 'auth-agent-req@openssh.com':
       return writer.finish()
+    case 'x11-req': {
+      const { single, protocol, cookie, screen } = request.x11
+      return writer.boolean(single).string(protocol).string(cookie).uint32(screen).finish()
+    }
     case 'exec':
       return writer.string(request.command).finish()
     case 'subsystem':

@@ -91,7 +91,7 @@ test('every port is a plain record, so that a layer can spread it', async () => 
   assert.ok(verdict.outcome === 'success')
   const session = await connection.enter(verdict.member, never)
   assert.ok(session.accepted)
-  const channel = await session.value.open(0 as Parameters<typeof session.value.open>[0])
+  const channel = await session.value.open(0 as Parameters<typeof session.value.open>[0], () => undefined)
   assert.ok(channel.accepted)
   for (const port of [connection, session.value, channel.value]) {
     assert.equal(Object.getPrototypeOf(port), Object.prototype)

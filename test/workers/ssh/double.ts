@@ -167,6 +167,7 @@ export interface Script {
   enter?: (member: Member, signal: AbortSignal) => Verdict<Session> | Promise<Verdict<Session>>
   open?: (id: number) => Verdict<Channel> | Promise<Verdict<Channel>>
   dial?: Session['dial']
+  listen?: Session['listen']
 }
 
 export const member = (username: string): Member => ({
@@ -193,6 +194,7 @@ export function serve(script: Script = {}) {
       return { accepted: true, value: program.port() }
     },
     dial: script.dial ?? (async () => refusal('no dialling here')),
+    listen: script.listen ?? (async () => refusal('no listening here')),
     [Symbol.asyncDispose]: async () => void disposed.push('session'),
   }
   const admit = (): Connection => ({

@@ -1,7 +1,8 @@
 /** Connection mode: one container per connection, made when the user has logged in; each program is an exec in it. */
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Occupant, Program, Sandbox, Target } from '../../ports.ts'
+import { placeName } from '../../place.ts'
+import type { Door, Occupant, Program, Sandbox, Target } from '../../ports.ts'
 import { SHELL, wordsOf } from './command.ts'
 import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
 import type { Announcement } from './header.ts'
@@ -66,6 +67,7 @@ function createSandbox(room: Room, { containerId, hasShell }: Made, who: Occupan
       }
     },
     dial: (target) => Promise.reject(noForwarding(target)),
+    listen: (door) => Promise.reject(noForwarding(door)),
     [Symbol.asyncDispose]() {
       closing.abort()
       removal ??= room.cleanup.remove(containerId, log)
@@ -77,8 +79,5 @@ function createSandbox(room: Room, { containerId, hasShell }: Made, who: Occupan
 export const noSubsystem = (what: Program['what']): Fault =>
   fault('DOCKER_SUBSYSTEM_NOT_SUPPORTED', { subsystem: what.kind === 'subsystem' ? what.name : '' })
 
-export const noForwarding = (target: Target): Fault =>
-  fault('DOCKER_FORWARDING_FAILED', {
-    target: target.kind === 'tcp' ? `${target.host}:${target.port}` : target.path,
-    reason: 'this room does not forward connections',
-  })
+export const noForwarding = (place: Target | Door): Fault =>
+  fault('DOCKER_FORWARDING_FAILED', { target: placeName(place), reason: 'this room does not forward connections' })

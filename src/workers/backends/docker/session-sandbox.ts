@@ -53,6 +53,7 @@ export async function openSessionSandbox(room: Room, who: Occupant, log: Log, si
       return running
     },
     dial: (target) => Promise.reject(noForwarding(target)),
+    listen: (door) => Promise.reject(noForwarding(door)),
     async [Symbol.asyncDispose]() {
       closing.abort()
       await Promise.all(programs)
