@@ -46,6 +46,13 @@ export const ssh = defineCodes('SSH', ['SSH'], {
     doc: 'The user is authenticated and the backend has made what the session needs.',
     labels: { method: 'string?', clientVersion: 'string?', kex: 'string?', cipher: 'string?' },
   },
+  SSH_REKEYED: {
+    level: 'debug',
+    says: 'Keys changed, on the wish of the {initiator}.',
+    doc: 'A further key exchange within a connection is complete: `client` or `server` had begun it after an amount of data or time.',
+    labels: { initiator: 'string' },
+    seed: false,
+  },
   SSH_BACKEND_REJECTED_HANDSHAKE: {
     level: 'error',
     says: 'The backend rejected the user after authentication.',

@@ -14,7 +14,7 @@ import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
 import { Reading } from './reading.ts'
 import type { Backlog } from './turns.ts'
-import type { Negotiated, Wire, WireEvents } from './wire.ts'
+import type { Initiator, Negotiated, Wire, WireEvents } from './wire.ts'
 
 /** How long a user whom the backend turned away may take to open the channel on which we can say why. */
 const farewellMs = 5000
@@ -89,6 +89,10 @@ export class Link implements WireEvents {
     this.#negotiated = negotiated
     this.#peer.clientVersion = negotiated.clientVersion
     this.#phase = new Authentication(this, negotiated.sessionId)
+  }
+
+  rekeyed(initiator: Initiator): void {
+    this.log.emit('SSH_REKEYED', { initiator })
   }
 
   message(payload: Buffer): void {

@@ -15,7 +15,7 @@ import {
   unimplementedMessage,
 } from './transport-messages.ts'
 import { VersionLine } from './version.ts'
-import type { Wire, WireEvents } from './wire.ts'
+import type { Initiator, Wire, WireEvents } from './wire.ts'
 
 /** RFC 4250 section 4.1.1; PING is OpenSSH's, and answered above. */
 const isKexMessage = (type: number): boolean => type >= 20 && type <= 49
@@ -38,6 +38,7 @@ export class ServerWire implements Wire {
   #serviceAccepted = false
   #idleMessages = 0
   #lastKeys = performance.now()
+  #initiator: Initiator = 'server'
   #congested = false
   #paused = false
   #readingStopped = false
@@ -187,16 +188,21 @@ export class ServerWire implements Wire {
   #onKexMessage(payload: Buffer): void {
     const rekeying = this.#ready && !this.#kex.running
     const agreement = this.#kex.receive(payload)
-    if (rekeying && agreement === undefined) this.#watchRekey()
+    if (rekeying && agreement === undefined) this.#watchRekey('client')
     if (agreement !== undefined) this.#onNewKeys(agreement)
   }
 
   #onNewKeys(agreement: Agreement): void {
     clearTimeout(this.#timer)
     this.#lastKeys = performance.now()
-    if (this.#ready) return
-    this.#ready = true
     this.#above = true
+    if (this.#ready) this.#events?.rekeyed(this.#initiator)
+    else this.#becomeReady(agreement)
+    this.#above = false
+  }
+
+  #becomeReady(agreement: Agreement): void {
+    this.#ready = true
     this.#events?.ready({
       sessionId: this.#kex.sessionId ?? Buffer.alloc(0),
       clientVersion: this.#kex.clientVersion,
@@ -205,7 +211,6 @@ export class ServerWire implements Wire {
       cipherIn: agreement.inbound.name,
       cipherOut: agreement.outbound.name,
     })
-    this.#above = false
   }
 
   #onIdle(type: number): void {
@@ -232,10 +237,11 @@ export class ServerWire implements Wire {
   #rekey(): void {
     if (!this.#ready || !this.#alive || this.#kex.running) return
     this.#kex.begin()
-    this.#watchRekey()
+    this.#watchRekey('server')
   }
 
-  #watchRekey(): void {
+  #watchRekey(initiator: Initiator): void {
+    this.#initiator = initiator
     const { rekeyDeadlineMs } = this.#options.limits
     const text = `client did not complete a key exchange within ${rekeyDeadlineMs} ms`
     this.#timer = setTimeout(() => this.destroy(new ProtocolError(text)), rekeyDeadlineMs)

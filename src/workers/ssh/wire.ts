@@ -15,6 +15,9 @@ export interface Negotiated {
   readonly cipherOut: string
 }
 
+/** Who sent the first KEXINIT of a re-keying. */
+export type Initiator = 'client' | 'server'
+
 /** Called by the transport; set once, before `start()`. None of them may throw. */
 export interface WireEvents {
   /** The first key exchange is complete. */
@@ -24,6 +27,8 @@ export interface WireEvents {
    * bytes are lent for the call.
    */
   message(payload: Buffer): void
+  /** A key exchange after the first one is complete (RFC 4253 section 9). */
+  rekeyed(initiator: Initiator): void
   /** `queuedBytes` fell below the low mark after it had been above the high mark. */
   drain(): void
   /** The connection is over; called exactly once, whoever ended it. `error` is absent after an orderly end. */

@@ -129,15 +129,17 @@ for (const cipher of ['aes128-gcm@openssh.com', 'chacha20-poly1305@openssh.com',
   test(`with ${cipher} data survives re-keying by the client, then by the server, in both directions`, async () => {
     const upload = Buffer.alloc(megabytes, 'y')
     const digest = createHash('sha256').update(upload).digest('hex')
-    for (const [options, limits] of [
-      [['RekeyLimit=1M'], {}],
-      [[], { rekeyBytes: 2 ** 20 }],
+    for (const [initiator, options, limits] of [
+      ['client', ['RekeyLimit=1M'], {}],
+      ['server', [], { rekeyBytes: 2 ** 20 }],
     ] as const) {
       const app = session(megabytes)
       const rig = await startRig({ ...app, limits: { ...defaultLimits, ...limits } })
       const { output, log } = await ssh(rig.port, [`Ciphers=${cipher}`, ...options], upload)
       const exchanges = log.match(/SSH2_MSG_NEWKEYS received/g)?.length ?? 0
       assert.ok(exchanges > 10, `${exchanges} key exchanges`)
+      const { rekeyings } = await rig.next()
+      assert.deepEqual([rekeyings.length, new Set(rekeyings)], [exchanges - 1, new Set([initiator])])
       assert.equal(output.length, megabytes)
       assert.ok(output.equals(Buffer.alloc(megabytes, 'x')))
       assert.equal(app.upload.digest('hex'), digest)

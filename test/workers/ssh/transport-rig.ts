@@ -7,7 +7,7 @@ import { after } from 'node:test'
 import type { TcpHandle } from '../../../src/shared/ipc/handle.ts'
 import { type HostKey, parseHostKey } from '../../../src/workers/ssh/host-key.ts'
 import { createTransport, type TransportConfig, type WireLimits } from '../../../src/workers/ssh/transport.ts'
-import type { Negotiated, Wire } from '../../../src/workers/ssh/wire.ts'
+import type { Initiator, Negotiated, Wire } from '../../../src/workers/ssh/wire.ts'
 
 export const algorithms = {
   serverVersion: 'SSH-2.0-ContainerSSH',
@@ -48,6 +48,8 @@ export interface Served {
   /** Undefined after an orderly end. */
   readonly closed: Promise<Error | undefined>
   readonly messages: Buffer[]
+  /** Who began each re-keying that is complete. */
+  readonly rekeyings: Initiator[]
 }
 export interface Rig {
   readonly port: number
@@ -110,8 +112,10 @@ function serve(wire: Wire, options: RigOptions): Served {
   const ready = Promise.withResolvers<Negotiated>()
   const closed = Promise.withResolvers<Error | undefined>()
   const messages: Buffer[] = []
+  const rekeyings: Initiator[] = []
   wire.start({
     ready: ready.resolve,
+    rekeyed: (initiator) => rekeyings.push(initiator),
     message: (payload) => {
       messages.push(Buffer.from(payload))
       options.onMessage?.(wire, payload)
@@ -119,7 +123,7 @@ function serve(wire: Wire, options: RigOptions): Served {
     drain: () => options.onDrain?.(wire),
     closed: closed.resolve,
   })
-  return { wire, ready: ready.promise, closed: closed.promise, messages }
+  return { wire, ready: ready.promise, closed: closed.promise, messages, rekeyings }
 }
 
 /** What ssh2 1.17.0 offers a client at the packet level. */

@@ -134,7 +134,8 @@ test('any other stream will do in place of a TCP handle', async () => {
   const [near, far] = duplexPair()
   const wire = createTransport({ ssh: algorithms }, hostKeys, { disconnectMs: 50 }).accept(far)
   const closed = Promise.withResolvers<Error | undefined>()
-  wire.start({ ready: () => undefined, message: () => undefined, drain: () => undefined, closed: closed.resolve })
+  const nothing = () => undefined
+  wire.start({ ready: nothing, rekeyed: nothing, message: nothing, drain: nothing, closed: closed.resolve })
   const [first] = await once(near, 'data')
   assert.match(String(first), /^SSH-2\.0-ContainerSSH\r\n/)
   near.write('nonsense\r\n')
