@@ -4,6 +4,7 @@
  */
 import type { Report } from '../shared/ipc/contract.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
+import { processCounters } from '../shared/metric.ts'
 
 /** What the answers may touch, for one worker. */
 export interface AnswerScope {
@@ -26,8 +27,8 @@ const answers: Answers = {
     for (const record of records) scope.write(record)
     if (dropped > 0) scope.log.emit('IPC_RECORDS_DROPPED', { worker: scope.worker, dropped })
   },
-  // The sign of life is that it came; we count connections ourselves.
-  load: () => undefined,
+  // The sign of life is that it came; we count connections ourselves. Series are of a closed set: they cannot fill memory.
+  load: ({ counts }) => processCounters.add(counts),
   taken({ tickets }, scope) {
     for (const ticket of tickets) scope.taken(ticket)
   },

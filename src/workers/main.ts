@@ -9,6 +9,7 @@ import { isTcpHandle } from '../shared/ipc/handle.ts'
 import { createLink, type Link } from '../shared/ipc/link.ts'
 import { createRecordSender } from '../shared/ipc/record-sender.ts'
 import { createLog, type Log } from '../shared/log.ts'
+import { processCounters } from '../shared/metric.ts'
 import type { RoomFactory } from './backends/index.ts'
 import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
 
@@ -98,7 +99,8 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   takeConnections(intake, link)
   const beat = setInterval(() => {
     sender.flush()
-    link.offer({ kind: 'load', connections: intake.size })
+    const counts = processCounters.take()
+    if (!link.offer({ kind: 'load', connections: intake.size, counts })) processCounters.add(counts)
   }, LOAD_INTERVAL_MS)
   const reap = (): Promise<void> => reapTwice(room, log)
   void reap()
@@ -131,6 +133,7 @@ async function dispose(room: OpenRoom, log: Log): Promise<void> {
 
 /** Says goodbye and exits. */
 async function leave(link: Link<Report>): Promise<never> {
+  link.send({ kind: 'load', connections: 0, counts: processCounters.take() })
   link.send({ kind: 'drained' })
   link.flush()
   await within('the last message', 1000, undefined, () => link.drained()).catch(() => undefined)

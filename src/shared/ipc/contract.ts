@@ -8,6 +8,7 @@ import { isCode } from '../codes/index.ts'
 import type { Config } from '../config/schema.ts'
 import { levels } from '../log/level.ts'
 import type { LogRecord } from '../log.ts'
+import { type Increment, isIncrement } from '../metric.ts'
 
 /** A worker is starting until it has reported `ready`, then serving, and draining once it has been told to. */
 export type Phase = 'starting' | 'serving' | 'draining'
@@ -35,8 +36,8 @@ export type Report =
   | { readonly kind: 'ready'; readonly owner: string }
   /** `dropped`: records lost since the last such message because the link was congested. */
   | { readonly kind: 'log'; readonly records: readonly LogRecord[]; readonly dropped: number }
-  /** Also the sign of life: sent every `LOAD_INTERVAL_MS`. */
-  | { readonly kind: 'load'; readonly connections: number }
+  /** Also the sign of life: sent every `LOAD_INTERVAL_MS`. `counts`: what was counted since the last one. */
+  | { readonly kind: 'load'; readonly connections: number; readonly counts: readonly Increment[] }
   /** The worker holds these connections now; the primary lets go of its handles. */
   | { readonly kind: 'taken'; readonly tickets: readonly number[] }
   | { readonly kind: 'authenticated'; readonly ticket: number }
@@ -94,7 +95,7 @@ export const orders: Contract<Order> = {
 export const reports: Contract<Report> = {
   ready: { phases: ['starting'], shape: { owner: isText } },
   log: { phases: always, shape: { records: listOf(isRecord), dropped: isCount } },
-  load: { phases: served, shape: { connections: isCount } },
+  load: { phases: served, shape: { connections: isCount, counts: listOf(isIncrement) } },
   taken: { phases: served, shape: { tickets: listOf(isCount) } },
   authenticated: { phases: served, shape: { ticket: isCount } },
   closed: { phases: served, shape: { ticket: isCount } },

@@ -5,6 +5,7 @@
 import { asFault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import type { Log } from '../../shared/log.ts'
+import { count, unknownCountry } from '../../shared/metric.ts'
 import type { Connection, Member, Peer, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
 import type { Budget } from './budget.ts'
@@ -142,6 +143,7 @@ export class Link implements WireEvents {
       this.#entered = true
       const { clientVersion, kex, cipherOut } = this.#negotiated ?? {}
       this.log.emit('SSH_HANDSHAKE_SUCCESSFUL', { method, clientVersion, kex, cipher: cipherOut })
+      count('containerssh_ssh_successful_handshakes_total', { country: unknownCountry })
       service.serve(verdict.value)
       return verdict
     }
@@ -198,6 +200,7 @@ export class Link implements WireEvents {
     this.#failed = true
     const cause = this.failures.length === 0 ? undefined : this.failures.join('; ')
     this.log.emit('SSH_HANDSHAKE_FAILED', { reason }, { cause })
+    count('containerssh_ssh_failed_handshakes_total', { country: unknownCountry })
   }
 
   /** In reverse order of making: channels, session, connection. */

@@ -23,7 +23,7 @@ test('a worker that has not reported ready can neither take nor close connection
 
 test('what a worker sent before it heard of the drain is still welcome', () => {
   for (const kind of ['authenticated', 'closed']) accept(reports, 'draining', { kind, ticket: 1 })
-  accept(reports, 'draining', { kind: 'load', connections: 0 })
+  accept(reports, 'draining', { kind: 'load', connections: 0, counts: [] })
 })
 
 test('log records are welcome in every phase and checked one by one', () => {
@@ -41,6 +41,12 @@ test('log records are welcome in every phase and checked one by one', () => {
   ]) {
     refused('serving', { kind: 'log', records: [record, wrong], dropped: 0 }, /wrong records/)
   }
+})
+
+test('a worker may count what the table of counters has, and nothing else', () => {
+  const counts = [['containerssh_ssh_refusals_total', ['penalty'], 2]]
+  accept(reports, 'serving', { kind: 'load', connections: 0, counts })
+  refused('serving', { kind: 'load', connections: 0, counts: [...counts, ['made_up_total', [], 1]] }, /wrong counts/)
 })
 
 test('numbers are whole, not negative and safe', () => {

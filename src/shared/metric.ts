@@ -1,0 +1,123 @@
+/**
+ * What is counted. To count something new, add a row to `counters` and call `count`; the metrics endpoint and the reports
+ * of the workers follow from the table.
+ *
+ * Every label has a closed set of values, so that no client and no worker can make the number of series grow; names of
+ * users and addresses are never labels.
+ */
+
+interface CounterRow {
+  readonly help: string
+  /** Label to its values. */
+  readonly labels: Readonly<Record<string, readonly string[] | CountryForm>>
+}
+/** ISO 3166-1 alpha-2, or `XX` for unknown. */
+type CountryForm = 'country'
+const country = /^[A-Z]{2}$/
+/** Of everything, as long as nothing looks addresses up. */
+export const unknownCountry = 'XX'
+
+export const refusalReasons = [
+  'connections',
+  'connections_per_source',
+  'startups',
+  'startups_per_source',
+  'random_drop',
+  'penalty',
+  'busy',
+  'proxy_header',
+] as const
+export type RefusalReason = (typeof refusalReasons)[number]
+
+/** Names as in OpenMetrics; those with `country` are ContainerSSH's. */
+export const counters = {
+  containerssh_ssh_connections_total: {
+    help: 'TCP connections that were admitted.',
+    labels: { country: 'country' },
+  },
+  containerssh_ssh_successful_handshakes_total: {
+    help: 'Connections whose user authenticated and got a session.',
+    labels: { country: 'country' },
+  },
+  containerssh_ssh_failed_handshakes_total: {
+    help: 'Connections that ended before their user had a session.',
+    labels: { country: 'country' },
+  },
+  containerssh_ssh_refusals_total: {
+    help: 'TCP connections that were turned away, by the limit that was reached.',
+    labels: { reason: refusalReasons },
+  },
+} as const satisfies Readonly<Record<string, CounterRow>>
+
+export type CounterName = keyof typeof counters
+type ValueOf<L> = L extends readonly (infer V)[] ? V : string
+export type CounterLabels<N extends CounterName> = {
+  readonly [K in keyof (typeof counters)[N]['labels']]: ValueOf<(typeof counters)[N]['labels'][K]>
+}
+
+/** One series and by how much it grew. Values in the order of the row's labels. */
+export type Increment = readonly [name: CounterName, values: readonly string[], by: number]
+
+export interface Counters {
+  count<N extends CounterName>(name: N, labels: CounterLabels<N>): void
+  add(increments: readonly Increment[]): void
+  /** All series that were ever counted, in the order of their first use. */
+  read(): readonly Increment[]
+  /** Like `read`, and begins again at zero. */
+  take(): readonly Increment[]
+}
+
+export function createCounters(): Counters {
+  const series = new Map<string, { readonly name: CounterName; readonly values: readonly string[]; by: number }>()
+  const grow = (name: CounterName, values: readonly string[], by: number): void => {
+    const key = `${name} ${values.join(' ')}`
+    const one = series.get(key)
+    if (one === undefined) series.set(key, { name, values, by })
+    else one.by += by
+  }
+  const read = (): Increment[] => [...series.values()].map(({ name, values, by }) => [name, values, by])
+  return {
+    count(name, labels) {
+      const given = labels as Readonly<Record<string, string>>
+      grow(
+        name,
+        Object.keys(counters[name].labels).map((label) => given[label] ?? ''),
+        1,
+      )
+    },
+    add(increments) {
+      for (const [name, values, by] of increments) grow(name, values, by)
+    },
+    read,
+    take() {
+      const all = read()
+      series.clear()
+      return all
+    },
+  }
+}
+
+/** Those of this process. A worker's are taken with each `load` report and added to the primary's. */
+export const processCounters = createCounters()
+/** In this process, wherever something happens: `count('containerssh_ssh_refusals_total', { reason: 'penalty' })`. */
+export const { count } = processCounters
+
+/** For what comes from another process. */
+export function isIncrement(value: unknown): value is Increment {
+  if (!Array.isArray(value) || value.length !== 3) return false
+  const [name, values, by]: unknown[] = value
+  if (typeof name !== 'string' || !Object.hasOwn(counters, name) || !Array.isArray(values)) return false
+  const row: CounterRow = counters[name as CounterName]
+  const rules = Object.values(row.labels)
+  return (
+    Number.isSafeInteger(by) &&
+    (by as number) > 0 &&
+    values.length === rules.length &&
+    rules.every((rule, index) => isValue(rule, values[index]))
+  )
+}
+
+function isValue(rule: readonly string[] | CountryForm, value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  return rule === 'country' ? country.test(value) : rule.includes(value)
+}
