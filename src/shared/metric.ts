@@ -29,6 +29,20 @@ export const refusalReasons = [
 ] as const
 export type RefusalReason = (typeof refusalReasons)[number]
 
+/** Limits on one connection. */
+export const connectionLimits = [
+  'channels',
+  'auth_tries',
+  'auth_requests',
+  'login_grace',
+  'keepalive',
+  'rekey',
+  'idle_timeout',
+  'session_timeout',
+  'protocol',
+] as const
+export type ConnectionLimit = (typeof connectionLimits)[number]
+
 /** Names as in OpenMetrics; those with `country` are ContainerSSH's. */
 export const counters = {
   containerssh_ssh_connections_total: {
@@ -46,6 +60,10 @@ export const counters = {
   containerssh_ssh_refusals_total: {
     help: 'TCP connections that were turned away, by the limit that was reached.',
     labels: { reason: refusalReasons },
+  },
+  containerssh_ssh_limits_total: {
+    help: 'Times that a connection reached a limit, by the limit; `protocol`: it broke a rule of the protocol.',
+    labels: { limit: connectionLimits },
   },
 } as const satisfies Readonly<Record<string, CounterRow>>
 

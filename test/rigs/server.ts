@@ -25,6 +25,7 @@ export interface TestServer extends AsyncDisposable {
 
 export interface ServerOptions {
   readonly ssh?: Partial<Config['ssh']>
+  readonly limits?: Partial<Config['limits']>
   readonly users?: readonly User[]
 }
 
@@ -33,7 +34,12 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const base = defaults()
   const own = ['alice', 'nobody'].map((name) => ({ name, authorizedKeys: [key.line] }))
   const users: readonly User[] = [...own, ...(options.users ?? [])]
-  const config: Config = { ...base, ssh: { ...base.ssh, ...options.ssh }, auth: { ...base.auth, users } }
+  const config: Config = {
+    ...base,
+    ssh: { ...base.ssh, ...options.ssh },
+    limits: { ...base.limits, ...options.limits },
+    auth: { ...base.auth, users },
+  }
   const records: LogRecord[] = []
   const write = (record: LogRecord): void => {
     records.push(record)

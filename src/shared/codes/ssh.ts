@@ -225,6 +225,14 @@ export const ssh = defineCodes('SSH', ['SSH'], {
     labels: { remoteAddr: 'string', pending: 'number', limit: 'number' },
     seed: false,
   },
+  SSH_CHANNEL_LIMIT: {
+    level: 'info',
+    says: 'Too many channels: the limit is {limit}.',
+    doc: 'The client wanted more channels at a time than `limits.channels` allows. Written once for a connection; each channel that was refused also has its SSH_NEW_CHANNEL_REJECTED. Channels whose programs are still being ended count.',
+    user: 'too many channels',
+    labels: { limit: 'number' },
+    seed: false,
+  },
   SSH_PROTOCOL_ERROR: {
     level: 'info',
     says: 'Protocol error: {reason}.',

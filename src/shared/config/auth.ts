@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { choice, duration, flag, kinds, list, name, secret, section, text, texts } from './fields.ts'
 import { httpClient, httpServer, tlsOptions } from './http.ts'
+import { userLimits } from './limits.ts'
 
 const required = (what: string) => z.string({ error: what }).min(1, 'is empty').register(kinds, { form: 'text' })
 
@@ -17,6 +18,7 @@ const user = z.strictObject(
       .optional(),
     /** OpenSSH public key lines; in the file also names of files of such lines, which are read at start. */
     authorizedKeys: texts(),
+    limits: userLimits,
   },
   { error: 'is not a mapping; expected e.g. {name: alice, passwordHash: …}' },
 )

@@ -99,6 +99,26 @@ export const withoutObsolete = (config: Config): Config => {
   return { ...config, ssh: { ...config.ssh, ...kept } }
 }
 
+/** What is part of something else is not larger than it. */
+const parts = [
+  ['channelWindowBytes', 'connectionWindowBytes'],
+  ['connectionWindowBytes', 'workerWindowBytes'],
+  ['connectionOutputBytes', 'workerOutputBytes'],
+] as const
+const limits = ({ ssh, limits }: Config): Finding[] => {
+  const found: Finding[] = parts
+    .filter(([part, whole]) => limits[part] > limits[whole])
+    .map(([part, whole]) => ({
+      path: ['limits', part],
+      message: `${limits[part]} is more than limits.${whole}; expected ${limits[whole]} or less`,
+    }))
+  if (ssh.maxAuthRequests < ssh.maxAuthTries) {
+    const message = `${ssh.maxAuthRequests} is less than ssh.maxAuthTries; expected ${ssh.maxAuthTries} or more`
+    found.push({ path: ['ssh', 'maxAuthRequests'], message })
+  }
+  return found
+}
+
 export const check = (config: Config, rooms: readonly string[]) => {
   const refused = unsupportedOptions(config, defaults()).map((option) => ({
     path: option.split('.'),
@@ -110,5 +130,8 @@ export const check = (config: Config, rooms: readonly string[]) => {
     errors.push({ path: ['ssh', 'listen'], message })
   }
   const inUse = config.backend === 'docker' ? docker(config) : []
-  return { errors: [...errors, ...users(config), ...backend(config, rooms), ...inUse, ...refused], warnings }
+  return {
+    errors: [...errors, ...limits(config), ...users(config), ...backend(config, rooms), ...inUse, ...refused],
+    warnings,
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * The whole configuration: one file per section, put together here. Key names and their order are those of the files
- * that the Go program wrote, so existing files load; `auth.users` and the limits in `ssh` are ours.
+ * that the Go program wrote, so existing files load; `auth.users`, `limits` and the limits in `ssh` are ours.
  */
 import type * as z from 'zod'
 import { audit } from './audit.ts'
@@ -8,6 +8,7 @@ import { auth } from './auth.ts'
 import { docker } from './docker.ts'
 import { duration, integer, name, section } from './fields.ts'
 import { kubernetes } from './kubernetes.ts'
+import { limits } from './limits.ts'
 import { security } from './security.ts'
 import { configserver, geoip, health, log, metrics } from './services.ts'
 import { ssh } from './ssh.ts'
@@ -28,6 +29,7 @@ export const schema = section({
   docker,
   kubernetes,
   sshproxy,
+  limits,
   /** Worker processes; 0: one per processor core. */
   workers: integer(0, 0, 1024),
   /** From SIGTERM until the last connections are cut. */

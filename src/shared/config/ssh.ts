@@ -21,7 +21,7 @@ const serverVersion = z
   .register(kinds, { form: 'text', emptyMeansDefault: true })
   .default('SSH-2.0-ContainerSSH')
 
-const clientAliveInterval = duration(0).refine((ms) => ms <= 0 || ms >= 1000, {
+const clientAliveInterval = duration(30_000).refine((ms) => ms <= 0 || ms >= 1000, {
   error: 'is too short; expected 0 (off) or 1s or more',
 })
 
@@ -35,7 +35,7 @@ export const ssh = section({
   banner: text(),
   /** Each PEM text, or the name of a file. */
   hostkeys: texts([], true),
-  /** 0: no keepalive messages. */
+  /** 0: no keepalive messages; after so many without a sign of life the connection ends. */
   clientAliveInterval,
   clientAliveCountMax: integer(3, 1),
   /** From accept() to a successful login. */
@@ -48,4 +48,13 @@ export const ssh = section({
   maxStartupsPerSource: integer(100, 1),
   /** Failed attempts after which the connection ends. */
   maxAuthTries: integer(6, 1),
+  /** Attempts and queries whether a key would do, all together. */
+  maxAuthRequests: integer(100, 1),
+  /**
+   * New keys after so much in one direction (RFC 4253 section 9, RFC 4344 section 3). 64 GiB is the most for a cipher
+   * with blocks of 128 bits; 1 GiB, the most for all others, costs nothing that could be measured.
+   */
+  rekeyBytes: integer(2 ** 30, 2 ** 20, 2 ** 36),
+  rekeyPackets: integer(2 ** 31, 1000, 2 ** 31),
+  rekeyInterval: duration(3_600_000, 1000),
 })

@@ -21,8 +21,6 @@ import { signatureAlgorithms, verifyUserSignature } from './user-key.ts'
 
 /** Messages that may wait for the attempt that is being decided; then reading stops. */
 const mostWaiting = 4
-/** Of one connection. Accepted key queries do not count as failures, but nobody has this many keys. */
-const mostRequests = 100
 
 /** The `method` labels of logs since ContainerSSH 0.4. */
 const labels: Readonly<Record<string, string>> = { publickey: 'public key' }
@@ -65,7 +63,8 @@ export class Authentication {
       this.#link.protocolError('malformed authentication request')
       return
     }
-    if (this.#requests >= mostRequests) {
+    // Accepted key queries are no failures, but nobody has so many keys.
+    if (this.#requests >= this.#link.settings.maxAuthRequests) {
       this.#link.disconnect(disconnect.tooManyFailures, 'Too many authentication requests')
       return
     }

@@ -21,7 +21,7 @@ export abstract class ChannelEnd implements InputOwner, OutputOwner {
     this.service = service
     this.id = id
     this.log = log
-    this.input = new Input(service.budget, this)
+    this.input = new Input(service.budget, service.link.limits.channelWindowBytes, this)
     this.output = new Output(service.link.wire, service.turns, peer, this)
   }
 

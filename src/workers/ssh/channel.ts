@@ -13,9 +13,6 @@ import type { PeerEnd } from './output.ts'
 import { type DecodedRequest, exitRequest } from './requests.ts'
 import { stdioOf } from './stdio.ts'
 
-/** Requests of one channel that may wait for the one at work; then reading stops. */
-const mostWaiting = 32
-
 const terminate: DecodedRequest = {
   recipient: 0,
   type: 'signal',
@@ -38,13 +35,17 @@ export class SessionChannel extends ChannelEnd {
     this.#stdio = stdioOf(this.input, this.output)
   }
 
+  get #mostWaiting(): number {
+    return this.service.link.limits.requestsPerChannel
+  }
+
   request(request: DecodedRequest): void {
     const waiting = this.#waiting
     // Only the last size of a window that is being dragged counts.
     if (!request.wantReply && isResize(request) && isResize(waiting.at(-1))) waiting.pop()
     waiting.push(request)
     if (!this.#working) this.service.link.guard(this.#work())
-    else if (waiting.length >= mostWaiting) this.service.requestsWaiting(this)
+    else if (waiting.length >= this.#mostWaiting) this.service.requestsWaiting(this)
   }
 
   /** Asks the program to end, also one that is just being started. */
@@ -57,7 +58,7 @@ export class SessionChannel extends ChannelEnd {
     this.#working = true
     for (let next = this.#waiting.shift(); next !== undefined && this.open; next = this.#waiting.shift()) {
       await this.#serve(next)
-      if (this.#waiting.length < mostWaiting) this.service.requestsServed(this)
+      if (this.#waiting.length < this.#mostWaiting) this.service.requestsServed(this)
     }
     this.#working = false
   }

@@ -15,9 +15,6 @@ import { pause } from './reading.ts'
 import { decodeChannelRequest } from './requests.ts'
 import { Turns } from './turns.ts'
 
-/** Receive windows of one connection beyond the first 64 KiB of each channel. */
-const connectionWindowBytes = 4 * 1024 * 1024
-
 export class ConnectionService {
   readonly link: Link
   readonly turns: Turns
@@ -36,7 +33,7 @@ export class ConnectionService {
   constructor(link: Link) {
     this.link = link
     this.turns = new Turns(link.wire, link.house.backlog)
-    this.budget = new Budget(connectionWindowBytes, link.house.budget)
+    this.budget = new Budget(link.limits.connectionWindowBytes, link.house.budget)
     this.#globals = new GlobalRequests(link)
     this.#opening = new Opening(this)
   }

@@ -8,11 +8,10 @@ import { ByteQueue } from './queue.ts'
 
 /**
  * A new channel's window: two packets, so that a client that floods channels which nobody reads costs little. Doubled,
- * up to the nominal 2 MiB and as the budget allows, whenever the consumer takes half a window without stopping us: only
+ * up to the largest size and as the budget allows, whenever the consumer takes half a window without stopping us: only
  * a fast consumer at the end of a long way needs more.
  */
 export const firstWindowBytes = 65_536
-export const largestWindowBytes = 2 * 1024 * 1024
 
 export interface InputOwner {
   /** Sends a WINDOW_ADJUST. */
@@ -21,6 +20,7 @@ export interface InputOwner {
 
 export class Input {
   readonly #budget: Budget
+  readonly #largestBytes: number
   readonly #owner: InputOwner
   /** The window when all is consumed. */
   #targetBytes = firstWindowBytes
@@ -38,8 +38,9 @@ export class Input {
   #closed = false
 
   /** The budget pays for windows above the first size. */
-  constructor(budget: Budget, owner: InputOwner) {
+  constructor(budget: Budget, largestBytes: number, owner: InputOwner) {
     this.#budget = budget
+    this.#largestBytes = largestBytes
     this.#owner = owner
   }
 
@@ -95,7 +96,7 @@ export class Input {
     const kept = this.#kept
     if (kept !== undefined && !this.#closed) {
       while (kept.length > 0 && !this.#blocked) {
-        const bytes = kept.peek(largestWindowBytes)
+        const bytes = kept.peek(this.#largestBytes)
         if (bytes === undefined) break
         kept.shift(bytes.length)
         this.#give(sink, bytes)
@@ -119,9 +120,10 @@ export class Input {
   #open(): void {
     if (this.#blocked || this.#closed || this.#over || this.#takenBytes < this.#targetBytes / 2) return
     let granted = this.#takenBytes
-    if (!this.#stalled && this.#targetBytes < largestWindowBytes && this.#budget.take(this.#targetBytes)) {
-      granted += this.#targetBytes
-      this.#targetBytes *= 2
+    const more = Math.min(this.#targetBytes, this.#largestBytes - this.#targetBytes)
+    if (!this.#stalled && more > 0 && this.#budget.take(more)) {
+      granted += more
+      this.#targetBytes += more
     }
     this.#stalled = false
     this.#takenBytes = 0

@@ -7,7 +7,7 @@ import { createUsers } from '../layers/users.ts'
 import type { Backend } from '../ports.ts'
 import { parseHostKey } from './host-key.ts'
 import { createReception, type Reception, type ReceptionEvents } from './reception.ts'
-import { addonAvailable, createTransport } from './transport.ts'
+import { addonAvailable, createTransport, wireLimitsOf } from './transport.ts'
 
 export interface IntakeOptions {
   readonly config: Config
@@ -23,7 +23,7 @@ export type Intake = Reception<TcpHandle>
 export function createIntake({ config, hostKeys, log, backend, events }: IntakeOptions): Intake {
   const own = log.with({ module: 'ssh' })
   if (!addonAvailable) own.emit('CORE_CRYPTO_ADDON_MISSING', { node: process.version })
-  const transport = createTransport(config, hostKeys.map(parseHostKey))
+  const transport = createTransport(config, hostKeys.map(parseHostKey), wireLimitsOf(config))
   for (const cause of transport.warnings) own.emit('CORE_CONFIG_WARNING', {}, { cause })
   const users = createUsers(config.auth.users, log.with({ module: 'auth' }))
   return createReception<TcpHandle>({

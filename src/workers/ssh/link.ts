@@ -74,6 +74,9 @@ export class Link implements WireEvents {
   get settings(): Config['ssh'] {
     return this.house.config.ssh
   }
+  get limits(): Config['limits'] {
+    return this.house.config.limits
+  }
   /** Aborted when the connection is over. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController()

@@ -1,6 +1,7 @@
 /** CHANNEL_OPEN (RFC 4254 section 5.1): what is opened, what is refused with which reason, what waits for the session. */
-import { asFault, type Fault } from '../../shared/codes/fault.ts'
+import { asFault, type Fault, fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
+import { count } from '../../shared/metric.ts'
 import type { Arrive, ChannelId, Origin, Session, Target, Verdict } from '../ports.ts'
 import { SessionChannel } from './channel.ts'
 import type { ChannelEnd } from './channel-end.ts'
@@ -11,11 +12,6 @@ import { type ChannelOpen, channelOpenConfirmation, channelOpenFailure, decodeCh
 import { disconnect, maximumPacketBytes, openFailure } from './numbers.ts'
 import { pause } from './reading.ts'
 import { decodeDirectStreamlocal, decodeDirectTcpip } from './requests.ts'
-
-/** Opens that may wait for the session; then reading stops. */
-const mostWaiting = 16
-/** Channels of one connection, those included whose programs are still being ended. */
-const mostChannels = 64
 
 /** Until the originator is decoded. */
 const nowhere: Origin = { address: '', port: 0 }
@@ -30,6 +26,7 @@ export class Opening {
   #waiting: Wish[] = []
   readonly #pending = new Set<Promise<void>>()
   #nextId = 0
+  #limitTold = false
   /** Channels towards the client are not opened yet. */
   readonly #arrive: Arrive = (_door, stream) => void stream.destroy()
 
@@ -83,7 +80,7 @@ export class Opening {
       return
     }
     this.#waiting.push(wish)
-    if (this.#waiting.length >= mostWaiting) this.#service.link.reading.pause(pause.opens)
+    if (this.#waiting.length >= this.#service.link.limits.opensWaiting) this.#service.link.reading.pause(pause.opens)
   }
 
   /** What can be said about an open without the session. Undefined: refused. */
@@ -118,8 +115,10 @@ export class Opening {
       this.#refuse(wish.open, openFailure.resourceShortage, 'server is shutting down')
       return
     }
-    if (this.#service.size + this.#pending.size >= mostChannels) {
-      this.#refuse(wish.open, openFailure.resourceShortage, 'too many channels')
+    const { channels } = this.#service.link.limits
+    // Those included whose programs are still being ended.
+    if (this.#service.size + this.#pending.size >= channels) {
+      this.#tooMany(wish.open, fault('SSH_CHANNEL_LIMIT', { limit: channels }))
       return
     }
     const opening = this.#open(wish).finally(() => this.#pending.delete(opening))
@@ -165,6 +164,14 @@ export class Opening {
   #refused(open: ChannelOpen, why: Fault, reason: number): void {
     this.#service.link.log.emit('SSH_NEW_CHANNEL_REJECTED', { type: open.type, reason: why.code }, { cause: why })
     this.#send(open, reason, why.userText)
+  }
+
+  /** A client that does not stop asking gets an answer each time, but not a line of this level. */
+  #tooMany(open: ChannelOpen, why: Fault): void {
+    count('containerssh_ssh_limits_total', { limit: 'channels' })
+    if (!this.#limitTold) this.#service.link.log.fault(why)
+    this.#limitTold = true
+    this.#refused(open, why, openFailure.resourceShortage)
   }
 
   #refuse(open: ChannelOpen, reason: number, text: string): void {

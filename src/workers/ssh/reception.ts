@@ -6,11 +6,8 @@ import type { Connection, ConnectionId, Peer } from '../ports.ts'
 import { Budget } from './budget.ts'
 import { type House, Link } from './link.ts'
 import { disconnect } from './numbers.ts'
-import { Backlog, workerBacklogBytes } from './turns.ts'
+import { Backlog } from './turns.ts'
 import type { Wire } from './wire.ts'
-
-/** Receive windows of all connections of a worker beyond the first 64 KiB of each channel. */
-const workerWindowBytes = 64 * 1024 * 1024
 
 /** `ticket` is the one given to `serve`. */
 export interface ReceptionEvents {
@@ -47,8 +44,8 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
   let empty: (() => void) | undefined
   const house: House = {
     config,
-    budget: new Budget(workerWindowBytes),
-    backlog: new Backlog(workerBacklogBytes),
+    budget: new Budget(config.limits.workerWindowBytes),
+    backlog: new Backlog(config.limits.workerOutputBytes),
     get stopping() {
       return stopping
     },

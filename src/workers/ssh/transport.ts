@@ -4,6 +4,7 @@
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Config } from '../../shared/config/index.ts'
 import { isTcpHandle, type TcpHandle } from '../../shared/ipc/handle.ts'
 import { type AlgorithmConfig, createOffer, type Offer } from './algorithms.ts'
 import type { HostKey } from './host-key.ts'
@@ -34,6 +35,15 @@ export interface WireLimits {
   /** Time for the last bytes to be written after a disconnect. */
   readonly disconnectMs: number
 }
+
+/** What the configuration says about them. */
+export const wireLimitsOf = ({ ssh, limits }: Config): Partial<WireLimits> => ({
+  highBytes: limits.connectionOutputBytes,
+  lowBytes: limits.connectionOutputBytes / 4,
+  rekeyBytes: ssh.rekeyBytes,
+  rekeyPackets: ssh.rekeyPackets,
+  rekeyMs: ssh.rekeyInterval,
+})
 
 export const defaultLimits: WireLimits = {
   highBytes: 256 * 1024,

@@ -1,14 +1,12 @@
 /** Who may send next on one connection, and how much all connections of a worker may keep for clients that do not read. */
 import type { Wire } from './wire.ts'
 
-/** Of a worker: above it, connections get by with less than a full wire. */
-export const workerBacklogBytes = 128 * 1024 * 1024
 /** What every connection may have under way even then: stalled clients must not starve the others. */
 const fairShareBytes = 32 * 1024
 /** The wire tells when it is no longer full, not when it falls below the fair share: look again after so long. */
 const scarceMs = 20
 
-/** Bytes that lie in full wires, over all connections of a worker. */
+/** Bytes that lie in full wires, over all connections of a worker. Above the limit they get by with less. */
 export class Backlog {
   readonly #limitBytes: number
   usedBytes = 0

@@ -46,13 +46,26 @@ test('a file that the Go program dumped loads, with what this version cannot do 
     'ecdh-sha2-nistp384',
     'ecdh-sha2-nistp256',
   ])
+  // The Go program's default; ours is another, but what is written counts.
+  assert.equal(loaded.ssh.clientAliveInterval, 0)
   assert.equal(loaded.docker.execution.container.Image, 'containerssh/containerssh-guest-image')
   assert.equal(loaded.docker.timeouts.containerStart, 60_000)
 })
 
 test('a dump with secrets loads to the same configuration', async () => {
-  const loaded = await config(`${users}ssh: {clientAliveInterval: 1m30s, hostkeys: []}\nworkers: 3\n`)
+  const limits = 'limits: {idleTimeout: 0, warningText: bye, grace: 90s}'
+  const loaded = await config(
+    `${users.replace('}]}', `, ${limits}}]}`)}ssh: {clientAliveInterval: 1m30s, hostkeys: []}\nworkers: 3\n`,
+  )
+  assert.deepEqual(loaded.auth.users[0]?.limits, { idleTimeout: 0, warningText: 'bye', grace: 90_000 })
   assert.deepEqual(await config(dumpConfig(loaded, { showSecrets: true })), loaded)
+})
+
+test('limits of a user are checked like those of everybody', async () => {
+  const source = (limits: string) => users.replace('}]}', `, limits: ${limits}}]}`)
+  assert.match((await errors(source('{idleTimeout: 10ms}')))[0] ?? '', /limits\.idleTimeout: 10ms is too short/)
+  assert.match((await errors(source('{idletimeout: 1s}')))[0] ?? '', /did you mean idleTimeout\?/)
+  assert.match((await errors(source('{channels: 1}')))[0] ?? '', /limits\.channels: is not a known option/)
 })
 
 test('a dump without secrets holds none', async () => {
@@ -102,6 +115,20 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['ssh: {ciphers: [arcfour]}', /^c\.yaml:1:16: ssh\.ciphers: none of these can be offered; expected one of chacha20/],
   ['ssh: {clientAliveInterval: 500ms}', /is too short; expected 0 \(off\) or 1s or more/],
   ['ssh: {clientAliveInterval: -1s}', /ssh\.clientAliveInterval: -1s is negative/],
+  ['limits: {idleTimeout: 500ms}', /limits\.idleTimeout: 500ms is too short; expected 0 \(off\) or 1s or more/],
+  ['limits: {signal: SIGHUP}', /limits\.signal: "SIGHUP" is not known; expected one of HUP, INT/],
+  ['limits: {channels: 0}', /limits\.channels: 0 is not accepted; expected a whole number from 1 to 65536/],
+  [
+    'limits: {channelWindowBytes: 8388608}',
+    /limits\.channelWindowBytes: 8388608 is more than limits\.connectionWindowBytes; expected 4194304 or less/,
+  ],
+  [
+    'limits: {workerWindowBytes: 65536}',
+    /limits\.connectionWindowBytes: 4194304 is more than limits\.workerWindowBytes/,
+  ],
+  ['limits: {workerOutputBytes: 65536}', /connectionOutputBytes: 262144 is more than limits\.workerOutputBytes/],
+  ['ssh: {maxAuthTries: 101}', /ssh\.maxAuthRequests: 100 is less than ssh\.maxAuthTries; expected 101 or more/],
+  ['ssh: {rekeyBytes: 1000}', /ssh\.rekeyBytes: 1000 is not accepted; expected a whole number from 1048576 to/],
   ['ssh: {loginGrace: 9000h}', /ssh\.loginGrace: 9000h0m0s is too long; expected less than 596h/],
   ['ssh: {loginGrace: 1.5}', /ssh\.loginGrace: "1\.5" is not a duration/],
   [

@@ -81,7 +81,7 @@ describe('channel opens', () => {
 
   test('beyond 64 are refused, until the programs of closed channels are really gone', async () => {
     const gate = Promise.withResolvers<void>()
-    const { client } = await loggedIn({
+    const { client, records } = await loggedIn({
       open: () => {
         const channel: Channel = { ...new Program().port(), [Symbol.asyncDispose]: () => gate.promise }
         return { accepted: true, value: channel }
@@ -89,6 +89,8 @@ describe('channel opens', () => {
     })
     for (let i = 0; i < 65; i++) client.openSession(1, 1, i)
     assert.ok((await client.heard()).includes('open failure 64 4 too many channels'))
+    const line = records.find((record) => record.code === 'SSH_CHANNEL_LIMIT')
+    assert.deepEqual([line?.level, line?.labels['limit']], ['info', 64])
     client.close(0)
     client.openSession()
     assert.deepEqual(await client.heard(), ['close 0', 'open failure 0 4 too many channels'])
@@ -96,6 +98,25 @@ describe('channel opens', () => {
     await settle()
     client.openSession()
     assert.deepEqual(await client.heard(), [opened(0, 64)])
+    assert.equal(client.codes.filter((code) => code === 'SSH_CHANNEL_LIMIT').length, 1)
+  })
+
+  test('have the limits of the configuration', async () => {
+    const gate = Promise.withResolvers<Verdict<Session>>()
+    const { client, wire, session } = await loggedIn({
+      enter: () => gate.promise,
+      limits: { channels: 2, opensWaiting: 3, requestsPerChannel: 2 },
+    })
+    for (let i = 0; i < 2; i++) client.openSession(1, 1, i)
+    assert.equal(wire.paused, false)
+    client.openSession(1, 1, 2)
+    assert.equal(wire.paused, true)
+    gate.resolve({ accepted: true, value: session })
+    assert.deepEqual(await client.heard(), ['open failure 2 4 too many channels', opened(0, 0), opened(1, 1)])
+    for (let i = 0; i < 3; i++) client.request({ kind: 'env', name: 'A', value: `${i}` })
+    assert.equal(wire.paused, true)
+    assert.deepEqual(await client.heard(), Array(3).fill('success 0'))
+    assert.equal(wire.paused, false)
   })
 
   test('after no-more-sessions are refused, but not those that came before it', async () => {
@@ -429,9 +450,9 @@ describe('keepalive', () => {
     assert.equal(client.codes.filter((code) => code === 'SSH_KEEPALIVE_NORESP').length, 2)
   })
 
-  test('is off by default', async (context) => {
+  test('is off when the interval is 0', async (context) => {
     context.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
-    const { client } = await loggedIn({ open: () => refusal('none') })
+    const { client } = await loggedIn({ open: () => refusal('none'), ssh: { clientAliveInterval: 0 } })
     context.mock.timers.tick(1_000_000)
     assert.deepEqual(await client.heard(), [])
   })

@@ -163,6 +163,7 @@ export class Collector implements Sink {
 
 export interface Script {
   readonly ssh?: Partial<Config['ssh']>
+  readonly limits?: Partial<Config['limits']>
   authenticate?: (user: string, attempt: Attempt) => AuthVerdict | Promise<AuthVerdict>
   enter?: (member: Member, signal: AbortSignal) => Verdict<Session> | Promise<Verdict<Session>>
   open?: (id: number) => Verdict<Channel> | Promise<Verdict<Channel>>
@@ -214,7 +215,7 @@ export function serve(script: Script = {}) {
   const base = defaults()
   const intake = createReception<{ close(): void }>({
     accept: () => wire,
-    config: { ...base, ssh: { ...base.ssh, ...script.ssh } },
+    config: { ...base, ssh: { ...base.ssh, ...script.ssh }, limits: { ...base.limits, ...script.limits } },
     log: createLog({ level: 'debug', write }),
     admit,
     events: { authenticated: (t) => told.push(`authenticated ${t}`), closed: (t) => told.push(`closed ${t}`) },

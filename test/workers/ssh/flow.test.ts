@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { defaults } from '../../../src/shared/config/schema.ts'
 import { Budget } from '../../../src/workers/ssh/budget.ts'
-import { firstWindowBytes, Input, largestWindowBytes } from '../../../src/workers/ssh/input.ts'
+import { firstWindowBytes, Input } from '../../../src/workers/ssh/input.ts'
 import { Output } from '../../../src/workers/ssh/output.ts'
 import { ByteQueue } from '../../../src/workers/ssh/queue.ts'
 import { Backlog, Turns } from '../../../src/workers/ssh/turns.ts'
 import { Collector, WireDouble } from './double.ts'
+
+const largestWindowBytes = defaults().limits.channelWindowBytes
 
 /** Bytes that tell where they stood. */
 const sequence = (from: number, length: number): Buffer =>
@@ -223,9 +226,26 @@ describe('the backlog of a worker', () => {
 const noBudget = new Budget(0)
 
 describe('input', () => {
+  test('that is consumed at once gets a window of the configured size, whether it is a power of two or not', () => {
+    const [largest, sink] = [200_000, new Collector()]
+    let window = firstWindowBytes
+    const input = new Input(new Budget(1 << 20), largest, {
+      grant: (bytes) => {
+        window += bytes
+      },
+    })
+    input.into(sink)
+    for (let i = 0; i < 1000; i++) {
+      input.receive(sequence(0, 1000))
+      window -= 1000
+      assert.ok(window <= largest)
+    }
+    assert.ok(window > largest / 2, `${window}`)
+  })
+
   test('is granted again only as the consumer takes it', () => {
     const grants: number[] = []
-    const input = new Input(noBudget, { grant: (bytes) => grants.push(bytes) })
+    const input = new Input(noBudget, largestWindowBytes, { grant: (bytes) => grants.push(bytes) })
     assert.equal(input.receive(Buffer.alloc(firstWindowBytes)), true)
     assert.deepEqual(grants, [])
     const sink = new Collector()
@@ -235,14 +255,14 @@ describe('input', () => {
   })
 
   test('that overruns the window is refused', () => {
-    const input = new Input(noBudget, { grant: () => undefined })
+    const input = new Input(noBudget, largestWindowBytes, { grant: () => undefined })
     assert.equal(input.receive(Buffer.alloc(firstWindowBytes)), true)
     assert.equal(input.receive(Buffer.alloc(1)), false)
   })
 
   test('is kept while the consumer waits, and given on when it drains', () => {
     const grants: number[] = []
-    const input = new Input(noBudget, { grant: (bytes) => grants.push(bytes) })
+    const input = new Input(noBudget, largestWindowBytes, { grant: (bytes) => grants.push(bytes) })
     let open = false
     const sink = new Collector(() => open)
     input.into(sink)
@@ -262,7 +282,7 @@ describe('input', () => {
     const worker = new Budget(64 << 20)
     const budget = new Budget(3 << 20, worker)
     let window = firstWindowBytes
-    const fast = new Input(budget, {
+    const fast = new Input(budget, largestWindowBytes, {
       grant(bytes) {
         window += bytes
       },
@@ -275,7 +295,7 @@ describe('input', () => {
     assert.ok(window > largestWindowBytes / 2 && window <= largestWindowBytes)
     assert.equal(worker.usedBytes, largestWindowBytes - firstWindowBytes)
     let stopped = firstWindowBytes
-    const stalled = new Input(budget, {
+    const stalled = new Input(budget, largestWindowBytes, {
       grant(bytes) {
         stopped += bytes
       },
@@ -311,7 +331,7 @@ describe('input', () => {
       fc.property(fc.array(step, { maxLength: 80 }), fc.nat({ max: 80 }), (steps, startAt) => {
         let window = firstWindowBytes
         let open = true
-        const input = new Input(new Budget(1 << 20), {
+        const input = new Input(new Budget(1 << 20), largestWindowBytes, {
           grant(bytes) {
             window += bytes
           },
