@@ -93,5 +93,6 @@ export const createCipher = (keys: Keys<'cipher'>, native = false): PacketCipher
 export const createDecipher = (keys: Keys<'decipher'>, native = false): PacketDecipher => {
   const { seqno, macInfo, macKey, info, key, iv, call } = keys
   const inbound = { seqno, macInfo, macKey, decipherInfo: info, decipherKey: key, decipherIV: iv, onPayload: call }
-  return crypto.createDecipher({ inbound: { ...inbound, forceNative: native } })
+  // Whoever takes a payload from us uses it up within the call (patch 006).
+  return crypto.createDecipher({ inbound: { ...inbound, forceNative: native, lent: true } })
 }
