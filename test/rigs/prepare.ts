@@ -1,9 +1,11 @@
 /**
- * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit by pip into a virtual
- * environment under `.cache`. Nothing is installed that is there already; a second run costs milliseconds.
+ * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit and clients by pip
+ * into virtual environments under `.cache`, a Go client. Nothing is installed that is there already; a second run costs
+ * milliseconds.
  */
 import { existsSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
+import { installClients } from './clients/install.ts'
 import { engine } from './docker.ts'
 import { step } from './step.ts'
 
@@ -23,6 +25,8 @@ const packages: Readonly<Record<string, string>> = {
   iptables: 'iptables',
   busybox: 'busybox-static',
   tmux: 'tmux',
+  plink: 'putty-tools',
+  dbclient: 'dropbear-bin',
   python3: 'python3',
 }
 
@@ -59,6 +63,7 @@ async function pythonPackages(): Promise<void> {
 export async function prepare(): Promise<void> {
   await debianPackages()
   await pythonPackages()
+  await installClients()
   const { host } = await engine()
   process.stdout.write(`✔ Docker engine at ${host}\n`)
 }

@@ -8,7 +8,7 @@ child, fd = pty.fork()
 if child == 0:
     resize(0, 100, 30)
     os.execvp(sys.argv[1], sys.argv[1:])
-seen, resized, deadline = b"", False, time.monotonic() + 20
+seen, resized, deadline = b"", False, time.monotonic() + 60
 while b"91x17" not in seen and time.monotonic() < deadline:
     if select.select([fd], [], [], 1)[0]:
         try:
