@@ -2,15 +2,18 @@
  * A room in this process, without containers: its programs do what tests ask for. Commands:
  * `cat`, `exit N`, `signal NAME`, `source BYTES`, `sink` (SHA-256 of stdin), `lines N`, `err TEXT`, `both TEXT`, `size`
  * (terminal sizes until stdin ends), `wait` (names the signals it gets; TERM ends it), `slow COMMAND` (starts after
- * 300 ms), `fail` (does not start). A shell is `cat`.
+ * 300 ms), `fail` (does not start), `agent` (asks the forwarded agent for its keys), `x11 TEXT` (says it to the display
+ * and prints the answer). A shell is `cat`.
  */
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Fault, fault } from '../../src/shared/codes/fault.ts'
+import { placeName } from '../../src/workers/place.ts'
 import type {
   Arrive,
   Backend,
@@ -22,6 +25,7 @@ import type {
   Running,
   Sink,
   Stdio,
+  Target,
   WindowSize,
 } from '../../src/workers/ports.ts'
 
@@ -31,6 +35,8 @@ export interface TestRoom extends Backend {
   /** Who came in, and how many of them are still here. */
   readonly occupants: readonly Occupant[]
   inside(): number
+  /** Places that are listened at. */
+  readonly doors: ReadonlySet<Door>
 }
 
 /** Byte `i` of every source. */
@@ -145,6 +151,13 @@ const acts: Readonly<Record<string, (stage: Stage) => Act>> = {
       resize: say,
     }
   },
+  agent: ({ stdio, program, end }) => ({
+    // SSH_AGENTC_REQUEST_IDENTITIES
+    begin: () => converse(program.env.get('SSH_AUTH_SOCK'), Buffer.of(0, 0, 0, 1, 11), stdio, end),
+  }),
+  x11: ({ stdio, program, argument, end }) => ({
+    begin: () => converse(program.env.get('DISPLAY'), text(argument), stdio, end),
+  }),
   wait: ({ stdio, end }) => ({
     begin: () => void stdio.stdout.write(text('ready\n')),
     signal(name) {
@@ -154,25 +167,60 @@ const acts: Readonly<Record<string, (stage: Stage) => Act>> = {
   }),
 }
 
+/** Says something to a socket of the room and prints what comes back, until either ends. */
+function converse(path: string | undefined, said: Uint8Array, { stdin, stdout }: Stdio, end: () => void): void {
+  const socket = connect(path ?? '/nonexistent')
+  socket.on('data', (bytes: Buffer) => void stdout.write(bytes))
+  socket.on('error', () => undefined)
+  socket.on('close', () => end())
+  socket.write(said)
+  stdin.into(
+    sinkOf(
+      () => undefined,
+      () => socket.end(),
+    ),
+  )
+}
+
+const reached = (code: unknown): string => (code instanceof Error && 'code' in code ? String(code.code) : String(code))
+
+/** Loopback and unix sockets; `192.0.2.…` is prohibited. */
+async function dial(target: Target, signal: AbortSignal): Promise<Socket> {
+  if (target.kind === 'tcp' && target.host !== '127.0.0.1') throw refusal('that target')
+  const to = target.kind === 'tcp' ? { host: target.host, port: target.port } : { path: target.path }
+  const socket = connect({ ...to, allowHalfOpen: true })
+  try {
+    await once(socket, 'connect', { signal })
+  } catch (cause) {
+    socket.destroy()
+    throw fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason: reached(cause) }, { cause })
+  }
+  return socket
+}
+
 /** A real listener on loopback, or a unix socket; X11 and the agent get a unix socket in the variable that tells of it. */
-async function openDoor(door: Door, arrive: Arrive): Promise<Listening> {
+async function openDoor(doors: Set<Door>, door: Door, arrive: Arrive): Promise<Listening> {
   const server = createServer({ allowHalfOpen: true }, (stream) =>
     arrive(door, stream, { address: stream.remoteAddress ?? '', port: stream.remotePort ?? 0 }),
   )
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-door-'))
   const path = door.kind === 'unix' ? door.path : join(folder, 'door')
   if (door.kind === 'tcp' && door.host === 'forbidden.example') throw refusal('that address')
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    if (door.kind === 'tcp') server.listen(door.port, '127.0.0.1', resolve)
-    else server.listen(path, resolve)
-  })
+  server.listen(door.kind === 'tcp' ? { host: '127.0.0.1', port: door.port } : { path })
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    rmSync(folder, { recursive: true })
+    throw fault('SSH_FORWARD_LISTEN_FAILED', { door: placeName(door), reason: reached(cause) }, { cause })
+  }
+  doors.add(door)
   const address = server.address()
   const variable = { x11: 'DISPLAY', agent: 'SSH_AUTH_SOCK' }[door.kind === 'x11' ? 'x11' : 'agent']
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
     env: new Map(door.kind === 'x11' || door.kind === 'agent' ? [[variable, path]] : []),
     async [Symbol.asyncDispose]() {
+      doors.delete(door)
       server.close()
       rmSync(folder, { recursive: true, force: true })
     },
@@ -212,12 +260,14 @@ async function start(program: Program, stdio: Stdio, running: Set<Program>): Pro
 export function createRoom(): TestRoom {
   const running = new Set<Program>()
   const occupants: Occupant[] = []
+  const doors = new Set<Door>()
   let inside = 0
   return {
     name: 'test',
     faults: { alreadyRunning: refusal, notRunning: refusal, notSupported: refusal },
     running,
     occupants,
+    doors,
     inside: () => inside,
     async open(who) {
       if (who.member.username === 'nobody') throw fault('SSH_NOT_IMPLEMENTED', { what: 'a room for nobody' })
@@ -225,11 +275,8 @@ export function createRoom(): TestRoom {
       inside++
       return {
         run: (program, stdio) => start(program, stdio, running),
-        async dial(target) {
-          if (target.kind !== 'tcp' || target.host !== '127.0.0.1') throw refusal('that target')
-          return connect({ host: target.host, port: target.port, allowHalfOpen: true })
-        },
-        listen: (door, arrive) => openDoor(door, arrive),
+        dial: (target, _origin, signal) => dial(target, signal),
+        listen: (door, arrive) => openDoor(doors, door, arrive),
         async [Symbol.asyncDispose]() {
           inside--
         },

@@ -80,13 +80,13 @@ export const ssh = defineCodes('SSH', ['SSH'], {
   SSH_NEW_CHANNEL: {
     level: 'debug',
     says: 'New {type} channel.',
-    doc: 'The client opened a channel within its connection: a session, or a forwarded stream.',
+    doc: 'A channel was opened within the connection: a session, or a forwarded stream, in either direction.',
     labels: { type: 'string' },
   },
   SSH_NEW_CHANNEL_REJECTED: {
     level: 'debug',
     says: 'New {type} channel rejected.',
-    doc: 'The client wanted a channel and did not get it: there are too many sessions, forwarding is not allowed, the target cannot be reached, or the request was malformed (then on level warning).',
+    doc: 'The client wanted a channel and did not get it: there are too many, forwarding is not allowed, the target cannot be reached, or the request was malformed (then on level warning). Or the client does not want a stream that arrived for it: a connection to a forwarded port, to its X11 display or to its agent.',
     user: 'Channel rejected',
     labels: { type: 'string', reason: 'string?' },
   },
@@ -150,12 +150,12 @@ export const ssh = defineCodes('SSH', ['SSH'], {
   SSH_EXIT_CODE_FAILED: {
     level: 'debug',
     says: 'The end of the program cannot be reported.',
-    doc: 'A program ended, but its exit status or signal could not be sent: the channel is closed already, or it never became known.',
+    doc: 'A program ended, but its exit status or signal could not be sent: the connection was just being ended, or it never became known. Not written when the client closed the channel first.',
   },
   SSH_GLOBAL_REQUEST: {
     level: 'debug',
     says: 'Global request {RequestType} received.',
-    doc: 'A well-formed request for reverse forwarding arrived, or one that takes it back.',
+    doc: 'A well-formed request that concerns the whole connection arrived: for reverse forwarding, to take it back, for a proof of the host keys, or that there will be no more sessions.',
     labels: { RequestType: 'string' },
     seed: false,
   },
@@ -193,6 +193,22 @@ export const ssh = defineCodes('SSH', ['SSH'], {
     doc: 'The client asked for something that the configured backend cannot do.',
     user: '{what} is not supported',
     labels: { what: 'string' },
+    seed: false,
+  },
+  SSH_FORWARD_CONNECT_FAILED: {
+    level: 'debug',
+    says: 'Cannot connect to {target}: {reason}.',
+    doc: 'The client asked for a connection to a host or a socket (`ssh -L`, `-D`, `-W`) that nobody accepted, or not in time.',
+    user: 'cannot connect to {target}: {reason}',
+    labels: { target: 'string', reason: 'string' },
+    seed: false,
+  },
+  SSH_FORWARD_LISTEN_FAILED: {
+    level: 'debug',
+    says: 'Cannot listen at {door}: {reason}.',
+    doc: 'The client asked for a port or a socket to be listened at (`ssh -R`), for its X11 display or for its agent, and that cannot be done: the place is taken or not permitted, the client has too many of them already, or it took too long. Also when it takes back what is not listened at.',
+    user: 'cannot listen at {door}: {reason}',
+    labels: { door: 'string', reason: 'string' },
     seed: false,
   },
   SSH_ACCEPT_FAILED: {

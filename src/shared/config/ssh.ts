@@ -1,7 +1,7 @@
 /** `ssh`: the server itself. */
 import * as z from 'zod'
 import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
-import { duration, integer, kinds, name, section, text, texts } from './fields.ts'
+import { duration, flag, integer, kinds, name, section, text, texts } from './fields.ts'
 
 /** One of the known names; the obsolete ones are taken out, with a warning, by `checks.ts`. */
 export const algorithmList = (names: AlgorithmNames) => {
@@ -57,4 +57,6 @@ export const ssh = section({
   rekeyBytes: integer(2 ** 30, 2 ** 20, 2 ** 36),
   rekeyPackets: integer(2 ** 31, 1000, 2 ** 31),
   rekeyInterval: duration(3_600_000, 1000),
+  /** Tells clients all our host keys after the login, so that they learn new ones (OpenSSH: UpdateHostKeys). */
+  announceHostKeys: flag(true),
 })

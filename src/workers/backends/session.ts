@@ -2,7 +2,7 @@
  * The innermost `Session` and `Channel`: requests become at most one `Program` per channel, which a room's `Sandbox`
  * runs. The same for all rooms; each channel works on its own, nothing is shared but the sandbox.
  */
-import { Fault } from '../../shared/codes/fault.ts'
+import { Fault, fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
 import type {
   Arrive,
@@ -70,8 +70,17 @@ export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox 
     dial: (target, origin, signal) => verdictOf(log, async () => (await pending).dial(target, origin, signal)),
     async listen(door, arrive, signal) {
       const verdict = await verdictOf(log, async () => (await pending).listen(door, arrive, signal))
-      if (verdict.accepted) doors.add(verdict.value)
-      return verdict
+      if (!verdict.accepted) return verdict
+      const made = verdict.value
+      if (signal.aborted || closing.signal.aborted) return discard(made)
+      const kept: Listening = {
+        ...made,
+        async [Symbol.asyncDispose]() {
+          if (doors.delete(kept)) await made[Symbol.asyncDispose]()
+        },
+      }
+      doors.add(kept)
+      return { accepted: true, value: kept }
     },
     async [Symbol.asyncDispose]() {
       closing.abort(over)
@@ -93,7 +102,8 @@ function createChannel(
 ): Channel {
   const closing = new AbortController()
   const signal = AbortSignal.any([closing.signal, sessionClosing])
-  const doors: Listening[] = []
+  /** Undefined: being opened. */
+  let doors: Map<Door['kind'], Listening | undefined> | undefined
   const exit = Promise.withResolvers<Exit>()
   const env = new Map<string, string>()
   let pty: Pty | undefined
@@ -105,12 +115,19 @@ function createChannel(
     keep()
     return accepted
   }
-  /** X11 and the agent: a door of the room whose address the program learns from its environment. */
+  /** X11 and the agent: a door of the room whose address the program learns from its environment; one of each. */
   const openDoor = async (request: string, door: Door): Promise<Verdict> => {
     if (started) return refused(log, backend.faults.alreadyRunning(request))
-    const verdict = await verdictOf(log, async () => (await sandbox).listen(door, arrive, signal))
-    if (!verdict.accepted) return verdict
-    doors.push(verdict.value)
+    doors ??= new Map()
+    if (doors.has(door.kind)) return refused(log, second(door))
+    doors.set(door.kind, undefined)
+    const verdict = await verdictOf(log, async () => (await sandbox).listen(door, limited(door, arrive), signal))
+    if (!verdict.accepted) {
+      doors.delete(door.kind)
+      return verdict
+    }
+    if (signal.aborted) return discard(verdict.value)
+    doors.set(door.kind, verdict.value)
     for (const [name, value] of verdict.value.env) env.set(name, value)
     return accepted
   }
@@ -163,8 +180,31 @@ function createChannel(
     async [Symbol.asyncDispose]() {
       closing.abort(over)
       await running?.[Symbol.asyncDispose]()
-      for (const door of doors) await door[Symbol.asyncDispose]()
+      for (const door of doors?.values() ?? []) await door?.[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** What a room made although nobody wants it any more. */
+async function discard(made: AsyncDisposable): Promise<never> {
+  await made[Symbol.asyncDispose]()
+  throw over
+}
+
+const second = ({ kind }: Door): Fault =>
+  fault('SSH_FORWARD_LISTEN_FAILED', { door: kind, reason: 'the channel has one already' })
+
+/** RFC 4254 section 6.3.1: the door of a single connection is of no use after the first. */
+function limited(door: Door, arrive: Arrive): Arrive {
+  if (door.kind !== 'x11' || !door.x11.single) return arrive
+  let used = false
+  return (from, stream, origin) => {
+    if (used) {
+      stream.on('error', () => undefined).destroy()
+      return
+    }
+    used = true
+    arrive(from, stream, origin)
   }
 }
 

@@ -125,7 +125,10 @@ export class SessionChannel extends ChannelEnd {
 
   #farewell(exit: Exit | 'lost'): void {
     if (!this.open) return
-    if (exit !== 'lost') {
+    // Nothing reaches a client that we are just disconnecting.
+    if (exit !== 'lost' && this.service.link.over) {
+      this.log.emit('SSH_EXIT_CODE_FAILED', {}, { cause: 'the connection is being ended' })
+    } else if (exit !== 'lost') {
       this.send(exitRequest(this.output.recipient, exit))
       if (exit.kind === 'status') this.log.emit('SSH_EXIT', { exitCode: exit.code })
       else this.log.emit('SSH_EXIT_SIGNAL', { signal: exit.name, coreDumped: exit.coreDumped })

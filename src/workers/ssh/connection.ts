@@ -2,8 +2,10 @@
  * The connection protocol (RFC 4254) from USERAUTH_SUCCESS on: which channel a message is for, and which channels there
  * are. How channels come into being is in `opening.ts`.
  */
-import { asFault, type Fault } from '../../shared/codes/fault.ts'
-import type { Session } from '../ports.ts'
+import { asFault, type Fault, fault } from '../../shared/codes/fault.ts'
+import { count } from '../../shared/metric.ts'
+import type { Arrive, ChannelId, Session } from '../ports.ts'
+import { Arrivals } from './arrivals.ts'
 import { Budget } from './budget.ts'
 import type { SessionChannel } from './channel.ts'
 import type { ChannelEnd } from './channel-end.ts'
@@ -23,18 +25,21 @@ export class ConnectionService {
   readonly channels = new Map<number, ChannelEnd>()
   readonly #globals: GlobalRequests
   readonly #opening: Opening
+  #arrivals: Arrivals | undefined
+  #nextNumber = 0
   /** Channels whose requests pile up. */
   #overloaded: Set<SessionChannel> | undefined
   /** Ports of closed channels that are still being disposed. */
   readonly #releases = new Set<Promise<void>>()
   #stopping = false
+  #limitTold = false
   #turnsDue = false
 
   constructor(link: Link) {
     this.link = link
     this.turns = new Turns(link.wire, link.house.backlog)
     this.budget = new Budget(link.limits.connectionWindowBytes, link.house.budget)
-    this.#globals = new GlobalRequests(link)
+    this.#globals = new GlobalRequests(this)
     this.#opening = new Opening(this)
   }
 
@@ -49,13 +54,51 @@ export class ConnectionService {
     return this.#stopping || this.link.house.stopping
   }
 
+  /** Those channels included that are being opened, or whose programs are still being ended. */
+  get full(): boolean {
+    return this.size + this.#opening.size + (this.#arrivals?.size ?? 0) >= this.link.limits.channels
+  }
+
+  /** A client that does not stop asking gets an answer each time, but not a line of this level. */
+  tooMany(): Fault {
+    const why = fault('SSH_CHANNEL_LIMIT', { limit: this.link.limits.channels })
+    count('containerssh_ssh_limits_total', { limit: 'channels' })
+    if (!this.#limitTold) this.link.log.fault(why)
+    this.#limitTold = true
+    return why
+  }
+
+  nextNumber(): ChannelId {
+    return this.#nextNumber++ as ChannelId
+  }
+
+  /** Both sides know the channel. */
+  add(channel: ChannelEnd, type: string): void {
+    this.channels.set(channel.id, channel)
+    channel.log.emit('SSH_NEW_CHANNEL', { type })
+    channel.opened()
+    if (this.stopping) channel.stop()
+  }
+
+  /** A connection for the client, who is asked whether it wants it. */
+  readonly arrive: Arrive = (door, stream, origin) => {
+    if (this.link.over) {
+      stream.on('error', () => undefined).destroy()
+      return
+    }
+    this.#arrivals ??= new Arrivals(this)
+    this.#arrivals.take(door, stream, origin)
+  }
+
   serve(session: Session): void {
     this.#opening.serve(session)
+    this.#globals.serve(session)
     this.#stopIfIdle()
   }
 
   /** The backend turned the user away: the first channel open is refused with the reason, then the connection ends. */
   refuse(fault: Fault): void {
+    this.#globals.refuse(fault)
     this.#opening.refuse(fault)
   }
 
@@ -71,6 +114,10 @@ export class ConnectionService {
         return
       case message.channelOpen:
         this.#opening.message(payload)
+        return
+      case message.channelOpenConfirmation:
+      case message.channelOpenFailure:
+        this.#openAnswer(payload)
         return
       case message.channelWindowAdjust:
         this.#adjust(payload)
@@ -106,6 +153,12 @@ export class ConnectionService {
   takeTurns(): void {
     this.#turnsDue = false
     if (!this.link.over) this.turns.run()
+  }
+
+  #openAnswer(payload: Buffer): void {
+    if (this.#arrivals === undefined) this.link.protocolError('an answer for a channel that is not being opened')
+    else if (payload[0] === message.channelOpenConfirmation) this.#arrivals.confirmed(payload)
+    else this.#arrivals.refused(payload)
   }
 
   /** The channel that the message is for. Undefined: the message was wrong, and the connection has been ended. */
@@ -210,19 +263,22 @@ export class ConnectionService {
   }
 
   #stopIfIdle(): void {
-    if (!this.stopping || this.size > 0 || this.#opening.busy) return
+    if (!this.stopping || this.size > 0 || this.#opening.size > 0) return
     this.link.disconnect(disconnect.byApplication, 'server is shutting down')
   }
 
   /** The connection is gone: resolves when nothing of its channels is left. */
   async end(): Promise<void> {
     this.#opening.end()
+    this.#arrivals?.end()
     this.turns.end()
     for (const channel of this.channels.values()) channel.detach()
     this.channels.clear()
-    while (this.#releases.size > 0 || this.#opening.busy) {
+    const closed = this.#globals.end()
+    while (this.#releases.size > 0 || this.#opening.size > 0) {
       await Promise.allSettled([...this.#releases, this.#opening.idle()])
     }
+    await closed
   }
 }
 

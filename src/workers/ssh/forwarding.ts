@@ -1,4 +1,7 @@
-/** A channel that is a stream to somewhere (RFC 4254 section 7.2): each direction ends on its own. */
+/**
+ * A channel that carries one stream (RFC 4254 sections 6.3.2 and 7.2). Both directions end on their own; when both have,
+ * the channel closes. What was received before the end goes out, as from any relay.
+ */
 import type { Duplex } from 'node:stream'
 import type { Log } from '../../shared/log.ts'
 import type { ChannelId, Sink } from '../ports.ts'
@@ -9,9 +12,12 @@ import { message } from './numbers.ts'
 import type { PeerEnd } from './output.ts'
 import type { DecodedRequest } from './requests.ts'
 
+/** How long a closed channel's last bytes may take to be written, and how long when the connection is over, too. */
+const lastBytesMs = 10_000
+const lastBytesAloneMs = 2000
+
 export class ForwardingChannel extends ChannelEnd {
   readonly #stream: Duplex
-  #clientEnded = false
 
   constructor(service: ConnectionService, id: ChannelId, peer: PeerEnd, log: Log, stream: Duplex) {
     super(service, id, peer, log)
@@ -28,14 +34,16 @@ export class ForwardingChannel extends ChannelEnd {
       if (!stdout.write(bytes)) stream.pause()
     })
     stream.on('end', () => stdout.end())
+    stream.on('finish', () => this.#settle())
     // An error needs a listener; 'close' follows it. The bytes that came before are still sent.
     stream.on('error', () => undefined)
     stream.on('close', () => {
-      this.#clientEnded = true
       stdout.end()
-      if (this.sentEof) this.close()
+      this.#settle()
     })
-    this.input.into(sinkInto(stream, () => this.#inputComplete()))
+    this.input.into(sinkInto(stream))
+    // While the client was asked: there is nothing left to listen for.
+    if (stream.closed) stdout.end()
   }
 
   /** RFC 4254 knows no requests on forwarding channels. */
@@ -44,34 +52,53 @@ export class ForwardingChannel extends ChannelEnd {
   }
 
   stop(): void {
+    this.#stream.destroy()
     this.close()
   }
 
-  #inputComplete(): void {
-    this.#clientEnded = true
-    if (this.sentEof) this.close()
+  override detach(): void {
+    if (!this.open) return
+    this.output.close()
+    // OpenSSH sends CLOSE right behind its last bytes: they are still delivered.
+    this.input.end()
+    this.service.releasing(this.release())
+  }
+
+  #settle(): void {
+    const { writableFinished, destroyed } = this.#stream
+    if (this.sentEof && (writableFinished || destroyed)) this.close()
   }
 
   protected outputComplete(): void {
-    if (this.#clientEnded) this.close()
+    this.#settle()
   }
 
   protected async release(): Promise<void> {
+    await written(this.#stream, this.service.link.signal)
     this.#stream.destroy()
+    this.input.close()
   }
 }
 
-function sinkInto(stream: Duplex, ended: () => void): Sink {
-  let over = false
-  return {
-    // The stream keeps what it is given, the bytes are only lent.
-    write: (bytes) => stream.write(Buffer.from(bytes)),
-    onDrain: (listener) => void stream.on('drain', listener),
-    end() {
-      if (over) return
-      over = true
-      stream.end()
-      ended()
-    },
+/** Resolves when the stream has passed everything on, is gone, or the time is up. `signal`: the connection is over. */
+async function written(stream: Duplex, signal: AbortSignal): Promise<void> {
+  if (stream.writableFinished || stream.destroyed) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let timer = setTimeout(resolve, signal.aborted ? lastBytesAloneMs : lastBytesMs)
+  const hurry = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(resolve, lastBytesAloneMs)
   }
+  signal.addEventListener('abort', hurry, { once: true })
+  stream.once('finish', resolve).once('close', resolve)
+  await promise
+  clearTimeout(timer)
+  signal.removeEventListener('abort', hurry)
 }
+
+const sinkInto = (stream: Duplex): Sink => ({
+  // The stream keeps what it is given, the bytes are only lent.
+  write: (bytes) => stream.write(Buffer.from(bytes)),
+  onDrain: (listener) => void stream.on('drain', listener),
+  end: () => void stream.end(),
+})

@@ -23,13 +23,15 @@ export type Intake = Reception<TcpHandle>
 export function createIntake({ config, hostKeys, log, backend, events }: IntakeOptions): Intake {
   const own = log.with({ module: 'ssh' })
   if (!addonAvailable) own.emit('CORE_CRYPTO_ADDON_MISSING', { node: process.version })
-  const transport = createTransport(config, hostKeys.map(parseHostKey), wireLimitsOf(config))
+  const keys = hostKeys.map(parseHostKey)
+  const transport = createTransport(config, keys, wireLimitsOf(config))
   for (const cause of transport.warnings) own.emit('CORE_CONFIG_WARNING', {}, { cause })
   const users = createUsers(config.auth.users, log.with({ module: 'auth' }))
   return createReception<TcpHandle>({
     accept: (handle) => transport.accept(handle),
     admit: (peer) => connectionOf(peer, { users, backend }),
     config,
+    hostKeys: keys,
     log,
     events,
   })

@@ -10,6 +10,7 @@ import type { Connection, Member, Peer, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
 import type { Budget } from './budget.ts'
 import { ConnectionService } from './connection.ts'
+import { type HostKeys, mayHearOfHostKeys } from './host-key-proof.ts'
 import { Keepalive } from './keepalive.ts'
 import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
@@ -28,6 +29,7 @@ export interface House {
   /** Of output, over all connections. */
   readonly backlog: Backlog
   readonly stopping: boolean
+  readonly hostKeys: HostKeys
   /** The layers around the room, for one connection. */
   admit(peer: Peer): Connection
   authenticated(link: Link): void
@@ -76,6 +78,11 @@ export class Link implements WireEvents {
   }
   get limits(): Config['limits'] {
     return this.house.config.limits
+  }
+  /** From the first key exchange on. */
+  get negotiated(): Negotiated {
+    if (this.#negotiated === undefined) throw new Error('nothing has been negotiated yet')
+    return this.#negotiated
   }
   /** Aborted when the connection is over. */
   get signal(): AbortSignal {
@@ -127,11 +134,18 @@ export class Link implements WireEvents {
     this.#phase = service
     this.#peer.log = this.log.with({ username: member.username })
     this.house.authenticated(this)
+    this.#announceHostKeys()
     const { clientAliveInterval, clientAliveCountMax } = this.settings
     if (clientAliveInterval > 0) this.#keepalive = new Keepalive(this, clientAliveInterval, clientAliveCountMax)
     this.#session = this.#enter(member, method, service)
     this.guard(this.#session)
     for (const payload of waiting) this.message(payload)
+  }
+
+  #announceHostKeys(): void {
+    const { hostKeys } = this.house
+    if (!this.settings.announceHostKeys || hostKeys.count === 0) return
+    if (mayHearOfHostKeys(this.negotiated.clientVersion)) this.wire.send(hostKeys.announcement)
   }
 
   async #enter(member: Member, method: string, service: ConnectionService): Promise<Verdict<Session>> {
@@ -144,7 +158,7 @@ export class Link implements WireEvents {
     if (this.over) return verdict
     if (verdict.accepted) {
       this.#entered = true
-      const { clientVersion, kex, cipherOut } = this.#negotiated ?? {}
+      const { clientVersion, kex, cipherOut } = this.negotiated
       this.log.emit('SSH_HANDSHAKE_SUCCESSFUL', { method, clientVersion, kex, cipher: cipherOut })
       count('containerssh_ssh_successful_handshakes_total', { country: unknownCountry })
       service.serve(verdict.value)

@@ -88,7 +88,11 @@ export const globalRequest = (type: string, wantReply: boolean, data?: Uint8Arra
   const writer = new Writer(message.globalRequest).string(type).boolean(wantReply)
   return (data === undefined ? writer : writer.raw(data)).finish()
 }
-export const requestSuccess = (): Buffer => new Writer(message.requestSuccess, 1).finish()
+/** What is in `data` depends on the request; most have nothing. */
+export const requestSuccess = (data?: Uint8Array): Buffer => {
+  const writer = new Writer(message.requestSuccess, 1 + (data?.length ?? 0))
+  return (data === undefined ? writer : writer.raw(data)).finish()
+}
 export const requestFailure = (): Buffer => new Writer(message.requestFailure, 1).finish()
 
 /** RFC 4254 section 5.1. */
@@ -134,6 +138,38 @@ export const channelOpenConfirmation = (
     .finish()
 export const channelOpenFailure = (recipient: number, reason: number, description: string): Buffer =>
   new Writer(message.channelOpenFailure).uint32(recipient).uint32(reason).string(description).string('').finish()
+
+/** `recipient` is our number, the rest is the client's end. */
+export interface OpenConfirmation {
+  readonly recipient: number
+  readonly sender: number
+  readonly windowBytes: number
+  readonly maximumPacket: number
+}
+export function decodeOpenConfirmation(payload: Buffer): OpenConfirmation | undefined {
+  const reader = new Reader(payload, 1)
+  const confirmation = {
+    recipient: reader.uint32(),
+    sender: reader.uint32(),
+    windowBytes: reader.uint32(),
+    maximumPacket: reader.uint32(),
+  }
+  // Data that depends on the type may follow; ours have none.
+  return reader.failed ? undefined : confirmation
+}
+export interface OpenFailure {
+  readonly recipient: number
+  readonly reason: number
+  /** At most 255 bytes of it: it goes to the log. */
+  readonly description: string
+}
+export function decodeOpenFailure(payload: Buffer): OpenFailure | undefined {
+  const reader = new Reader(payload, 1)
+  const recipient = reader.uint32()
+  const reason = reader.uint32()
+  const description = reader.string().subarray(0, longestNameBytes).toString()
+  return reader.failed ? undefined : { recipient, reason, description }
+}
 
 /** EOF, CLOSE, SUCCESS and FAILURE: the recipient and nothing else. */
 export const channelMessage = (messageNumber: number, recipient: number): Buffer =>

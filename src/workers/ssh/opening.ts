@@ -1,22 +1,27 @@
 /** CHANNEL_OPEN (RFC 4254 section 5.1): what is opened, what is refused with which reason, what waits for the session. */
+import type { Duplex } from 'node:stream'
 import { asFault, type Fault, fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
-import { count } from '../../shared/metric.ts'
-import type { Arrive, ChannelId, Origin, Session, Target, Verdict } from '../ports.ts'
+import { placeName } from '../place.ts'
+import type { ChannelId, Session, Verdict } from '../ports.ts'
 import { SessionChannel } from './channel.ts'
-import type { ChannelEnd } from './channel-end.ts'
 import type { ConnectionService } from './connection.ts'
+import { type DirectOpen, decodeDirectStreamlocal, decodeDirectTcpip } from './forward-messages.ts'
 import { ForwardingChannel } from './forwarding.ts'
 import { firstWindowBytes } from './input.ts'
 import { type ChannelOpen, channelOpenConfirmation, channelOpenFailure, decodeChannelOpen } from './messages.ts'
 import { disconnect, maximumPacketBytes, openFailure } from './numbers.ts'
+import { patiently } from './patience.ts'
 import { pause } from './reading.ts'
-import { decodeDirectStreamlocal, decodeDirectTcpip } from './requests.ts'
 
-/** Until the originator is decoded. */
-const nowhere: Origin = { address: '', port: 0 }
+/** From the open of a direct channel to the connection. Less than the two minutes in which TCP gives up. */
+const dialMs = 30_000
 
-type Wish = { readonly open: ChannelOpen; readonly target: Target | undefined }
+/** `direct` is undefined for a session. */
+interface Wish {
+  readonly open: ChannelOpen
+  readonly direct: DirectOpen | undefined
+}
 
 export class Opening {
   readonly #service: ConnectionService
@@ -25,17 +30,14 @@ export class Opening {
   #ended = false
   #waiting: Wish[] = []
   readonly #pending = new Set<Promise<void>>()
-  #nextId = 0
-  #limitTold = false
-  /** Channels towards the client are not opened yet. */
-  readonly #arrive: Arrive = (_door, stream) => void stream.destroy()
 
   constructor(service: ConnectionService) {
     this.#service = service
   }
 
-  get busy(): boolean {
-    return this.#pending.size > 0
+  /** Opens that are being decided. */
+  get size(): number {
+    return this.#pending.size
   }
   /** Resolves when the opens that are being decided now are decided. */
   async idle(): Promise<void> {
@@ -85,29 +87,32 @@ export class Opening {
 
   /** What can be said about an open without the session. Undefined: refused. */
   #check(received: ChannelOpen): Wish | undefined {
-    const target = targetOf(received)
+    const decoded = decode(received)
     // The extra data is decoded; what is kept must not point into the transport's buffer.
     const open = { ...received, data: Buffer.alloc(0) }
     const { type } = open
-    if (target === 'unknown') {
+    if (decoded === 'unknown') {
       this.#service.link.log.emit('SSH_UNSUPPORTED_CHANNEL_TYPE', { type })
       this.#send(open, openFailure.unknownType, 'unsupported channel type')
       return undefined
     }
-    if (target === 'malformed') {
+    if (decoded === 'malformed') {
       this.#service.link.log.emit('SSH_DECODE_FAILED', { RequestType: type })
-      this.#refuse(open, openFailure.connectFailed, 'malformed channel open')
+      const reason = 'malformed channel open'
+      const level = type === 'session' ? undefined : 'warning'
+      this.#service.link.log.emit('SSH_NEW_CHANNEL_REJECTED', { type, reason }, { level })
+      this.#send(open, openFailure.connectFailed, reason)
       return undefined
     }
     if (open.maximumPacket === 0) {
       this.#refuse(open, openFailure.connectFailed, 'maximum packet size 0')
       return undefined
     }
-    if (target === 'session' && this.#service.noMoreSessions) {
+    if (decoded === 'session' && this.#service.noMoreSessions) {
       this.#refuse(open, openFailure.prohibited, 'no more sessions, as announced')
       return undefined
     }
-    return { open, target: target === 'session' ? undefined : target }
+    return { open, direct: decoded === 'session' ? undefined : decoded }
   }
 
   #begin(wish: Wish): void {
@@ -115,10 +120,8 @@ export class Opening {
       this.#refuse(wish.open, openFailure.resourceShortage, 'server is shutting down')
       return
     }
-    const { channels } = this.#service.link.limits
-    // Those included whose programs are still being ended.
-    if (this.#service.size + this.#pending.size >= channels) {
-      this.#tooMany(wish.open, fault('SSH_CHANNEL_LIMIT', { limit: channels }))
+    if (this.#service.full) {
+      this.#refused(wish.open, this.#service.tooMany(), openFailure.resourceShortage)
       return
     }
     const opening = this.#open(wish).finally(() => this.#pending.delete(opening))
@@ -126,33 +129,45 @@ export class Opening {
     this.#service.link.guard(opening)
   }
 
-  async #open({ open, target }: Wish): Promise<void> {
+  async #open({ open, direct }: Wish): Promise<void> {
     const session = this.#session
     if (session === undefined) return
-    const id = this.#nextId++ as ChannelId
-    if (target === undefined) {
-      const verdict = await verdictOf(session.open(id, this.#arrive))
+    const id = this.#service.nextNumber()
+    if (direct === undefined) {
+      const verdict = await verdictOf(session.open(id, this.#service.arrive))
       if (!verdict.accepted) return this.#refused(open, verdict.fault, openFailure.resourceShortage)
       if (this.#ended) return this.#late(open, verdict.value)
       this.#confirm(new SessionChannel(this.#service, id, open, this.#log(id), verdict.value), open)
     } else {
-      const verdict = await verdictOf(session.dial(target, nowhere, this.#service.link.signal))
-      if (!verdict.accepted) return this.#refused(open, verdict.fault, openFailure.prohibited)
+      const verdict = await this.#dial(session, direct)
+      if (!verdict.accepted) return this.#refused(open, verdict.fault, reasonOf(verdict.fault))
       if (this.#ended) return this.#late(open, verdict.value)
       this.#confirm(new ForwardingChannel(this.#service, id, open, this.#log(id), verdict.value), open)
     }
+  }
+
+  #dial(session: Session, { target, origin }: DirectOpen): Promise<Verdict<Duplex>> {
+    const { link } = this.#service
+    return patiently({
+      limitMs: dialMs,
+      signal: link.signal,
+      ask: (signal) => session.dial(target, origin, signal),
+      discard: (late) => late.destroy(),
+      tooLate: () => {
+        const why = fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason: 'no answer in time' })
+        link.log.fault(why)
+        return why
+      },
+    })
   }
 
   #log(id: ChannelId): Log {
     return this.#service.link.log.with({ channelId: id })
   }
 
-  #confirm(channel: ChannelEnd, open: ChannelOpen): void {
-    this.#service.channels.set(channel.id, channel)
+  #confirm(channel: SessionChannel | ForwardingChannel, open: ChannelOpen): void {
     this.#service.link.wire.send(channelOpenConfirmation(open.sender, channel.id, firstWindowBytes, maximumPacketBytes))
-    channel.log.emit('SSH_NEW_CHANNEL', { type: open.type })
-    channel.opened()
-    if (this.#service.stopping) channel.stop()
+    this.#service.add(channel, open.type)
   }
 
   /** The connection ended while the channel was made. */
@@ -162,16 +177,12 @@ export class Opening {
   }
 
   #refused(open: ChannelOpen, why: Fault, reason: number): void {
+    if (this.#ended) {
+      this.#service.link.log.emit('SSH_REPLY_SEND_FAILED', { RequestType: open.type })
+      return
+    }
     this.#service.link.log.emit('SSH_NEW_CHANNEL_REJECTED', { type: open.type, reason: why.code }, { cause: why })
     this.#send(open, reason, why.userText)
-  }
-
-  /** A client that does not stop asking gets an answer each time, but not a line of this level. */
-  #tooMany(open: ChannelOpen, why: Fault): void {
-    count('containerssh_ssh_limits_total', { limit: 'channels' })
-    if (!this.#limitTold) this.#service.link.log.fault(why)
-    this.#limitTold = true
-    this.#refused(open, why, openFailure.resourceShortage)
   }
 
   #refuse(open: ChannelOpen, reason: number, text: string): void {
@@ -197,7 +208,11 @@ async function verdictOf<T>(verdict: Promise<Verdict<T>>): Promise<Verdict<T>> {
   }
 }
 
-function targetOf({ type, data }: ChannelOpen): 'session' | 'unknown' | 'malformed' | Target {
+/** What a rule forbids and what a room cannot do at all is prohibited; everything else was tried in vain. */
+const reasonOf = ({ code }: Fault): number =>
+  code.startsWith('SECURITY_') || code === 'SSH_NOT_IMPLEMENTED' ? openFailure.prohibited : openFailure.connectFailed
+
+function decode({ type, data }: ChannelOpen): 'session' | 'unknown' | 'malformed' | DirectOpen {
   switch (type) {
     case 'session':
       return data.length === 0 ? 'session' : 'malformed'

@@ -11,6 +11,8 @@ export const pause = {
   opens: 2,
   /** A channel has more unanswered requests than it may. */
   requests: 4,
+  /** Global requests wait for the one at work, or for the session to be made. */
+  globals: 8,
 } as const
 
 export class Reading {

@@ -4,6 +4,8 @@ import { newId } from '../../shared/id.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Connection, ConnectionId, Peer } from '../ports.ts'
 import { Budget } from './budget.ts'
+import type { HostKey } from './host-key.ts'
+import { createHostKeys } from './host-key-proof.ts'
 import { type House, Link } from './link.ts'
 import { disconnect } from './numbers.ts'
 import { Backlog } from './turns.ts'
@@ -32,6 +34,7 @@ export interface Reception<H> {
 export interface ReceptionOptions<H> {
   accept(handle: H): Wire
   readonly config: Config
+  readonly hostKeys: readonly HostKey[]
   readonly log: Log
   admit(peer: Peer): Connection
   readonly events: ReceptionEvents
@@ -46,6 +49,7 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
     config,
     budget: new Budget(config.limits.workerWindowBytes),
     backlog: new Backlog(config.limits.workerOutputBytes),
+    hostKeys: createHostKeys(options.hostKeys),
     get stopping() {
       return stopping
     },

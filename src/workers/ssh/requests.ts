@@ -1,8 +1,8 @@
 /**
- * Channel requests (RFC 4254 section 6) and the payloads that depend on a type. As in `messages.ts`, `undefined` means
- * malformed; text that is not UTF-8, or holds a NUL, is malformed (`Reader.text`). Results are copies.
+ * Channel requests (RFC 4254 section 6). As in `messages.ts`, `undefined` means malformed; text that is not UTF-8, or
+ * holds a NUL, is malformed (`Reader.text`). Results are copies.
  */
-import type { ChannelRequest, Exit, Pty, Target, WindowSize, X11 } from '../ports.ts'
+import type { ChannelRequest, Exit, Pty, WindowSize, X11 } from '../ports.ts'
 import { Reader, Writer } from './bytes.ts'
 import { message } from './numbers.ts'
 
@@ -109,29 +109,4 @@ export function exitRequest(recipient: number, exit: Exit): Buffer {
       .finish()
   writer.string('exit-signal').boolean(false).string(exit.name).boolean(exit.coreDumped)
   return writer.string(exit.message).string('').finish()
-}
-
-/** RFC 4254 section 7.2. Undefined when malformed. */
-export function decodeDirectTcpip(data: Buffer): Target | undefined {
-  const reader = new Reader(data)
-  const host = reader.text()
-  const port = reader.uint32()
-  reader.text() // the originator's address and port tell nothing that can be relied on
-  reader.uint32()
-  return reader.complete && port <= 0xffff ? { kind: 'tcp', host, port } : undefined
-}
-/** OpenSSH PROTOCOL section 2.4. Undefined when malformed. */
-export function decodeDirectStreamlocal(data: Buffer): Target | undefined {
-  const reader = new Reader(data)
-  const path = reader.text()
-  reader.string() // reserved
-  reader.uint32()
-  return reader.complete ? { kind: 'unix', path } : undefined
-}
-/** Is the payload of a forwarding request (RFC 4254 section 7.1, OpenSSH PROTOCOL section 2.4) well formed? */
-export function forwardRequestIsWellFormed(type: string, data: Buffer): boolean {
-  const reader = new Reader(data)
-  reader.text()
-  if (!type.includes('streamlocal')) reader.uint32()
-  return reader.complete
 }

@@ -208,6 +208,7 @@ export class ServerWire implements Wire {
       clientVersion: this.#kex.clientVersion,
       kex: agreement.kexName,
       hostKey: agreement.hostKeyAlgorithm,
+      rsaSignature: agreement.rsaSignature,
       cipherIn: agreement.inbound.name,
       cipherOut: agreement.outbound.name,
     })

@@ -11,6 +11,8 @@ export interface Negotiated {
   readonly clientVersion: string
   readonly kex: string
   readonly hostKey: string
+  /** With which algorithm an RSA host key is to sign for this client, whatever key was used in the exchange. */
+  readonly rsaSignature: string
   readonly cipherIn: string
   readonly cipherOut: string
 }

@@ -216,6 +216,22 @@ describe('the end of a program', () => {
     assert.ok(client.codes.includes('SSH_EXIT_CODE_FAILED'))
     assert.ok(!client.codes.includes('SSH_EXIT'))
   })
+
+  test('while the connection is just being ended cannot be reported, and is not said to have been', async () => {
+    const { client, program, wire } = await begin()
+    await client.exec()
+    client.data('for nobody', 9)
+    assert.equal(wire.ended?.reason, 2)
+    program.out.end()
+    program.err.end()
+    program.end({ kind: 'status', code: 42 })
+    await settle()
+    assert.ok(client.codes.includes('SSH_EXIT_CODE_FAILED'))
+    assert.ok(!client.codes.includes('SSH_EXIT'))
+    wire.destroy()
+    await settle()
+    assert.equal(program.disposed, true)
+  })
 })
 
 describe('the end of a channel by the client', () => {

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { Duplex } from 'node:stream'
 import { describe, test } from 'node:test'
 import { fault } from '../../../src/shared/codes/fault.ts'
 import type { Channel, Session, Verdict } from '../../../src/workers/ports.ts'
 import { Writer } from '../../../src/workers/ssh/bytes.ts'
 import { channelOpen } from '../../../src/workers/ssh/messages.ts'
 import { message } from '../../../src/workers/ssh/numbers.ts'
-import { Collector, ok, Program, refusal, type Script, serve, settle } from './double.ts'
+import { ok, Program, refusal, type Script, serve, settle } from './double.ts'
 
 const opened = (sender: number, id: number): string => `opened ${sender} as ${id} window 65536 packet 32768`
 async function loggedIn(script: Script = {}): Promise<ReturnType<typeof serve>> {
@@ -16,8 +15,6 @@ async function loggedIn(script: Script = {}): Promise<ReturnType<typeof serve>> 
 }
 const open = (type: string, data: Uint8Array = Buffer.alloc(0), sender = 0): Buffer =>
   channelOpen({ type, sender, windowBytes: 1 << 20, maximumPacket: 32_768, data: Buffer.from(data) })
-const target = (host: string, port: number): Buffer =>
-  new Writer(0).string(host).uint32(port).string('127.0.0.1').uint32(1).finish().subarray(1)
 
 describe('channel opens', () => {
   test('wait for the session and are answered afterwards, in their order; the 17th stops the reading', async () => {
@@ -146,44 +143,6 @@ describe('channel opens', () => {
     assert.equal(told.at(-1), 'closed 7')
     assert.ok(client.codes.includes('SSH_REPLY_SEND_FAILED'))
   })
-
-  test('for a TCP target are refused with reason 1 when the session does not dial', async () => {
-    const { client } = await loggedIn()
-    client.send(open('direct-tcpip', target('db', 5432)))
-    assert.deepEqual(await client.heard(), ['open failure 0 1 Internal Error'])
-  })
-
-  test('for a TCP target carry bytes both ways when it does; each direction ends on its own', async () => {
-    const inbound = new Collector()
-    const far = new Duplex({
-      read: () => undefined,
-      write(chunk: Buffer, _encoding, done) {
-        inbound.write(chunk)
-        done()
-      },
-    })
-    far.on('finish', () => inbound.end())
-    const seen: unknown[] = []
-    const { client } = await loggedIn({
-      dial: async (where) => {
-        seen.push(where)
-        return { accepted: true, value: far }
-      },
-    })
-    client.send(open('direct-tcpip', target('db', 5432)))
-    assert.deepEqual(await client.heard(), [opened(0, 0)])
-    assert.deepEqual(seen, [{ kind: 'tcp', host: 'db', port: 5432 }])
-    client.data('query')
-    client.eof()
-    await settle()
-    assert.equal(inbound.bytes.toString(), 'query')
-    assert.equal(inbound.ended, 1)
-    far.push('answer')
-    assert.deepEqual(await client.heard(), ['out 0 answer'])
-    far.push(null)
-    assert.deepEqual(await client.heard(), ['eof 0', 'close 0'])
-    assert.equal(far.destroyed, true)
-  })
 })
 
 describe('messages of channels', () => {
@@ -254,51 +213,6 @@ describe('messages of channels', () => {
     assert.equal(rounds, 1, 'not within the turn in which the wire drained')
     await settle()
     assert.equal(rounds, 2)
-  })
-})
-
-describe('global requests', () => {
-  test('are answered in order: keepalives silently, the rest with a line', async () => {
-    const { client } = await loggedIn()
-    const before = client.codes.length
-    client.global('keepalive@openssh.com')
-    assert.deepEqual(await client.heard(), ['request failure'])
-    assert.equal(client.codes.length, before)
-    client.global('hostkeys-prove-00@openssh.com', true, Buffer.from('x'))
-    client.global('no-more-sessions@openssh.com', true)
-    client.global('tcpip-forward', true, new Writer(0).string('0.0.0.0').uint32(80).finish().subarray(1))
-    client.global('tcpip-forward', true, Buffer.from('bad'))
-    client.global('cancel-streamlocal-forward@openssh.com', false, Buffer.from('bad'))
-    assert.deepEqual(await client.heard(), ['request failure', 'request success', 'request failure', 'request failure'])
-    assert.deepEqual(client.codes.slice(before), [
-      'SSH_UNSUPPORTED_GLOBAL_REQUEST',
-      'SSH_GLOBAL_REQUEST',
-      'SSH_GLOBAL_REQUEST_SUCCESSFUL',
-      'SSH_GLOBAL_REQUEST',
-      'SSH_GLOBAL_REQUEST_FAILED',
-      'SSH_DECODE_FAILED',
-      'SSH_DECODE_FAILED',
-    ])
-  })
-
-  test('are answered while the session is being made', async () => {
-    const { client } = await loggedIn({ enter: () => new Promise(() => undefined) })
-    client.global('keepalive@openssh.com')
-    assert.deepEqual(await client.heard(), ['request failure'])
-  })
-
-  test('without a readable type are logged and not fatal', async () => {
-    const { client, wire } = await loggedIn()
-    client.send(Buffer.of(message.globalRequest, 0, 0, 0, 9))
-    assert.deepEqual(await client.heard(), [])
-    assert.ok(client.codes.includes('SSH_DECODE_FAILED'))
-    assert.equal(wire.ended, undefined)
-  })
-
-  test('PING is answered with its data', async () => {
-    const { client } = serve()
-    client.send(new Writer(message.ping).string('hello').finish())
-    assert.deepEqual(await client.heard(), ['pong hello'])
   })
 })
 

@@ -6,6 +6,7 @@ import { defaults } from '../../../src/shared/config/schema.ts'
 import { formatLine } from '../../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
 import type {
+  Arrive,
   Attempt,
   AuthVerdict,
   Channel,
@@ -19,7 +20,15 @@ import type {
   Verdict,
 } from '../../../src/workers/ports.ts'
 import { Reader, Writer } from '../../../src/workers/ssh/bytes.ts'
-import { channelMessage, channelOpen, globalRequest, windowAdjust } from '../../../src/workers/ssh/messages.ts'
+import type { HostKey } from '../../../src/workers/ssh/host-key.ts'
+import {
+  channelMessage,
+  channelOpen,
+  channelOpenConfirmation,
+  channelOpenFailure,
+  globalRequest,
+  windowAdjust,
+} from '../../../src/workers/ssh/messages.ts'
 import { message } from '../../../src/workers/ssh/numbers.ts'
 import { createReception } from '../../../src/workers/ssh/reception.ts'
 import { channelRequest } from '../../../src/workers/ssh/requests.ts'
@@ -33,6 +42,7 @@ export const refusal = (text: string): { accepted: false; fault: ReturnType<type
 })
 
 export class WireDouble implements Wire {
+  readonly clientVersion: string
   readonly sent: Buffer[] = []
   outgoing: Buffer = Buffer.alloc(0)
   queuedBytes = 0
@@ -43,11 +53,15 @@ export class WireDouble implements Wire {
   #events: WireEvents | undefined
   #full = false
 
+  constructor(clientVersion = 'SSH-2.0-double') {
+    this.clientVersion = clientVersion
+  }
+
   start(events: WireEvents): void {
     this.#events = events
     const sessionId = Buffer.from('the session id')
-    const names = { kex: 'k', hostKey: 'h', cipherIn: 'c', cipherOut: 'c' }
-    events.ready({ sessionId, clientVersion: 'SSH-2.0-double', ...names })
+    const names = { kex: 'k', hostKey: 'h', rsaSignature: 'rsa-sha2-256', cipherIn: 'c', cipherOut: 'c' }
+    events.ready({ sessionId, clientVersion: this.clientVersion, ...names })
   }
   reserve(length: number): number {
     // Some room in front, as a real packet has.
@@ -164,9 +178,12 @@ export class Collector implements Sink {
 export interface Script {
   readonly ssh?: Partial<Config['ssh']>
   readonly limits?: Partial<Config['limits']>
+  /** Without any nothing is announced. */
+  readonly hostKeys?: readonly HostKey[]
+  readonly clientVersion?: string
   authenticate?: (user: string, attempt: Attempt) => AuthVerdict | Promise<AuthVerdict>
   enter?: (member: Member, signal: AbortSignal) => Verdict<Session> | Promise<Verdict<Session>>
-  open?: (id: number) => Verdict<Channel> | Promise<Verdict<Channel>>
+  open?: (id: number, arrive: Arrive) => Verdict<Channel> | Promise<Verdict<Channel>>
   dial?: Session['dial']
   listen?: Session['listen']
 }
@@ -182,14 +199,14 @@ export const letIn = (username: string): AuthVerdict => ({ outcome: 'success', m
 
 /** A server with one connection, as its client and its programs see it. */
 export function serve(script: Script = {}) {
-  const wire = new WireDouble()
+  const wire = new WireDouble(script.clientVersion)
   const records: LogRecord[] = []
   const programs: Program[] = []
   const disposed: string[] = []
   const told: string[] = []
   const session: Session = {
-    async open(id) {
-      if (script.open !== undefined) return script.open(id)
+    async open(id, arrive) {
+      if (script.open !== undefined) return script.open(id, arrive)
       const program = new Program()
       programs.push(program)
       return { accepted: true, value: program.port() }
@@ -216,6 +233,7 @@ export function serve(script: Script = {}) {
   const intake = createReception<{ close(): void }>({
     accept: () => wire,
     config: { ...base, ssh: { ...base.ssh, ...script.ssh }, limits: { ...base.limits, ...script.limits } },
+    hostKeys: script.hostKeys ?? [],
     log: createLog({ level: 'debug', write }),
     admit,
     events: { authenticated: (t) => told.push(`authenticated ${t}`), closed: (t) => told.push(`closed ${t}`) },
@@ -282,6 +300,13 @@ export class ClientDouble {
   data(bytes: string | Uint8Array, channel = 0): void {
     this.send(new Writer(message.channelData).uint32(channel).string(bytes).finish())
   }
+  /** Agrees to a channel that the server opened, `sender` being our own number. */
+  agree(channel: number, sender: number, windowBytes = 1 << 20, maximumPacket = 32_768): void {
+    this.send(channelOpenConfirmation(channel, sender, windowBytes, maximumPacket))
+  }
+  decline(channel: number, reason = 1, text = 'no'): void {
+    this.send(channelOpenFailure(channel, reason, text))
+  }
   adjust(bytes: number, channel = 0): void {
     this.send(windowAdjust(channel, bytes))
   }
@@ -309,9 +334,14 @@ function describe(payload: Buffer): string {
     case message.globalRequest:
       return `global ${text()} ${reader.boolean()}`
     case message.requestSuccess:
-      return 'request success'
+      return payload.length > 1 ? `request success ${payload.toString('hex', 1)}` : 'request success'
     case message.requestFailure:
       return 'request failure'
+    case message.channelOpen: {
+      const head = `open ${text()} ${reader.uint32()} window ${reader.uint32()} packet ${reader.uint32()}`
+      const data = reader.rest().toString('latin1')
+      return data === '' ? head : `${head} ${JSON.stringify(data)}`
+    }
     case message.channelOpenConfirmation:
       return `opened ${reader.uint32()} as ${reader.uint32()} window ${reader.uint32()} packet ${reader.uint32()}`
     case message.channelOpenFailure:

@@ -4,21 +4,22 @@ import fc from 'fast-check'
 import type { ChannelRequest } from '../../../src/workers/ports.ts'
 import { Reader, Writer } from '../../../src/workers/ssh/bytes.ts'
 import {
+  decodeDirectStreamlocal,
+  decodeDirectTcpip,
+  decodeForwardRequest,
+} from '../../../src/workers/ssh/forward-messages.ts'
+import { decodeProofRequest } from '../../../src/workers/ssh/host-key-proof.ts'
+import {
   channelOpen,
   decodeChannelOpen,
   decodeGlobalRequest,
+  decodeOpenConfirmation,
+  decodeOpenFailure,
   decodeUserauthRequest,
   globalRequest,
   pongFor,
 } from '../../../src/workers/ssh/messages.ts'
-import {
-  channelRequest,
-  decodeChannelRequest,
-  decodeDirectStreamlocal,
-  decodeDirectTcpip,
-  exitRequest,
-  forwardRequestIsWellFormed,
-} from '../../../src/workers/ssh/requests.ts'
+import { channelRequest, decodeChannelRequest, exitRequest } from '../../../src/workers/ssh/requests.ts'
 
 /** Records as our decoders make them. */
 const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
@@ -64,7 +65,11 @@ describe('decoders', () => {
         pongFor(payload)
         decodeDirectTcpip(rest)
         decodeDirectStreamlocal(rest)
-        forwardRequestIsWellFormed('tcpip-forward', rest)
+        decodeForwardRequest('tcpip-forward', rest)
+        decodeForwardRequest('streamlocal-forward@openssh.com', rest)
+        decodeProofRequest(rest, 8)
+        decodeOpenConfirmation(rest)
+        decodeOpenFailure(rest)
       }),
       { numRuns: 2000 },
     )

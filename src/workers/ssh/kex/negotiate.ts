@@ -17,6 +17,7 @@ export interface Agreement {
   readonly kex: KexMethod
   readonly hostKeyAlgorithm: string
   readonly hostKey: HostKey
+  readonly rsaSignature: string
   readonly inbound: ChosenCipher
   readonly outbound: ChosenCipher
   /** The client understands SSH_MSG_EXT_INFO (RFC 8308). */
@@ -41,6 +42,7 @@ export const negotiate = (kexInit: Buffer, offer: Offer): Agreement => {
     kex,
     hostKeyAlgorithm,
     hostKey,
+    rsaSignature: rsaSignature(hostKeyAlgorithm, lists.hostKey),
     inbound: chooseCipher('client to server', lists.cipherIn, lists.macIn, offer),
     outbound: chooseCipher('server to client', lists.cipherOut, lists.macOut, offer),
     extInfo: lists.kex.includes('ext-info-c'),
@@ -49,6 +51,12 @@ export const negotiate = (kexInit: Buffer, offer: Offer): Agreement => {
     wrongGuess:
       lists.guessed && (lists.kex[0] !== offer.kex[0] || lists.hostKey[0] !== offer.hostKeys.keys().next().value),
   }
+}
+
+/** The one of the exchange when that was made with an RSA key, else the best that the client knows. Never SHA-1. */
+function rsaSignature(chosen: string, client: readonly string[]): string {
+  if (chosen.startsWith('rsa-sha2-')) return chosen
+  return client.includes('rsa-sha2-512') || !client.includes('rsa-sha2-256') ? 'rsa-sha2-512' : 'rsa-sha2-256'
 }
 
 interface Lists {
