@@ -153,10 +153,11 @@ const acts: Readonly<Record<string, (stage: Stage) => Act>> = {
   },
   agent: ({ stdio, program, end }) => ({
     // SSH_AGENTC_REQUEST_IDENTITIES
-    begin: () => converse(program.env.get('SSH_AUTH_SOCK'), Buffer.of(0, 0, 0, 1, 11), stdio, end),
+    begin: () => converse(program.env.get('SSH_AUTH_SOCK'), Buffer.of(0, 0, 0, 1, 11), stdio.stdout, end),
   }),
   x11: ({ stdio, program, argument, end }) => ({
-    begin: () => converse(program.env.get('DISPLAY'), text(argument), stdio, end),
+    begin: () =>
+      converse(program.env.get('DISPLAY'), hello(program.env.get('X11_COOKIE'), argument), stdio.stdout, end),
   }),
   wait: ({ stdio, end }) => ({
     begin: () => void stdio.stdout.write(text('ready\n')),
@@ -167,19 +168,22 @@ const acts: Readonly<Record<string, (stage: Stage) => Act>> = {
   }),
 }
 
-/** Says something to a socket of the room and prints what comes back, until either ends. */
-function converse(path: string | undefined, said: Uint8Array, { stdin, stdout }: Stdio, end: () => void): void {
+/** Says something to a socket of the room and prints the first of what comes back. */
+function converse(path: string | undefined, said: Uint8Array, stdout: Sink, end: () => void): void {
   const socket = connect(path ?? '/nonexistent')
-  socket.on('data', (bytes: Buffer) => void stdout.write(bytes))
+  socket.once('data', (bytes: Buffer) => {
+    stdout.write(bytes)
+    socket.end()
+  })
   socket.on('error', () => undefined)
   socket.on('close', () => end())
   socket.write(said)
-  stdin.into(
-    sinkOf(
-      () => undefined,
-      () => socket.end(),
-    ),
-  )
+}
+
+/** What an X11 client begins with (its protocol, section 8), cookie included; `text` stands where requests would. */
+function hello(cookie: string | undefined, argument: string): Buffer {
+  const head = Buffer.from([0x6c, 0, 11, 0, 0, 0, 18, 0, 16, 0, 0, 0])
+  return Buffer.concat([head, text('MIT-MAGIC-COOKIE-1\0\0'), Buffer.from(cookie ?? '', 'hex'), text(argument)])
 }
 
 const reached = (code: unknown): string => (code instanceof Error && 'code' in code ? String(code.code) : String(code))
@@ -215,10 +219,12 @@ async function openDoor(doors: Set<Door>, door: Door, arrive: Arrive): Promise<L
   }
   doors.add(door)
   const address = server.address()
-  const variable = { x11: 'DISPLAY', agent: 'SSH_AUTH_SOCK' }[door.kind === 'x11' ? 'x11' : 'agent']
+  const env = new Map<string, string>()
+  if (door.kind === 'agent') env.set('SSH_AUTH_SOCK', path)
+  if (door.kind === 'x11') env.set('DISPLAY', path).set('X11_COOKIE', door.x11.cookie)
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
-    env: new Map(door.kind === 'x11' || door.kind === 'agent' ? [[variable, path]] : []),
+    env,
     async [Symbol.asyncDispose]() {
       doors.delete(door)
       server.close()

@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly ssh?: Partial<Config['ssh']>
   readonly limits?: Partial<Config['limits']>
   readonly users?: readonly User[]
+  /** PEM texts; by default one Ed25519 key. */
+  readonly hostKeys?: readonly string[]
 }
 
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
@@ -49,7 +51,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const hostKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const intake = createIntake({
     config,
-    hostKeys: [hostKey],
+    hostKeys: options.hostKeys ?? [hostKey],
     log: createLog({ level: 'debug', write }),
     backend: room,
     events: { authenticated: () => undefined, closed: () => undefined },

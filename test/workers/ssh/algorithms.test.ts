@@ -86,6 +86,15 @@ test('the first of the client that the server has is chosen', () => {
   assert.equal(chosen.outbound.mac?.len, 64)
 })
 
+test('an RSA key will sign with the algorithm of the exchange, else with the best that the client names', () => {
+  const rsaSignature = (hostKey: string): string =>
+    negotiate(kexInit({ kex: 'curve25519-sha256', hostKey }), offer).rsaSignature
+  assert.equal(rsaSignature('rsa-sha2-256,rsa-sha2-512'), 'rsa-sha2-256')
+  assert.equal(rsaSignature('ssh-ed25519,rsa-sha2-256'), 'rsa-sha2-256')
+  assert.equal(rsaSignature('ssh-ed25519,rsa-sha2-256,rsa-sha2-512'), 'rsa-sha2-512')
+  assert.equal(rsaSignature('ssh-ed25519,ssh-rsa'), 'rsa-sha2-512')
+})
+
 test('a cipher that authenticates needs no common MAC', () => {
   assert.equal(
     negotiate(kexInit({ kex: 'curve25519-sha256', cipher: 'aes128-gcm@openssh.com', mac: 'umac' }), offer).inbound.mac,
