@@ -85,11 +85,43 @@ export type Attempt =
       readonly blob: Uint8Array
       readonly signed: boolean
     }
+  | {
+      readonly method: 'keyboard-interactive'
+      /** Hints of the client (RFC 4256 section 3.1); may be empty. */
+      readonly submethods: string
+      readonly ask: Ask
+    }
+/**
+ * Shows the user something and waits for the answers, one per prompt; they are wiped when the attempt has been decided.
+ * Undefined: the client is gone, began another attempt instead, or sent something else than one text per prompt.
+ */
+export type Ask = (inquiry: Inquiry) => Promise<readonly Uint8Array[] | undefined>
+/** RFC 4256 section 3.2. */
+export interface Inquiry {
+  readonly name: string
+  readonly instruction: string
+  /** May be empty: the client answers at once, after it has shown the instruction. */
+  readonly prompts: readonly Prompt[]
+}
+export interface Prompt {
+  readonly text: string
+  /** The answer is no secret: it is shown as it is typed. */
+  readonly echo: boolean
+}
 
-/** `unavailable`: the method is not offered, or its backend did not answer; the client may try something else. */
+/**
+ * `partial`: right, but more is needed (RFC 4252 section 5.1). `unavailable`: the method is not offered, or its backend
+ * did not answer; the client may try something else.
+ */
 export type AuthVerdict =
   | { readonly outcome: 'success'; readonly member: Member }
-  | { readonly outcome: 'failure' | 'unavailable'; readonly fault: Fault }
+  | { readonly outcome: 'partial'; readonly methods: readonly string[] }
+  | {
+      readonly outcome: 'failure' | 'unavailable'
+      readonly fault: Fault
+      /** Methods that can continue, where these are others than the connection's. */
+      readonly methods?: readonly string[]
+    }
 
 /** One TCP connection, as every layer sees it. */
 export interface Connection extends AsyncDisposable {

@@ -47,7 +47,11 @@ async function check(users: Users, user: string, attempt: Attempt, signal: Abort
     case 'publickey':
       return users.owns(user, attempt.blob) ? 'match' : 'mismatch'
     case 'none':
+    case 'keyboard-interactive':
       return 'mismatch'
+    default:
+      attempt satisfies never
+      throw new Error('unreachable: an attempt of an unknown method')
   }
 }
 

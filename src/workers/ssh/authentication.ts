@@ -5,6 +5,7 @@
 import { asFault, describeCause, fault } from '../../shared/codes/fault.ts'
 import type { Attempt, AuthVerdict, Member } from '../ports.ts'
 import { sshString } from './blob.ts'
+import { Conversation } from './conversation.ts'
 import type { Link } from './link.ts'
 import {
   decodeUserauthRequest,
@@ -31,6 +32,8 @@ export class Authentication {
   #requests = 0
   #failures = 0
   #deciding = false
+  /** Of the keyboard-interactive attempt that is being decided. */
+  #conversation: Conversation | undefined
   /** Copies. */
   #waiting: Buffer[] = []
 
@@ -46,6 +49,12 @@ export class Authentication {
       this.#take(copy)
       return
     }
+    const number = copy[0]
+    if (number === message.userauthInfoResponse && this.#conversation?.waiting === true) {
+      this.#conversation.answer(copy)
+      return
+    }
+    if (number === message.userauthRequest) this.#conversation?.abandon()
     this.#waiting.push(copy)
     if (this.#waiting.length >= mostWaiting) this.#link.reading.pause(pause.attempts)
   }
@@ -85,7 +94,9 @@ export class Authentication {
     if (link.over) return
     if (verdict === 'may sign') return this.#next()
     if (verdict.outcome === 'success') return this.#succeed(user ?? '', verdict.member, request.method.kind)
-    this.#fail(user ?? '(unreadable)', request, verdict)
+    // As in OpenSSH, what was right does not count as a failure.
+    if (verdict.outcome === 'partial') link.wire.send(userauthFailure(verdict.methods, true))
+    else this.#fail(user ?? '(unreadable)', request, verdict)
     if (!link.over) this.#next()
   }
 
@@ -99,6 +110,8 @@ export class Authentication {
         return port.authenticate(user, { method: 'password', password: method.password }, signal)
       case 'publickey':
         return this.#publicKey(user, method.algorithm, method.blob, method.proof)
+      case 'keyboard-interactive':
+        return this.#converse(user, method.submethods)
       case 'password-change':
         return refused(user, 'passwords cannot be changed here')
       case 'malformed':
@@ -113,6 +126,22 @@ export class Authentication {
     const why = fault(disabled ? 'AUTH_DISABLED' : 'AUTH_NOT_SUPPORTED', { method, username: user })
     this.#link.log.with({ module: 'auth' }).fault(why)
     return { outcome: 'unavailable', fault: why }
+  }
+
+  async #converse(user: string, submethods: string): Promise<AuthVerdict> {
+    const { port, signal } = this.#link
+    const method = 'keyboard-interactive'
+    if (!port.methods.includes(method)) return this.#otherMethod(user, method)
+    const conversation = new Conversation(this.#link)
+    // A client that did not even wait for the first question has begun another attempt already.
+    if (this.#waiting.some((payload) => payload[0] === message.userauthRequest)) conversation.abandon()
+    this.#conversation = conversation
+    try {
+      return await port.authenticate(user, { method, submethods, ask: (inquiry) => conversation.ask(inquiry) }, signal)
+    } finally {
+      conversation.close()
+      this.#conversation = undefined
+    }
   }
 
   async #publicKey(
@@ -167,7 +196,7 @@ export class Authentication {
       link.disconnect(disconnect.tooManyFailures, 'Too many authentication failures')
       return
     }
-    link.wire.send(userauthFailure(link.port.methods))
+    link.wire.send(userauthFailure(verdict.methods ?? link.port.methods, false))
   }
 
   #next(): void {
@@ -183,7 +212,7 @@ export class Authentication {
   }
 }
 
-type Refusal = Exclude<AuthVerdict, { outcome: 'success' }>
+type Refusal = Extract<AuthVerdict, { readonly fault: unknown }>
 const refused = (username: string, reason: string): Refusal => ({
   outcome: 'failure',
   fault: fault('AUTH_FAILED', { username, reason }, { cause: reason }),

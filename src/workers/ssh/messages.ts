@@ -1,7 +1,8 @@
 /**
- * Messages of RFC 4252 and of RFC 4254 section 4 and 5: bytes to typed values and back. A decoder gives `undefined` for
+ * Messages of RFC 4252, RFC 4256 and of RFC 4254 section 4 and 5: bytes to typed values and back. A decoder gives `undefined` for
  * a malformed message, and bytes left over make a message malformed. Buffers in the result are views: copy what is kept.
  */
+import type { Inquiry } from '../ports.ts'
 import { longestNameBytes, Reader, textOf, Writer } from './bytes.ts'
 import { message } from './numbers.ts'
 
@@ -18,6 +19,7 @@ export type UserauthMethod =
   /** RFC 4252 section 8: the client asks to change the password; the new one is not even read. */
   | { readonly kind: 'password-change' }
   | { readonly kind: 'publickey'; readonly algorithm: string; readonly blob: Buffer; readonly proof: Proof | undefined }
+  | { readonly kind: 'keyboard-interactive'; readonly submethods: string }
   | { readonly kind: 'other'; readonly name: string }
   /** The fields of a method that we know do not hold together. */
   | { readonly kind: 'malformed'; readonly name: string }
@@ -55,14 +57,20 @@ function decodeMethod(name: string, payload: Buffer, reader: Reader): UserauthMe
       const proof = withSignature ? { signature: reader.string(), signed } : undefined
       return reader.complete ? { kind: 'publickey', algorithm, blob, proof } : { kind: 'malformed', name }
     }
+    case 'keyboard-interactive': {
+      // The language tag is deprecated (RFC 4256 section 3.1).
+      reader.name()
+      const submethods = reader.name()
+      return reader.complete ? { kind: name, submethods } : { kind: 'malformed', name }
+    }
     default:
       return { kind: 'other', name }
   }
 }
 
-/** RFC 4252 section 5.1. */
-export const userauthFailure = (methods: readonly string[]): Buffer =>
-  new Writer(message.userauthFailure).string(methods.join(',')).boolean(false).finish()
+/** RFC 4252 section 5.1. `partial`: the attempt was right, and something else is needed too. */
+export const userauthFailure = (methods: readonly string[], partial: boolean): Buffer =>
+  new Writer(message.userauthFailure).string(methods.join(',')).boolean(partial).finish()
 /** RFC 4252 section 5.4; the text goes out unchanged, the language tag is empty. */
 export const userauthBanner = (text: string): Buffer =>
   new Writer(message.userauthBanner).string(text).string('').finish()
@@ -70,6 +78,21 @@ export const userauthSuccess = (): Buffer => new Writer(message.userauthSuccess,
 /** RFC 4252 section 7. */
 export const userauthPkOk = (algorithm: string, blob: Uint8Array): Buffer =>
   new Writer(message.userauthPkOk).string(algorithm).string(blob).finish()
+
+/** RFC 4256 section 3.2; the language tag is empty. */
+export function userauthInfoRequest({ name, instruction, prompts }: Inquiry): Buffer {
+  const writer = new Writer(message.userauthInfoRequest).string(name).string(instruction).string('')
+  writer.uint32(prompts.length)
+  for (const { text, echo } of prompts) writer.string(text).boolean(echo)
+  return writer.finish()
+}
+/** RFC 4256 section 3.4. Undefined when malformed, or when the answers are not `count`. */
+export function decodeInfoResponse(payload: Buffer, count: number): Buffer[] | undefined {
+  const reader = new Reader(payload, 1)
+  if (reader.uint32() !== count) return undefined
+  const answers = Array.from({ length: count }, () => reader.string())
+  return reader.complete ? answers : undefined
+}
 
 /** RFC 4254 section 4. */
 export interface GlobalRequest {

@@ -7,6 +7,9 @@ export const message = {
   userauthSuccess: 52,
   userauthBanner: 53,
   userauthPkOk: 60,
+  /** RFC 4256 section 5; the numbers from 60 on mean something else in each method. */
+  userauthInfoRequest: 60,
+  userauthInfoResponse: 61,
   globalRequest: 80,
   requestSuccess: 81,
   requestFailure: 82,
