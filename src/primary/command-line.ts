@@ -28,8 +28,8 @@ const print = (fd: 1 | 2, text: string): void => {
 const checkConfig = async (path: string, rooms: CommandLineOptions): Promise<number> => {
   const { ConfigErrors, loadConfig } = await import('../shared/config/load.ts')
   try {
-    const { warnings } = await loadConfig(path, rooms)
-    for (const line of warnings) print(2, `warning: ${line}\n`)
+    const { warnings, deprecations } = await loadConfig(path, rooms)
+    for (const line of [...warnings, ...deprecations.map(({ line }) => line)]) print(2, `warning: ${line}\n`)
     print(1, `${path}: the configuration is valid\n`)
     return 0
   } catch (error) {

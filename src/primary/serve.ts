@@ -20,7 +20,7 @@ const complain = (log: Log, error: unknown): 1 => {
 
 const start = async (
   path: string,
-  { config, warnings }: Loaded,
+  { config, warnings, deprecations }: Loaded,
   output: Output,
   options: ServeOptions,
 ): Promise<number> => {
@@ -28,6 +28,7 @@ const start = async (
   const log = createLog({ level: config.log.level, labels: { module: 'core' }, write })
   log.emit('CORE_CONFIG_FILE', { file: path })
   for (const cause of warnings) log.emit('CORE_CONFIG_WARNING', { file: path }, { cause })
+  for (const { code, line } of deprecations) log.emit(code, {}, { cause: line })
   let hostKeys: readonly string[]
   try {
     hostKeys = await loadHostKeys({ config, configPath: path, log })

@@ -9,6 +9,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { decoyHash, verifyPassword } from './password.ts'
+import { createTurns } from './turns.ts'
 
 /** `busy`: too many are waiting already; says nothing about the password. */
 export type PasswordVerdict = 'match' | 'mismatch' | 'busy'
@@ -34,35 +35,6 @@ export interface CredentialOptions {
 interface Account {
   readonly name: string
   readonly passwordHash?: string | undefined
-}
-
-/** A turn is free, or the queue has room, or not. */
-const turns = (concurrency: number, waiting: number) => {
-  let running = 0
-  const queue = new Set<(mine: boolean) => void>()
-  const enter = (signal: AbortSignal | undefined): Promise<boolean> => {
-    if (running < concurrency) {
-      running += 1
-      return Promise.resolve(true)
-    }
-    if (queue.size >= waiting || signal?.aborted === true) return Promise.resolve(false)
-    return new Promise((resolve) => {
-      const settle = (mine: boolean): void => {
-        queue.delete(settle)
-        signal?.removeEventListener('abort', cancel)
-        resolve(mine)
-      }
-      const cancel = (): void => settle(false)
-      signal?.addEventListener('abort', cancel, { once: true })
-      queue.add(settle)
-    })
-  }
-  const leave = (): void => {
-    const [next] = queue
-    if (next === undefined) running -= 1
-    else next(true)
-  }
-  return { enter, leave }
 }
 
 /** Digests of verified passwords, least recently used first. */
@@ -93,7 +65,7 @@ export const createCredentials = (users: readonly Account[], options: Credential
   const [first] = hashes.values()
   const decoy = decoyHash(first)
   const known = memory(remembered, rememberedMs, options.now ?? (() => performance.now()))
-  const turn = turns(concurrency, waiting)
+  const turn = createTurns(concurrency, waiting)
   // A memory dump of this process shows no password, and no digest that could be tried out elsewhere without the key.
   const key = randomBytes(32)
   const digestOf = (hash: string, password: Uint8Array): Buffer =>

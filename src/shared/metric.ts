@@ -43,6 +43,16 @@ export const connectionLimits = [
 ] as const
 export type ConnectionLimit = (typeof connectionLimits)[number]
 
+export const authTypes = ['password', 'pubkey', 'keyboard-interactive', 'authorization'] as const
+export type AuthType = (typeof authTypes)[number]
+const authServerReasons = [
+  'AUTH_INVALID_STATUS',
+  'HTTP_CLIENT_CONNECTION_FAILED',
+  'HTTP_CLIENT_DECODE_FAILED',
+  'HTTP_CLIENT_ENCODE_FAILED',
+  'HTTP_CLIENT_REDIRECTS_DISABLED',
+] as const
+
 /** Names as in OpenMetrics; those with `country` are ContainerSSH's. */
 export const counters = {
   containerssh_ssh_connections_total: {
@@ -64,6 +74,22 @@ export const counters = {
   containerssh_ssh_limits_total: {
     help: 'Times that a connection reached a limit, by the limit; `protocol`: it broke a rule of the protocol.',
     labels: { limit: connectionLimits },
+  },
+  containerssh_auth_server_requests_total: {
+    help: 'Requests to authentication and authorization webhooks, first ones and repeated ones.',
+    labels: { authtype: authTypes, retry: ['0', '1'] },
+  },
+  containerssh_auth_server_failures_total: {
+    help: 'Requests to these webhooks without a usable answer, by the code of the reason; after a soft one follows another try.',
+    labels: { authtype: authTypes, type: ['soft', 'hard'], reason: authServerReasons },
+  },
+  containerssh_auth_success_total: {
+    help: 'Attempts that an authentication or authorization webhook accepted.',
+    labels: { authtype: authTypes, country: 'country' },
+  },
+  containerssh_auth_failures_total: {
+    help: 'Attempts that an authentication or authorization webhook refused.',
+    labels: { authtype: authTypes, country: 'country' },
   },
 } as const satisfies Readonly<Record<string, CounterRow>>
 

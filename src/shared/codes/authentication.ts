@@ -52,6 +52,20 @@ export const authentication = defineCodes('Authentication', ['AUTH', 'OAUTH', 'G
     labels: { method: 'string', username: 'string?' },
     seed: false,
   },
+  AUTH_KEY_ACCEPTABLE: {
+    level: 'debug',
+    says: 'A key would do for user {username}.',
+    doc: 'The authentication server accepts the public key that the client asked about. That is no login: the client has not proved yet that it has the private key.',
+    labels: { username: 'string', url: 'string?', authtype: 'string?' },
+    seed: false,
+  },
+  AUTH_PARTIAL: {
+    level: 'info',
+    says: 'User {username} has passed {method}; {methods} is needed too.',
+    doc: 'With `auth.required` a user has to pass several methods, and this one was right. The client may go on with any of the methods named.',
+    labels: { username: 'string', method: 'string', methods: 'string' },
+    seed: false,
+  },
   AUTH_BUSY: {
     level: 'warning',
     says: 'Too many passwords are being checked to check that of user {username}.',

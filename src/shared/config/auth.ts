@@ -23,7 +23,15 @@ const user = z.strictObject(
   { error: 'is not a mapping; expected e.g. {name: alice, passwordHash: …}' },
 )
 
-const webhook = () => section({ ...httpClient(), authTimeout: duration(60_000, 100) })
+const webhook = <M extends z.ZodRawShape>(more: M) =>
+  section({
+    ...httpClient(),
+    /** For all tries together. */
+    authTimeout: duration(60_000, 100),
+    ...more,
+  })
+/** `legacyFields`: also sends `user`, `sessionId` and `publicKeyBase64`, which servers from before 0.5 may read. */
+const authenticator = () => webhook({ legacyFields: flag() })
 const kerberos = () =>
   section({
     keytab: name('/etc/krb5.keytab'),
@@ -70,17 +78,24 @@ const oauth2 = section({
   authTimeout: duration(120_000, 100),
 })
 
+/** SSH names of the methods of which chains are made. */
+const method = choice(['publickey', 'password', 'keyboard-interactive'], 'publickey').removeDefault()
+
 export const auth = section({
   users: list(user),
+  /** Each entry is a list of methods that let a user in together, in this order; empty: any one method. */
+  required: list(list(method).removeDefault()),
   password: section({
     method: choice(['', 'webhook', 'kerberos'], ''),
-    webhook: webhook(),
+    webhook: authenticator(),
     kerberos: kerberos(),
   }),
-  publicKey: section({ method: choice(['', 'webhook'], ''), webhook: webhook() }),
-  keyboardInteractive: section({ method: choice(['', 'oauth2'], ''), oauth2 }),
+  publicKey: section({ method: choice(['', 'webhook'], ''), webhook: authenticator() }),
+  /** `webhook` is our addition: its server asks the questions. */
+  keyboardInteractive: section({ method: choice(['', 'oauth2', 'webhook'], ''), webhook: authenticator(), oauth2 }),
   gssapi: section({ method: choice(['', 'kerberos'], ''), kerberos: kerberos() }),
-  authz: section({ method: choice(['', 'webhook'], ''), webhook: webhook() }),
+  /** `transmitSensitiveMetadata`: values marked as sensitive are sent too, as the Go program always did. */
+  authz: section({ method: choice(['', 'webhook'], ''), webhook: webhook({ transmitSensitiveMetadata: flag() }) }),
   /** The form before 0.5: one webhook for both methods. */
   authTimeout: duration(60_000, 100),
   ...httpClient(),

@@ -1,6 +1,7 @@
 /** What a value's own type cannot tell: rules over several options. */
 import { isPasswordHash } from '../password.ts'
 import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
+import { chains, isServed, webhookUrls } from './auth-checks.ts'
 import { parseListen } from './listen.ts'
 import { nearest, show } from './problems.ts'
 import { type Config, defaults } from './schema.ts'
@@ -26,7 +27,7 @@ const backend = (config: Config, rooms: readonly string[]): Finding[] => {
 }
 
 const users = ({ auth }: Config): Finding[] => {
-  if (auth.users.length === 0) {
+  if (auth.users.length === 0 && !isServed(auth)) {
     const example = '{name: alice, passwordHash: …} (see containerssh hash-password)'
     return [{ path: ['auth', 'users'], message: `nobody could log in; expected at least one user, e.g. ${example}` }]
   }
@@ -130,8 +131,9 @@ export const check = (config: Config, rooms: readonly string[]) => {
     errors.push({ path: ['ssh', 'listen'], message })
   }
   const inUse = config.backend === 'docker' ? docker(config) : []
+  errors.push(...limits(config), ...users(config), ...webhookUrls(config), ...chains(config))
   return {
-    errors: [...errors, ...limits(config), ...users(config), ...backend(config, rooms), ...inUse, ...refused],
+    errors: [...errors, ...backend(config, rooms), ...inUse, ...refused],
     warnings,
   }
 }

@@ -3,8 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type * as z from 'zod'
 import { hostKeyProblem } from '../private-key.ts'
+import { translateAuthUrl } from './auth-url.ts'
 import { keyLines, keyProblem, looksLikeKey } from './authorized-keys.ts'
 import { check, type Finding, withoutObsolete } from './checks.ts'
+import { readClientFiles } from './client-files.ts'
 import { formatDuration } from './duration.ts'
 import type { Kind } from './fields.ts'
 import { jsonTree } from './json-tree.ts'
@@ -21,6 +23,8 @@ export interface Loaded {
   readonly config: Config
   /** One line each, in the form of the errors. */
   readonly warnings: readonly string[]
+  /** What was written in an old form and has been translated. */
+  readonly deprecations: readonly { readonly code: 'CONFIG_AUTH_URL_DEPRECATED'; readonly line: string }[]
 }
 export interface LoadOptions {
   /** Values of `backend` that exist. */
@@ -165,16 +169,21 @@ export const parseConfig = async (path: string, source: string, options: LoadOpt
   if (tree === undefined) return fail([{ at: undefined, path: '', message: 'is empty' }])
   const isJson = path.endsWith('.json')
   const reading: Reading = { anyCase: isJson, converts: !isJson, problems: [], warnings: [], places: new Map() }
-  const value = shape(tree, schema, reading)
+  const { tree: translated, deprecated } = translateAuthUrl(tree, isJson)
+  const old = deprecated === undefined ? [] : lines([deprecated])
+  const deprecations = old.map((line) => ({ code: 'CONFIG_AUTH_URL_DEPRECATED' as const, line }))
+  const value = shape(translated, schema, reading)
   const parsed = schema.safeParse(value, { reportInput: true })
   const issues = parsed.success ? [] : parsed.error.issues
   const problems = [...reading.problems, ...issues.map((issue) => issueProblem(issue, reading))]
   const wrong = issues.map(optionPath)
   const usable = parsed.success ? parsed : schema.safeParse(without(value, wrong))
   if (!usable.success) return fail(problems)
-  if (options.onlyParse === true && problems.length === 0) return { config: usable.data, warnings: [] }
+  if (options.onlyParse === true && problems.length === 0) {
+    return { config: usable.data, warnings: [], deprecations }
+  }
   const keyFindings: Finding[] = []
-  const config = await readKeys(usable.data, keyFindings)
+  const config = await readClientFiles(await readKeys(usable.data, keyFindings), keyFindings)
   await checkHostKeys(config, keyFindings)
   const { errors, warnings } = check(usable.data, options.rooms ?? ['docker'])
   // What stands where a value was taken out is our doing, not the file's.
@@ -183,7 +192,7 @@ export const parseConfig = async (path: string, source: string, options: LoadOpt
   problems.push(...found.map(({ path, message }) => locate(path, message, reading)))
   if (problems.length > 0) return fail(problems)
   const warned = [...reading.warnings, ...warnings.map(({ path, message }) => locate(path, message, reading))]
-  return { config: withoutObsolete(config), warnings: lines(warned) }
+  return { config: withoutObsolete(config), warnings: lines(warned), deprecations }
 }
 
 const readSource = async (path: string): Promise<string> => {

@@ -18,14 +18,11 @@ const differences = (value: unknown, preset: unknown, path: string): string[] =>
   return Object.entries(value).flatMap(([key, child]) => differences(child, presets[key], `${path}.${key}`))
 }
 
-const authMethods = ['password', 'publicKey', 'keyboardInteractive', 'gssapi', 'authz'] as const
 const rows: readonly Row[] = [
   { option: 'configserver.url', isOn: ({ configserver }) => configserver.url !== '' },
-  ...authMethods.map((key) => ({
-    option: `auth.${key}.method`,
-    isOn: ({ auth }: Config) => auth[key].method !== '',
-  })),
-  { option: 'auth.url', isOn: ({ auth }) => auth.url !== '' },
+  { option: 'auth.password.method', isOn: ({ auth }) => auth.password.method === 'kerberos' },
+  { option: 'auth.keyboardInteractive.method', isOn: ({ auth }) => auth.keyboardInteractive.method === 'oauth2' },
+  { option: 'auth.gssapi.method', isOn: ({ auth }) => auth.gssapi.method !== '' },
   { option: 'metrics.enable', isOn: ({ metrics }) => metrics.enable },
   { option: 'geoip.provider', isOn: ({ geoip }) => geoip.provider !== 'dummy' },
   { option: 'audit.enable', isOn: ({ audit }) => audit.enable },

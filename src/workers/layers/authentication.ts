@@ -1,19 +1,33 @@
-/** Lets the users of `auth.users` in. Methods and users that it does not know are left to the layers inside. */
+/**
+ * Lets the users of `auth.users` in. They are decided about here alone; others, and methods that no such user has, are
+ * left to the layers inside.
+ */
 import { fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Attempt, AuthVerdict, Connection, Layer, Member, Peer } from '../ports.ts'
 import type { Users } from './users.ts'
 
+/** `chained`: keyboard-interactive can be a second factor of these users too, asked for by the layers inside. */
 export const authentication =
-  (users: Users, peer: Peer): Layer<Connection> =>
-  (inner) => ({
-    ...inner,
-    methods: [...new Set([...users.methods, ...inner.methods])],
-    authenticate(user, attempt, signal) {
-      if (!users.methods.includes(attempt.method)) return inner.authenticate(user, attempt, signal)
-      return decide(users, user, attempt, peer.log, signal)
-    },
-  })
+  (users: Users, peer: Peer, chained = false): Layer<Connection> =>
+  (inner) => {
+    const isOurs = (user: string, { method }: Attempt): boolean => {
+      if (method === 'none' || (chained && method === 'keyboard-interactive')) return false
+      // To ask somebody else about a user of ours would be a second way in.
+      const isOffered = inner.methods.includes(method)
+      return users.has(user)
+        ? isOffered || users.methods.includes(method)
+        : !isOffered && users.methods.includes(method)
+    }
+    return {
+      ...inner,
+      methods: [...new Set([...users.methods, ...inner.methods])],
+      authenticate(user, attempt, signal) {
+        if (!isOurs(user, attempt)) return inner.authenticate(user, attempt, signal)
+        return decide(users, user, attempt, peer.log, signal)
+      },
+    }
+  }
 
 async function decide(
   users: Users,

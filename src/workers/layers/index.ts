@@ -1,16 +1,30 @@
 /** The layers that a connection meets on its way to the room. One list, outermost first. */
+import type { Config } from '../../shared/config/index.ts'
 import { type Backend, type Connection, type Layer, type Peer, stack } from '../ports.ts'
+import type { Webhooks } from '../webhook/index.ts'
 import { authentication } from './authentication.ts'
+import { authorization } from './authorization.ts'
 import { core } from './core.ts'
+import { required } from './required.ts'
 import type { Users } from './users.ts'
+import { webhookAuthentication } from './webhook-authentication.ts'
 
 export interface Surroundings {
   readonly users: Users
+  readonly webhooks?: Webhooks | undefined
+  /** `auth.required`. */
+  readonly chains?: Config['auth']['required']
   readonly backend: Backend
 }
 
-const layers = (peer: Peer, { users }: Surroundings): readonly Layer<Connection>[] => [authentication(users, peer)]
+function* layers(peer: Peer, { users, webhooks, chains = [] }: Surroundings): Iterable<Layer<Connection>> {
+  if (webhooks?.authz !== undefined) yield authorization(webhooks.authz, peer)
+  const isChained = chains.length > 0
+  if (isChained) yield required(chains, peer)
+  yield authentication(users, peer, isChained)
+  if (webhooks !== undefined) yield webhookAuthentication(webhooks, peer)
+}
 
 /** What one connection talks to. */
 export const connectionOf = (peer: Peer, surroundings: Surroundings): Connection =>
-  stack(layers(peer, surroundings), core(surroundings.backend, peer))
+  stack([...layers(peer, surroundings)], core(surroundings.backend, peer))

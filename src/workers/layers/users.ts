@@ -11,6 +11,8 @@ import { parseAuthorizedKey } from '../ssh/user-key.ts'
 export interface Users {
   /** Methods that at least one user can log in with; the same list for everybody. */
   readonly methods: readonly string[]
+  /** Is there such a user? */
+  has(name: string): boolean
   readonly credentials: Credentials
   /** Does this public key blob belong to the user? */
   owns(name: string, blob: Uint8Array): boolean
@@ -25,6 +27,7 @@ export function createUsers(users: readonly User[], log: Log): Users {
   const nobody: ReadonlySet<string> = new Set()
   return {
     methods,
+    has: (name) => keys.has(name),
     credentials: createCredentials(users),
     owns: (name, blob) => (keys.get(name) ?? nobody).has(digest(blob)),
   }

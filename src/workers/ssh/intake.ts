@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log.ts'
 import { connectionOf } from '../layers/index.ts'
 import { createUsers } from '../layers/users.ts'
 import type { Backend } from '../ports.ts'
+import { createWebhooks } from '../webhook/index.ts'
 import { parseHostKey } from './host-key.ts'
 import { createReception, type Reception, type ReceptionEvents } from './reception.ts'
 import { addonAvailable, createTransport, wireLimitsOf } from './transport.ts'
@@ -27,9 +28,11 @@ export function createIntake({ config, hostKeys, log, backend, events }: IntakeO
   const transport = createTransport(config, keys, wireLimitsOf(config))
   for (const cause of transport.warnings) own.emit('CORE_CONFIG_WARNING', {}, { cause })
   const users = createUsers(config.auth.users, log.with({ module: 'auth' }))
+  const { required: chains } = config.auth
+  const webhooks = createWebhooks(config.auth)
   return createReception<TcpHandle>({
     accept: (handle) => transport.accept(handle),
-    admit: (peer) => connectionOf(peer, { users, backend }),
+    admit: (peer) => connectionOf(peer, { users, webhooks, chains, backend }),
     config,
     hostKeys: keys,
     log,

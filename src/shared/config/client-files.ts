@@ -1,0 +1,67 @@
+/** `cacert`, `cert` and `key` of webhooks: read when the configuration is, so that workers need no access to files. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { activeWebhooks, type HttpClientSettings } from './auth-checks.ts'
+import type { Finding } from './checks.ts'
+import { readPem } from './pem.ts'
+import type { Config } from './schema.ts'
+
+type FileKey = 'cacert' | 'cert' | 'key'
+type Complain = (key: FileKey, message: string) => void
+
+const blocks = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+const certificates = (text: string): readonly X509Certificate[] | undefined => {
+  try {
+    const found = (text.match(blocks) ?? []).map((block) => new X509Certificate(block))
+    return found.length === 0 ? undefined : found
+  } catch {
+    return undefined
+  }
+}
+const privateKey = (text: string): KeyObject | undefined => {
+  try {
+    return createPrivateKey(text)
+  } catch {
+    return undefined
+  }
+}
+
+const load = async (value: string, key: FileKey, complain: Complain): Promise<string> => {
+  if (value.trim() === '') return ''
+  const { text, shown, problem } = await readPem(value)
+  const inline = value.trim().startsWith('-----') ? 'the text' : shown
+  if (problem !== undefined) complain(key, `${shown} ${problem}`)
+  else if (key === 'key' ? privateKey(text) === undefined : certificates(text) === undefined) {
+    complain(
+      key,
+      `${inline} holds no ${key === 'key' ? 'private key without a passphrase' : 'certificate'} in PEM form`,
+    )
+  } else return text
+  return ''
+}
+
+const readClient = async <C extends HttpClientSettings>(client: C, complain: Complain): Promise<C> => {
+  const [cacert, cert, key] = await Promise.all([
+    load(client.cacert, 'cacert', complain),
+    load(client.cert, 'cert', complain),
+    load(client.key, 'key', complain),
+  ])
+  if (client.cert !== '' && client.key === '') complain('cert', 'needs a key; expected cert and key together')
+  if (client.key !== '' && client.cert === '') complain('key', 'needs a certificate; expected cert and key together')
+  const [leaf] = certificates(cert) ?? []
+  const pair = privateKey(key)
+  if (leaf !== undefined && pair !== undefined && !leaf.checkPrivateKey(pair)) {
+    complain('key', 'does not belong to the certificate in cert')
+  }
+  return { ...client, cacert, cert, key }
+}
+
+/** The configuration with texts in place of file names, for the webhooks that are switched on. */
+export const readClientFiles = async (config: Config, findings: Finding[]): Promise<Config> => {
+  const read = activeWebhooks(config.auth).map(async (name) => {
+    const complain: Complain = (key, message) => findings.push({ path: ['auth', name, 'webhook', key], message })
+    const section = config.auth[name]
+    return [name, { ...section, webhook: await readClient(section.webhook, complain) }] as const
+  })
+  return { ...config, auth: { ...config.auth, ...Object.fromEntries(await Promise.all(read)) } }
+}

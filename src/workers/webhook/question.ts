@@ -1,0 +1,86 @@
+/** One question to an authentication or authorization server, with all of its tries, log lines and counters. */
+import { type Fault, fault } from '../../shared/codes/fault.ts'
+import type { Log } from '../../shared/log.ts'
+import { type AuthType, count } from '../../shared/metric.ts'
+import type { HttpClient } from './client.ts'
+import { type Missing, persist } from './tries.ts'
+
+export interface Question<T> {
+  readonly client: HttpClient
+  readonly totalMs: number
+  readonly path: string
+  readonly body: unknown
+  readonly decode: (value: unknown) => T
+  readonly authtype: AuthType
+  readonly labels: QuestionLabels
+  /** Carries module and connectionId. */
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+/** Of every record about the question. */
+export interface QuestionLabels {
+  readonly username: string
+  readonly url: string
+  readonly authtype: string
+  readonly authenticatedUsername?: string
+  readonly providedUsername?: string
+}
+
+/** @throws Fault AUTH_BACKEND_ERROR when there is no usable answer, and none is to be had */
+export async function ask<T>({
+  client,
+  totalMs,
+  path,
+  body,
+  decode,
+  authtype,
+  labels,
+  log,
+  signal,
+}: Question<T>): Promise<T> {
+  /** Tells why there was no answer. */
+  const told = (missing: Missing): Fault => {
+    const why =
+      missing.kind === 'failure'
+        ? missing.fault
+        : fault('AUTH_INVALID_STATUS', { statusCode: missing.status, ...labels })
+    log.fault(why, 'debug')
+    return why
+  }
+  const outcome = await persist({
+    totalMs,
+    signal,
+    once(attempt, limitMs) {
+      log.emit('AUTH', labels)
+      count('containerssh_auth_server_requests_total', { authtype, retry: attempt === 1 ? '0' : '1' })
+      return client.post({ path, body, decode, log, signal, limitMs })
+    },
+    again(missing, attempt) {
+      const cause = told(missing)
+      count('containerssh_auth_server_failures_total', { authtype, type: 'soft', reason: failureReason(missing) })
+      log.emit('AUTH_BACKEND_ERROR', { ...labels, reason: cause.code, attempt }, { level: 'debug', cause })
+    },
+  })
+  if (outcome.kind === 'answer') return outcome.value
+  const { missing, attempts } = outcome
+  const cause = told(missing)
+  // The client has gone: nobody's fault, and nobody waits for an answer.
+  const level = signal.aborted ? 'debug' : 'error'
+  if (!signal.aborted) {
+    count('containerssh_auth_server_failures_total', { authtype, type: 'hard', reason: failureReason(missing) })
+  }
+  throw fault('AUTH_BACKEND_ERROR', { ...labels, reason: cause.code, attempt: attempts }, { level, cause })
+}
+
+const failureReason = (missing: Missing) => {
+  if (missing.kind === 'status') return 'AUTH_INVALID_STATUS'
+  const { code } = missing.fault
+  switch (code) {
+    case 'HTTP_CLIENT_DECODE_FAILED':
+    case 'HTTP_CLIENT_ENCODE_FAILED':
+    case 'HTTP_CLIENT_REDIRECTS_DISABLED':
+      return code
+    default:
+      return 'HTTP_CLIENT_CONNECTION_FAILED'
+  }
+}

@@ -1,0 +1,41 @@
+/** Asks again while that can help and there is time. */
+import { sleep } from '../../shared/deadline.ts'
+import { backoff } from '../../shared/retry.ts'
+import type { Reply } from './client.ts'
+
+const firstPauseMs = 200
+const longestPauseMs = 10_000
+
+export type Missing = Exclude<Reply<never>, { readonly kind: 'answer' }>
+
+export interface Tries<T> {
+  /** For all tries and the pauses between them. */
+  readonly totalMs: number
+  readonly signal: AbortSignal
+  /** `attempt` counts from 1; the try must not take longer than `limitMs`. */
+  once(attempt: number, limitMs: number): Promise<Reply<T>>
+  /** Another try follows after a pause. */
+  again(missing: Missing, attempt: number): void
+}
+
+export type Outcome<T> =
+  | { readonly kind: 'answer'; readonly value: T }
+  /** Of the last of so many tries. */
+  | { readonly kind: 'gave up'; readonly missing: Missing; readonly attempts: number }
+
+export async function persist<T>({ totalMs, signal, once, again }: Tries<T>): Promise<Outcome<T>> {
+  const deadline = performance.now() + totalMs
+  const pauses = backoff(firstPauseMs, longestPauseMs)
+  for (let attempt = 1; ; attempt++) {
+    const reply = await once(attempt, Math.max(1, deadline - performance.now()))
+    if (reply.kind === 'answer') return reply
+    const pauseMs = Math.max(pauses.next(), reply.kind === 'status' ? reply.pauseMs : 0)
+    const helps = reply.again === 'yes' || (reply.again === 'if begun' && attempt > 1)
+    if (!helps || signal.aborted || performance.now() + pauseMs >= deadline) {
+      return { kind: 'gave up', missing: reply, attempts: attempt }
+    }
+    again(reply, attempt)
+    await sleep(pauseMs, signal)
+    if (signal.aborted) return { kind: 'gave up', missing: reply, attempts: attempt }
+  }
+}
