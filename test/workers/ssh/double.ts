@@ -181,6 +181,7 @@ export interface Script {
   /** Without any nothing is announced. */
   readonly hostKeys?: readonly HostKey[]
   readonly clientVersion?: string
+  readonly methods?: readonly string[]
   authenticate?: (user: string, attempt: Attempt) => AuthVerdict | Promise<AuthVerdict>
   enter?: (member: Member, signal: AbortSignal) => Verdict<Session> | Promise<Verdict<Session>>
   open?: (id: number, arrive: Arrive) => Verdict<Channel> | Promise<Verdict<Channel>>
@@ -216,7 +217,7 @@ export function serve(script: Script = {}) {
     [Symbol.asyncDispose]: async () => void disposed.push('session'),
   }
   const admit = (): Connection => ({
-    methods: ['publickey', 'password'],
+    methods: script.methods ?? ['publickey', 'password'],
     authenticate: async (user, attempt) => {
       if (script.authenticate !== undefined) return script.authenticate(user, attempt)
       if (attempt.method !== 'none') return letIn(user)
@@ -324,7 +325,7 @@ function describe(payload: Buffer): string {
   const text = (): string => reader.string().toString('latin1')
   switch (payload[0]) {
     case message.userauthFailure:
-      return `auth failure ${text()}`
+      return `auth failure ${text()}${reader.boolean() ? ' partial' : ''}`
     case message.userauthSuccess:
       return 'auth success'
     case message.userauthBanner:
