@@ -28,6 +28,7 @@ const packages: Readonly<Record<string, string>> = {
   plink: 'putty-tools',
   dbclient: 'dropbear-bin',
   python3: 'python3',
+  openssl: 'openssl',
 }
 
 async function debianPackages(): Promise<void> {
