@@ -108,7 +108,7 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   let ending: Promise<void> | undefined
   const finish = async (deadlineMs: number): Promise<never> => {
     link.phase = 'draining'
-    await intake.drain(AbortSignal.timeout(deadlineMs))
+    await intake.drain(AbortSignal.timeout(deadlineMs), deadlineMs)
     await dispose(room, log)
     clearInterval(beat)
     sender.flush()

@@ -132,8 +132,23 @@ export interface Connection extends AsyncDisposable {
   enter(member: Member, signal: AbortSignal): Promise<Verdict<Session>>
 }
 
+/** How long a session may last; milliseconds, 0: for ever. What is absent is as in the section `limits`. */
+export interface SessionLimits {
+  /** Without channel data in either direction. */
+  readonly idleTimeout?: number | undefined
+  readonly sessionTimeout?: number | undefined
+  readonly warningBefore?: number | undefined
+  readonly warningText?: string | undefined
+  /** What programs get when the time is up, without SIG. */
+  readonly signal?: string | undefined
+  /** From the signal until the connection is cut. */
+  readonly grace?: number | undefined
+}
+
 /** One authenticated user: opens channels until it is disposed. Disposal removes everything the session owns. */
 export interface Session extends AsyncDisposable {
+  /** This user's own; the connection sees to it. */
+  readonly limits?: SessionLimits | undefined
   /** `arrive`: connections to the X11 display or the agent that the channel's program was given. */
   open(id: ChannelId, arrive: Arrive): Promise<Verdict<Channel>>
   /** direct-tcpip and direct-streamlocal@openssh.com. */

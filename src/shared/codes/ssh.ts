@@ -37,8 +37,8 @@ export const ssh = defineCodes('SSH', ['SSH'], {
   SSH_HANDSHAKE_FAILED: {
     level: 'info',
     says: 'SSH handshake failed: {reason}.',
-    doc: 'A connection ended before its user had a session: version exchange, key exchange or authentication failed, the client gave up, the login took too long, or the backend turned the user away. `reason` holds the last cause.',
-    labels: { reason: 'string' },
+    doc: 'A connection ended before its user had a session: version exchange, key exchange or authentication failed, the client gave up, the login took too long, or the backend turned the user away. `reason` holds what ended it, `failures` how many attempts to authenticate did not succeed, and `lastFailure` the last of them; each has a line of its own.',
+    labels: { reason: 'string', failures: 'number?', lastFailure: 'string?' },
   },
   SSH_HANDSHAKE_SUCCESSFUL: {
     level: 'debug',
@@ -239,6 +239,20 @@ export const ssh = defineCodes('SSH', ['SSH'], {
     doc: 'A TCP connection was closed before any cryptography because too many connections have not authenticated yet, in total or from its source address. Seen often, it is a sign of a scan, or of a limit that is too low.',
     user: 'too many pending logins, try again later',
     labels: { remoteAddr: 'string', pending: 'number', limit: 'number' },
+    seed: false,
+  },
+  SSH_IDLE_TIMEOUT: {
+    level: 'info',
+    says: 'The session was idle for {limitMs} ms and is ended.',
+    doc: 'No channel of the connection carried data, in either direction, for `limits.idleTimeout` or the time that is set for this user. Programs get `limits.signal`, and after `limits.grace` the connection is cut.',
+    labels: { limitMs: 'number' },
+    seed: false,
+  },
+  SSH_SESSION_TIMEOUT: {
+    level: 'info',
+    says: 'The session has lasted {limitMs} ms and is ended.',
+    doc: 'A session has reached `limits.sessionTimeout`, or the time that is set for this user. Programs get `limits.signal`, and after `limits.grace` the connection is cut.',
+    labels: { limitMs: 'number' },
     seed: false,
   },
   SSH_CHANNEL_LIMIT: {

@@ -5,6 +5,7 @@ import type { Webhooks } from '../webhook/index.ts'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
 import { core } from './core.ts'
+import { limits } from './limits.ts'
 import { required } from './required.ts'
 import type { Users } from './users.ts'
 import { webhookAuthentication } from './webhook-authentication.ts'
@@ -23,6 +24,7 @@ function* layers(peer: Peer, { users, webhooks, chains = [] }: Surroundings): It
   if (isChained) yield required(chains, peer)
   yield authentication(users, peer, isChained)
   if (webhooks !== undefined) yield webhookAuthentication(webhooks, peer)
+  yield limits(users)
 }
 
 /** What one connection talks to. */

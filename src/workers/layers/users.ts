@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { User } from '../../shared/config/index.ts'
 import { type Credentials, createCredentials } from '../../shared/credentials.ts'
 import type { Log } from '../../shared/log.ts'
+import type { SessionLimits } from '../ports.ts'
 import { parseAuthorizedKey } from '../ssh/user-key.ts'
 
 export interface Users {
@@ -16,11 +17,14 @@ export interface Users {
   readonly credentials: Credentials
   /** Does this public key blob belong to the user? */
   owns(name: string, blob: Uint8Array): boolean
+  /** What is set for this user; undefined: nothing. */
+  limitsOf(name: string): SessionLimits | undefined
 }
 
 /** Made once per worker. A key that cannot be used is left out with a warning: nobody gets in by it. */
 export function createUsers(users: readonly User[], log: Log): Users {
   const keys = new Map(users.map((user) => [user.name, digests(user, log)]))
+  const limits = new Map(users.flatMap((user) => (user.limits === undefined ? [] : [[user.name, user.limits]])))
   const methods: string[] = []
   if ([...keys.values()].some((owned) => owned.size > 0)) methods.push('publickey')
   if (users.some((user) => user.passwordHash !== undefined)) methods.push('password')
@@ -29,6 +33,7 @@ export function createUsers(users: readonly User[], log: Log): Users {
     methods,
     has: (name) => keys.has(name),
     credentials: createCredentials(users),
+    limitsOf: (name) => limits.get(name),
     owns: (name, blob) => (keys.get(name) ?? nobody).has(digest(blob)),
   }
 }

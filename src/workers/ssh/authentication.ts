@@ -3,6 +3,7 @@
  * order of their arrival. The methods' own decisions are the port's (`Connection.authenticate`).
  */
 import { asFault, describeCause, fault } from '../../shared/codes/fault.ts'
+import { count } from '../../shared/metric.ts'
 import type { Attempt, AuthVerdict, Member } from '../ports.ts'
 import { sshString } from './blob.ts'
 import { Conversation } from './conversation.ts'
@@ -74,6 +75,7 @@ export class Authentication {
     }
     // Accepted key queries are no failures, but nobody has so many keys.
     if (this.#requests >= this.#link.settings.maxAuthRequests) {
+      count('containerssh_ssh_limits_total', { limit: 'auth_requests' })
       this.#link.disconnect(disconnect.tooManyFailures, 'Too many authentication requests')
       return
     }
@@ -184,7 +186,8 @@ export class Authentication {
     const link = this.#link
     const kind = 'name' in request.method ? request.method.name : request.method.kind
     const method = labels[kind] ?? kind
-    link.failures.push(`${method}: ${describeCause(verdict.fault)}`)
+    link.failures++
+    link.lastFailure = `${method}: ${describeCause(verdict.fault)}`
     // Everybody begins with `none`, to learn the methods: no failure, and nothing to tell (OpenSSH: the first is free).
     const first = kind === 'none' && this.#requests === 1
     if (!first) this.#failures++
@@ -193,6 +196,7 @@ export class Authentication {
       link.log.emit(code, { username: user, method, reason: verdict.fault.code }, { cause: verdict.fault })
     }
     if (this.#failures >= link.settings.maxAuthTries) {
+      count('containerssh_ssh_limits_total', { limit: 'auth_tries' })
       link.disconnect(disconnect.tooManyFailures, 'Too many authentication failures')
       return
     }

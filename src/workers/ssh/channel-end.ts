@@ -27,8 +27,10 @@ export abstract class ChannelEnd implements InputOwner, OutputOwner {
 
   /** The client's request, decoded as far as that was possible. */
   abstract request(request: DecodedRequest): void
-  /** The server is stopping: come to an end soon. */
-  abstract stop(): void
+  /** Come to an end soon: `signal`, without SIG, for what runs. */
+  abstract stop(signal: string): void
+  /** For whoever sits in front of the channel, if anybody does. */
+  tell(_text: string): void {}
   /** The client knows the channel: bytes may flow. */
   opened(): void {}
   /** No message goes out any more: end what is behind the channel. Called once. */

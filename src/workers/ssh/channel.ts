@@ -13,19 +13,16 @@ import type { PeerEnd } from './output.ts'
 import { type DecodedRequest, exitRequest } from './requests.ts'
 import { stdioOf } from './stdio.ts'
 
-const terminate: DecodedRequest = {
-  recipient: 0,
-  type: 'signal',
-  wantReply: false,
-  request: { kind: 'signal', name: 'TERM' },
-}
+/** `ours`: no request of the client's. */
+type Waiting = DecodedRequest & { readonly ours?: true }
 
 export class SessionChannel extends ChannelEnd {
   readonly #port: Channel
   readonly #stdio: Stdio
-  #waiting: DecodedRequest[] = []
+  #waiting: Waiting[] = []
   #working = false
   #running = false
+  #pty = false
   /** Undefined: not known yet. `lost`: it never will be. */
   #exit: Exit | 'lost' | undefined
 
@@ -39,7 +36,7 @@ export class SessionChannel extends ChannelEnd {
     return this.service.link.limits.requestsPerChannel
   }
 
-  request(request: DecodedRequest): void {
+  request(request: Waiting): void {
     const waiting = this.#waiting
     // Only the last size of a window that is being dragged counts.
     if (!request.wantReply && isResize(request) && isResize(waiting.at(-1))) waiting.pop()
@@ -49,9 +46,19 @@ export class SessionChannel extends ChannelEnd {
   }
 
   /** Asks the program to end, also one that is just being started. */
-  stop(): void {
-    if (this.#running || this.#working) this.request(terminate)
-    else this.close()
+  stop(signal: string): void {
+    if (!this.#running && !this.#working) {
+      this.close()
+      return
+    }
+    const request = { kind: 'signal', name: signal } as const
+    this.request({ recipient: this.id, type: 'signal', wantReply: false, request, ours: true })
+  }
+
+  /** On stderr of a program with a terminal: lines may be in raw mode. */
+  override tell(text: string): void {
+    if (!this.#pty || !this.#running || this.sentEof) return
+    this.output.stderr.notice(Buffer.from(`\r\n${text.replaceAll(/\r?\n/g, '\r\n')}\r\n`))
   }
 
   async #work(): Promise<void> {
@@ -63,13 +70,13 @@ export class SessionChannel extends ChannelEnd {
     this.#working = false
   }
 
-  async #serve({ type, wantReply, request }: DecodedRequest): Promise<void> {
+  async #serve({ type, wantReply, request, ours }: Waiting): Promise<void> {
     if (request === undefined) {
       this.log.emit('SSH_DECODE_FAILED', { RequestType: type })
       return this.#reply(type, wantReply, false)
     }
     // No line for requests that nobody knows, nor for our own.
-    const log = request.kind === 'unknown' || request === terminate.request ? undefined : this.log
+    const log = request.kind === 'unknown' || ours ? undefined : this.log
     log?.emit('SSH_CHANNEL_REQUEST', { RequestType: type })
     let verdict: Verdict
     try {
@@ -84,6 +91,7 @@ export class SessionChannel extends ChannelEnd {
       log?.emit('SSH_CHANNEL_REQUEST_FAILED', { RequestType: type, reason: fault.code }, { cause: fault })
     }
     this.#reply(type, wantReply, verdict.accepted)
+    if (verdict.accepted && request.kind === 'pty-req') this.#pty = true
     if (verdict.accepted && (request.kind === 'shell' || request.kind === 'exec' || request.kind === 'subsystem')) {
       this.#watch()
     }
@@ -125,10 +133,11 @@ export class SessionChannel extends ChannelEnd {
 
   #farewell(exit: Exit | 'lost'): void {
     if (!this.open) return
+    const { over, wire } = this.service.link
     // Nothing reaches a client that we are just disconnecting.
-    if (exit !== 'lost' && this.service.link.over) {
+    if (exit !== 'lost' && over) {
       this.log.emit('SSH_EXIT_CODE_FAILED', {}, { cause: 'the connection is being ended' })
-    } else if (exit !== 'lost') {
+    } else if (exit !== 'lost' && wire.alive) {
       this.send(exitRequest(this.output.recipient, exit))
       if (exit.kind === 'status') this.log.emit('SSH_EXIT', { exitCode: exit.code })
       else this.log.emit('SSH_EXIT_SIGNAL', { signal: exit.name, coreDumped: exit.coreDumped })

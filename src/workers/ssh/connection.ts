@@ -9,6 +9,7 @@ import { Arrivals } from './arrivals.ts'
 import { Budget } from './budget.ts'
 import type { SessionChannel } from './channel.ts'
 import type { ChannelEnd } from './channel-end.ts'
+import type { Ending } from './ending.ts'
 import { GlobalRequests } from './global.ts'
 import type { Link } from './link.ts'
 import { disconnect, maximumPacketBytes, message } from './numbers.ts'
@@ -31,8 +32,10 @@ export class ConnectionService {
   #overloaded: Set<SessionChannel> | undefined
   /** Ports of closed channels that are still being disposed. */
   readonly #releases = new Set<Promise<void>>()
-  #stopping = false
+  #ending: Ending | undefined
   #limitTold = false
+  /** Grows with the data from the client. */
+  #received = 0
   #turnsDue = false
 
   constructor(link: Link) {
@@ -50,8 +53,16 @@ export class ConnectionService {
   get noMoreSessions(): boolean {
     return this.#globals.noMoreSessions
   }
+  /** Set: no new channels, and the connection ends with the last one. */
+  get ending(): Ending | undefined {
+    return this.#ending ?? this.link.house.ending
+  }
   get stopping(): boolean {
-    return this.#stopping || this.link.house.stopping
+    return this.ending !== undefined
+  }
+  /** Changes whenever data has moved on a channel, in either direction, or a channel has come into being. */
+  get activity(): number {
+    return this.#received + this.#nextNumber + this.turns.sent
   }
 
   /** Those channels included that are being opened, or whose programs are still being ended. */
@@ -77,7 +88,8 @@ export class ConnectionService {
     this.channels.set(channel.id, channel)
     channel.log.emit('SSH_NEW_CHANNEL', { type })
     channel.opened()
-    if (this.stopping) channel.stop()
+    const { ending } = this
+    if (ending !== undefined) channel.stop(ending.signal)
   }
 
   /** A connection for the client, who is asked whether it wants it. */
@@ -134,8 +146,12 @@ export class ConnectionService {
       case message.channelClose:
         this.#closed(payload)
         return
+      case message.requestSuccess:
+      case message.requestFailure:
+        this.link.answered()
+        return
       default:
-        // Answers to our keepalive, and what RFC 4252 section 5.3 tells us to ignore after the login.
+        // What RFC 4252 section 5.3 tells us to ignore after the login.
         return
     }
   }
@@ -188,6 +204,7 @@ export class ConnectionService {
       this.link.protocolError('a packet larger than announced')
       return
     }
+    this.#received++
     if (!channel.input.receive(payload.subarray(9))) this.link.protocolError('more data than the window allows')
   }
 
@@ -200,6 +217,7 @@ export class ConnectionService {
       this.link.protocolError('malformed extended data')
       return
     }
+    this.#received++
     if (!channel.input.discard(length)) this.link.protocolError('more data than the window allows')
   }
 
@@ -256,15 +274,22 @@ export class ConnectionService {
   }
 
   /** No new channels, and every program is asked to end; the connection ends when the last channel has. */
-  stop(): void {
-    this.#stopping = true
-    for (const channel of this.channels.values()) channel.stop()
+  stop(ending: Ending): void {
+    this.#ending = ending
+    if (ending.notice !== '') this.tell(ending.notice)
+    for (const channel of this.channels.values()) channel.stop(ending.signal)
     this.#stopIfIdle()
   }
 
+  /** To whoever sits at a terminal; programs that speak a protocol get nothing. */
+  tell(text: string): void {
+    for (const channel of this.channels.values()) channel.tell(text)
+  }
+
   #stopIfIdle(): void {
-    if (!this.stopping || this.size > 0 || this.#opening.size > 0) return
-    this.link.disconnect(disconnect.byApplication, 'server is shutting down')
+    const { ending } = this
+    if (ending === undefined || this.size > 0 || this.#opening.size > 0) return
+    this.link.disconnect(disconnect.byApplication, ending.text)
   }
 
   /** The connection is gone: resolves when nothing of its channels is left. */

@@ -10,8 +10,10 @@ import type { Connection, Member, Peer, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
 import type { Budget } from './budget.ts'
 import { ConnectionService } from './connection.ts'
+import type { Ending } from './ending.ts'
 import { type HostKeys, mayHearOfHostKeys } from './host-key-proof.ts'
 import { Keepalive } from './keepalive.ts'
+import { type Lifetime, lifetimeOf } from './lifetime.ts'
 import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
 import { Reading } from './reading.ts'
@@ -28,8 +30,9 @@ export interface House {
   readonly budget: Budget
   /** Of output, over all connections. */
   readonly backlog: Backlog
-  readonly stopping: boolean
   readonly hostKeys: HostKeys
+  /** Set: the worker stops. */
+  readonly ending: Ending | undefined
   /** The layers around the room, for one connection. */
   admit(peer: Peer): Connection
   authenticated(link: Link): void
@@ -44,12 +47,14 @@ export class Link implements WireEvents {
   readonly reading: Reading
   readonly port: Connection
   readonly #peer: { -readonly [K in keyof Peer]: Peer[K] }
-  /** One text per attempt that did not succeed, in order. */
-  readonly failures: string[] = []
+  /** The last attempt that did not succeed, and how many there were. */
+  lastFailure: string | undefined
+  failures = 0
   /** No message is looked at any more. */
   over = false
   #phase: Authentication | ConnectionService | undefined
   #keepalive: Keepalive | undefined
+  #lifetime: Lifetime | undefined
   #negotiated: Negotiated | undefined
   #abort: AbortController | undefined
   /** Login grace, later the time for the farewell. */
@@ -92,7 +97,7 @@ export class Link implements WireEvents {
 
   start(): void {
     this.log.emit('SSH_CONNECTED', {})
-    this.#timer = setTimeout(expire, this.settings.loginGrace, this, 'the login took too long').unref()
+    this.#timer = setTimeout(loginExpired, this.settings.loginGrace, this).unref()
     this.wire.start(this)
   }
 
@@ -108,7 +113,6 @@ export class Link implements WireEvents {
 
   message(payload: Buffer): void {
     if (this.over) return
-    this.#keepalive?.heard()
     const number = payload[0]
     if (number === message.ping) {
       this.#pong(payload)
@@ -161,6 +165,7 @@ export class Link implements WireEvents {
       const { clientVersion, kex, cipherOut } = this.negotiated
       this.log.emit('SSH_HANDSHAKE_SUCCESSFUL', { method, clientVersion, kex, cipher: cipherOut })
       count('containerssh_ssh_successful_handshakes_total', { country: unknownCountry })
+      this.#lifetime = lifetimeOf(this, service, verdict.value.limits)
       service.serve(verdict.value)
       return verdict
     }
@@ -183,6 +188,7 @@ export class Link implements WireEvents {
   protocolError(reason: string): void {
     if (this.over) return
     this.log.emit('SSH_PROTOCOL_ERROR', { reason })
+    count('containerssh_ssh_limits_total', { limit: 'protocol' })
     this.disconnect(disconnect.protocolError, reason)
   }
 
@@ -194,10 +200,15 @@ export class Link implements WireEvents {
     this.wire.disconnect(reason, description)
   }
 
+  /** The client answered one of our global requests. */
+  answered(): void {
+    this.#keepalive?.answered()
+  }
+
   /** Asks every program to end; the connection ends when the last channel has. */
-  stop(): void {
-    if (this.#phase instanceof ConnectionService) this.#phase.stop()
-    else this.disconnect(disconnect.byApplication, 'server is shutting down')
+  stop(ending: Ending): void {
+    if (this.#phase instanceof ConnectionService) this.#phase.stop(ending)
+    else this.disconnect(disconnect.byApplication, ending.text)
   }
 
   closed(error?: Error): void {
@@ -206,6 +217,7 @@ export class Link implements WireEvents {
     this.over = true
     clearTimeout(this.#timer)
     this.#keepalive?.stop()
+    this.#lifetime?.stop()
     const reason = this.#reason ?? error?.message
     if (!this.#entered) this.#handshakeFailed(reason ?? 'the client disconnected')
     this.#abort?.abort(new Error(reason ?? 'the client disconnected'))
@@ -215,8 +227,9 @@ export class Link implements WireEvents {
   #handshakeFailed(reason: string): void {
     if (this.#failed) return
     this.#failed = true
-    const cause = this.failures.length === 0 ? undefined : this.failures.join('; ')
-    this.log.emit('SSH_HANDSHAKE_FAILED', { reason }, { cause })
+    const { failures, lastFailure } = this
+    const tries = failures === 0 ? {} : { failures, lastFailure }
+    this.log.emit('SSH_HANDSHAKE_FAILED', { reason, ...tries })
     count('containerssh_ssh_failed_handshakes_total', { country: unknownCountry })
   }
 
@@ -241,4 +254,8 @@ export class Link implements WireEvents {
   }
 }
 
+const loginExpired = (link: Link): void => {
+  count('containerssh_ssh_limits_total', { limit: 'login_grace' })
+  expire(link, 'the login took too long')
+}
 const expire = (link: Link, reason: string): void => link.disconnect(disconnect.byApplication, reason)

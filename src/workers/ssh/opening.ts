@@ -116,8 +116,9 @@ export class Opening {
   }
 
   #begin(wish: Wish): void {
-    if (this.#service.stopping) {
-      this.#refuse(wish.open, openFailure.resourceShortage, 'server is shutting down')
+    const { ending } = this.#service
+    if (ending !== undefined) {
+      this.#refuse(wish.open, openFailure.resourceShortage, ending.text)
       return
     }
     if (this.#service.full) {

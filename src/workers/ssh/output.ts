@@ -96,6 +96,7 @@ export class OutputStream implements Waiting {
     if (!output.open || !output.wire.alive) return false
     if (this.#over) return true
     const sent = this.#kept === undefined ? this.#send(bytes) : 0
+    if (sent > 0) output.turns.sent++
     if (sent < bytes.length) {
       this.#kept ??= new ByteQueue()
       this.#kept.push(sent === 0 ? bytes : bytes.subarray(sent))
@@ -104,6 +105,11 @@ export class OutputStream implements Waiting {
     }
     if (this.#waits === 'no') this.#wait()
     return false
+  }
+
+  /** Words of ours, past everything that waits; what the window does not let through is lost. */
+  notice(bytes: Uint8Array): void {
+    if (this.#output.open && this.#output.wire.alive) this.#packet(bytes)
   }
 
   onDrain(listener: () => void): void {
@@ -130,6 +136,7 @@ export class OutputStream implements Waiting {
     if (kept !== undefined) {
       const sent = this.#packet(kept.peek(output.packetBytes))
       kept.shift(sent)
+      output.turns.sent++
       if (kept.length > 0) {
         this.#wait()
         return

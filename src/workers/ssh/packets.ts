@@ -54,6 +54,11 @@ export class Packets {
     return this.#heldBytes + this.#outbox.bytes
   }
 
+  /** Those of them that wait for the end of a key exchange. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
   /** Sequence number of the packet whose payload is being handled. */
   get currentSequence(): number {
     return (this.#decipher.inSeqno - 1) >>> 0

@@ -4,6 +4,7 @@ import { newId } from '../../shared/id.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Connection, ConnectionId, Peer } from '../ports.ts'
 import { Budget } from './budget.ts'
+import { type Ending, shutdown } from './ending.ts'
 import type { HostKey } from './host-key.ts'
 import { createHostKeys } from './host-key-proof.ts'
 import { type House, Link } from './link.ts'
@@ -25,9 +26,10 @@ export interface Reception<H> {
   readonly size: number
   /**
    * Takes no more connections and asks every program to end (signal TERM); each connection ends with its last channel.
-   * Resolves when all are gone. At the abort those that are left are disconnected whatever they are doing.
+   * Resolves when all are gone. At the abort those that are left are disconnected whatever they are doing; `withinMs` is
+   * what people at terminals are told about that.
    */
-  drain(signal: AbortSignal): Promise<void>
+  drain(signal: AbortSignal, withinMs?: number): Promise<void>
 }
 
 /** `H`: what `serve` is given, of which `accept` makes a wire. */
@@ -43,15 +45,15 @@ export interface ReceptionOptions<H> {
 export function createReception<H extends { close(): void }>(options: ReceptionOptions<H>): Reception<H> {
   const links = new Set<Link>()
   const { config, events } = options
-  let stopping = false
+  let ending: Ending | undefined
   let empty: (() => void) | undefined
   const house: House = {
     config,
     budget: new Budget(config.limits.workerWindowBytes),
     backlog: new Backlog(config.limits.workerOutputBytes),
     hostKeys: createHostKeys(options.hostKeys),
-    get stopping() {
-      return stopping
+    get ending() {
+      return ending
     },
     admit: options.admit,
     authenticated: (link) => events.authenticated(link.ticket),
@@ -66,7 +68,7 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
       return links.size
     },
     serve(handle: H, ticket: number, remote: { readonly address: string; readonly port: number }): void {
-      if (stopping) {
+      if (ending !== undefined) {
         handle.close()
         events.closed(ticket)
         return
@@ -84,15 +86,16 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
       links.add(link)
       link.start()
     },
-    async drain(signal: AbortSignal): Promise<void> {
-      stopping = true
+    async drain(signal: AbortSignal, withinMs?: number): Promise<void> {
+      const end = shutdown(withinMs)
+      ending = end
       const gone = new Promise<void>((resolve) => {
         empty = resolve
       })
       if (links.size === 0) return
-      for (const link of links) link.stop()
+      for (const link of links) link.stop(end)
       const cut = (): void => {
-        for (const link of links) link.disconnect(disconnect.byApplication, 'server is shutting down')
+        for (const link of links) link.disconnect(disconnect.byApplication, end.text)
       }
       if (signal.aborted) cut()
       else signal.addEventListener('abort', cut, { once: true })

@@ -1,13 +1,17 @@
 /** One connection of the transport layer: identification, messages 1 to 49, back-pressure, and how it ends. */
 import type { Duplex } from 'node:stream'
+import { Inflow } from './inflow.ts'
 import { KeyExchange } from './kex/key-exchange.ts'
 import type { Agreement } from './kex/negotiate.ts'
 import { Outbox } from './outbox.ts'
 import { Packets } from './packets.ts'
 import { disconnectReason, internalError, ProtocolError, packetError } from './protocol-error.ts'
+import { Rekeying, type RekeyingOwner } from './rekeying.ts'
 import type { WireOptions } from './transport.ts'
 import {
   disconnectMessage,
+  isKexMessage,
+  isServiceMessage,
   readDisconnect,
   readServiceRequest,
   serviceAcceptMessage,
@@ -15,33 +19,28 @@ import {
   unimplementedMessage,
 } from './transport-messages.ts'
 import { VersionLine } from './version.ts'
-import type { Initiator, Wire, WireEvents } from './wire.ts'
+import type { Wire, WireEvents } from './wire.ts'
 
-/** RFC 4250 section 4.1.1; PING is OpenSSH's, and answered above. */
-const isKexMessage = (type: number): boolean => type >= 20 && type <= 49
-const isServiceMessage = (type: number): boolean => (type >= 50 && type <= 127) || type === 192
 /** IGNORE and DEBUG before the first key exchange is complete; more are a flood. */
 const idleMessagesMax = 16
 /** Replies nobody reads may not pile up: above this multiple of the high mark we stop reading. */
 const stopReadingFactor = 4
 const invalidVersionReply = Buffer.from('Invalid SSH identification string.\r\n')
 
-export class ServerWire implements Wire {
+export class ServerWire implements Wire, RekeyingOwner {
   readonly #socket: Duplex
   readonly #options: WireOptions
+  readonly #inflow: Inflow
   readonly #outbox: Outbox
   readonly #packets: Packets
   readonly #kex: KeyExchange
+  readonly #rekeying: Rekeying
   #events: WireEvents | undefined
   #version: VersionLine | undefined = new VersionLine()
   #ready = false
   #serviceAccepted = false
   #idleMessages = 0
-  #lastKeys = performance.now()
-  #initiator: Initiator = 'server'
   #congested = false
-  #paused = false
-  #readingStopped = false
   /** True while the layer above handles a message: what it throws is not the client's fault. */
   #above = false
   #alive = true
@@ -51,9 +50,11 @@ export class ServerWire implements Wire {
   constructor(socket: Duplex, options: WireOptions) {
     this.#socket = socket
     this.#options = options
+    this.#inflow = new Inflow(socket)
     this.#outbox = new Outbox(socket, () => this.#onRoom())
     this.#packets = new Packets(this.#outbox, (payload) => this.#onPayload(payload))
     this.#kex = new KeyExchange(this.#packets, options.offer, options.serverVersion, options.extInfo)
+    this.#rekeying = new Rekeying(this.#kex, this.#packets, options.limits, this)
     socket.on('error', (error) => this.destroy(error))
     socket.on('end', () => this.#onEnd())
     socket.on('close', () => this.#onClose())
@@ -64,7 +65,7 @@ export class ServerWire implements Wire {
     this.#outbox.put(Buffer.from(`${this.#options.serverVersion}\r\n`))
     // Together with the identification: this saves a round trip and a write, and RFC 4253 section 7 allows it.
     this.#kex.begin()
-    if (!this.#paused) this.#socket.resume()
+    this.#inflow.open()
   }
 
   get alive(): boolean {
@@ -90,9 +91,7 @@ export class ServerWire implements Wire {
   commit(): void {
     this.#packets.commit()
     if (this.#packets.queuedBytes > this.#options.limits.highBytes) this.#congested = true
-    const { bytes, packets } = this.#packets.sent
-    const { rekeyBytes, rekeyPackets } = this.#options.limits
-    if (bytes >= rekeyBytes || packets >= rekeyPackets) this.#rekey()
+    this.#rekeying.sent()
   }
 
   send(payload: Uint8Array): void {
@@ -102,13 +101,19 @@ export class ServerWire implements Wire {
   }
 
   pause(): void {
-    this.#paused = true
-    if (this.#alive) this.#socket.pause()
+    this.#inflow.pause()
   }
 
   resume(): void {
-    this.#paused = false
-    if (this.#alive && !this.#readingStopped && this.#events !== undefined) this.#socket.resume()
+    this.#inflow.resume()
+  }
+
+  get heard(): number {
+    return this.#inflow.heard
+  }
+
+  peek(): void {
+    this.#inflow.peek()
   }
 
   disconnect(reason: number, description: string): void {
@@ -132,16 +137,21 @@ export class ServerWire implements Wire {
       const start = this.#version === undefined ? 0 : this.#readVersion(this.#version, chunk)
       if (start < chunk.length) this.#packets.feed(chunk, start)
     } catch (error) {
-      this.#fail(error)
+      this.fail(error)
     }
     if (!this.#alive) return
-    const { highBytes, rekeyBytes, rekeyPackets } = this.#options.limits
-    if (this.queuedBytes > highBytes * stopReadingFactor && !this.#readingStopped) {
-      this.#readingStopped = true
-      this.#socket.pause()
-    }
-    const { bytes, packets } = this.#packets.received
-    if (bytes >= rekeyBytes || packets >= rekeyPackets) this.#rekey()
+    this.#boundReplies()
+    this.#inflow.took()
+    this.#rekeying.received()
+  }
+
+  /** Replies that the client does not take: there must be an end to them. */
+  #boundReplies(): void {
+    const most = this.#options.limits.highBytes * stopReadingFactor
+    const { heldBytes, queuedBytes } = this.#packets
+    // Not to read would be no way out of a key exchange: the client's part of it would not be read either.
+    if (heldBytes > most) this.fail(new ProtocolError('too much to be answered during a key exchange'))
+    else if (queuedBytes - heldBytes > most) this.#inflow.block()
   }
 
   #readVersion(version: VersionLine, chunk: Buffer): number {
@@ -186,17 +196,16 @@ export class ServerWire implements Wire {
   }
 
   #onKexMessage(payload: Buffer): void {
-    const rekeying = this.#ready && !this.#kex.running
+    const first = !this.#kex.running
     const agreement = this.#kex.receive(payload)
-    if (rekeying && agreement === undefined) this.#watchRekey('client')
     if (agreement !== undefined) this.#onNewKeys(agreement)
+    else if (first) this.#rekeying.clientBegan()
   }
 
   #onNewKeys(agreement: Agreement): void {
-    clearTimeout(this.#timer)
-    this.#lastKeys = performance.now()
+    this.#rekeying.newKeys()
     this.#above = true
-    if (this.#ready) this.#events?.rekeyed(this.#initiator)
+    if (this.#ready) this.#events?.rekeyed(this.#rekeying.initiator)
     else this.#becomeReady(agreement)
     this.#above = false
   }
@@ -230,40 +239,23 @@ export class ServerWire implements Wire {
 
   #onDisconnect(payload: Buffer): void {
     const { reason, description } = readDisconnect(payload)
-    const done = this.#ready && reason === disconnectReason.byApplication
-    const text = `client disconnected with reason ${reason}: ${JSON.stringify(description)}`
-    this.destroy(done ? undefined : new Error(text))
-  }
-
-  #rekey(): void {
-    if (!this.#ready || !this.#alive || this.#kex.running) return
-    this.#kex.begin()
-    this.#watchRekey('server')
-  }
-
-  #watchRekey(initiator: Initiator): void {
-    this.#initiator = initiator
-    const { rekeyDeadlineMs } = this.#options.limits
-    const text = `client did not complete a key exchange within ${rekeyDeadlineMs} ms`
-    this.#timer = setTimeout(() => this.destroy(new ProtocolError(text)), rekeyDeadlineMs)
+    if (this.#ready && reason === disconnectReason.byApplication) this.destroy()
+    else this.destroy(new Error(`client disconnected with reason ${reason}: ${JSON.stringify(description)}`))
   }
 
   /** After bytes have left, once per tick. */
   #onRoom(): void {
     if (!this.#alive) return
-    const { lowBytes, rekeyMs } = this.#options.limits
-    if (performance.now() - this.#lastKeys >= rekeyMs) this.#rekey()
-    if (this.queuedBytes >= lowBytes) return
-    if (this.#readingStopped) {
-      this.#readingStopped = false
-      if (!this.#paused) this.#socket.resume()
-    }
-    if (!this.#congested) return
+    this.#rekeying.checkAge()
+    const { lowBytes } = this.#options.limits
+    const { heldBytes, queuedBytes } = this.#packets
+    if (queuedBytes - heldBytes < lowBytes) this.#inflow.unblock()
+    if (!this.#congested || queuedBytes >= lowBytes) return
     this.#congested = false
     this.#events?.drain()
   }
 
-  #fail(cause: unknown): void {
+  fail(cause: unknown): void {
     const error = this.#above ? internalError(cause) : packetError(cause)
     this.#above = false
     if (!this.#alive) return
@@ -291,7 +283,9 @@ export class ServerWire implements Wire {
 
   #stop(): void {
     this.#alive = false
+    this.#inflow.close()
     this.#packets.end()
+    this.#rekeying.stop()
     clearTimeout(this.#timer)
   }
 

@@ -14,6 +14,10 @@ export const transportMessage = {
   extInfo: 7,
 } as const
 
+/** RFC 4250 section 4.1.1; PING is OpenSSH's, and answered by the layer above. */
+export const isKexMessage = (type: number): boolean => type >= 20 && type <= 49
+export const isServiceMessage = (type: number): boolean => (type >= 50 && type <= 127) || type === 192
+
 const uint32 = (value: number): Buffer => {
   const out = Buffer.alloc(4)
   out.writeUInt32BE(value)

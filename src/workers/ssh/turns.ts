@@ -32,6 +32,8 @@ export class Turns {
   readonly #backlog: Backlog
   #waiting: Waiting[] = []
   #running = false
+  /** Grows with the data that goes out. */
+  sent = 0
   /** What this connection has in the backlog. */
   #heldBytes = 0
   #timer: NodeJS.Timeout | undefined

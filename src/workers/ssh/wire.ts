@@ -56,6 +56,10 @@ export interface Wire {
   /** Stops and restarts reading from the socket. Nested calls are not counted. Messages already decrypted still arrive. */
   pause(): void
   resume(): void
+  /** Changes whenever bytes have come from the client, even less than a packet. */
+  readonly heard: number
+  /** While paused: reads once, and no more than one buffer full. */
+  peek(): void
   /** Sends SSH_MSG_DISCONNECT (RFC 4253 section 11.1) and ends the connection once it is written, at latest after 2 s. */
   disconnect(reason: number, description: string): void
   /** Ends at once. Idempotent. */

@@ -5,14 +5,17 @@ import type { User } from '../../../src/shared/config/index.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
 import { hashPassword } from '../../../src/shared/password.ts'
 import { connectionOf } from '../../../src/workers/layers/index.ts'
+import { limits } from '../../../src/workers/layers/limits.ts'
 import { createUsers } from '../../../src/workers/layers/users.ts'
-import type { ConnectionId, Peer } from '../../../src/workers/ports.ts'
+import type { Connection, ConnectionId, Peer } from '../../../src/workers/ports.ts'
 import { publicKeyBlob } from '../../../src/workers/ssh/public-key.ts'
 import { createRoom } from '../../rigs/room.ts'
 
 const { blob } = publicKeyBlob(generateKeyPairSync('ed25519').publicKey)
 const stranger = publicKeyBlob(generateKeyPairSync('ed25519').publicKey).blob
 const line = `ssh-ed25519 ${blob.toString('base64')} alice@home`
+const none = new Map<string, never>()
+const silent = createLog({ level: 'debug', write: () => undefined })
 const never = new AbortController().signal
 const key = (bytes: Buffer, signed: boolean) => ({
   method: 'publickey' as const,
@@ -107,4 +110,39 @@ test('too many passwords at once are refused as unavailable, not as wrong', asyn
   )
   assert.ok(verdicts.some((verdict) => verdict.outcome === 'unavailable'))
   assert.ok(codes().includes('AUTH_BUSY'))
+})
+
+test('the session of a user has the limits that are set for him, and one that nothing is set for has none', async () => {
+  const own = { idleTimeout: 5000, warningText: 'bye' }
+  const { connection } = open([
+    { name: 'alice', authorizedKeys: [line], limits: own },
+    { name: 'bob', authorizedKeys: [line] },
+  ])
+  for (const [name, expected] of [
+    ['alice', own],
+    ['bob', undefined],
+  ] as const) {
+    const verdict = await connection.authenticate(name, key(blob, true), never)
+    assert.ok(verdict.outcome === 'success')
+    const session = await connection.enter(verdict.member, never)
+    assert.ok(session.accepted)
+    assert.deepEqual(session.value.limits, expected)
+    await session.value[Symbol.asyncDispose]()
+  }
+})
+
+test('limits that a layer inside has found go before those of the user', async () => {
+  const users = createUsers([{ name: 'alice', authorizedKeys: [], limits: { idleTimeout: 5000, grace: 1 } }], silent)
+  const { connection } = open([])
+  const inner: Connection = {
+    ...connection,
+    async enter(member, signal) {
+      const verdict = await connection.enter(member, signal)
+      return verdict.accepted ? { accepted: true, value: { ...verdict.value, limits: { idleTimeout: 7000 } } } : verdict
+    },
+  }
+  const member = { username: 'alice', authenticatedUsername: 'a', metadata: none, environment: none, files: none }
+  const session = await limits(users)(inner).enter(member, never)
+  assert.ok(session.accepted)
+  assert.deepEqual(session.value.limits, { idleTimeout: 7000, grace: 1 })
 })

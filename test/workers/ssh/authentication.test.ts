@@ -71,7 +71,7 @@ describe('authentication', () => {
     assert.equal(wire.ended?.description, 'Too many authentication failures')
   })
 
-  test('SSH_HANDSHAKE_FAILED lists every error in order, beginning with the none', async () => {
+  test('SSH_HANDSHAKE_FAILED is short: why, how many attempts failed, and the last of them', async () => {
     const { client, wire, records } = serve({ authenticate: failure, ssh: { maxAuthTries: 2 } })
     client.attempt('alice', 'none')
     client.password('alice', 'a')
@@ -82,7 +82,9 @@ describe('authentication', () => {
     const line = records.find((record) => record.code === 'SSH_HANDSHAKE_FAILED')
     assert.equal(line?.level, 'info')
     assert.equal(line?.labels['reason'], 'Too many authentication failures')
-    assert.match(line?.message ?? '', /none: .*; password: .*; hostbased: /)
+    assert.equal(line?.message, 'SSH handshake failed: Too many authentication failures.')
+    assert.equal(line?.labels['failures'], 3)
+    assert.match(String(line?.labels['lastFailure']), /^hostbased: /)
     assert.deepEqual(client.codes.slice(-2), ['SSH_HANDSHAKE_FAILED', 'SSH_DISCONNECTED'])
   })
 
@@ -193,6 +195,51 @@ describe('authentication', () => {
     assert.deepEqual(await client.heard(), [methods])
     const line = records.find((record) => record.code === 'SSH_AUTH_UNAVAILABLE')
     assert.match(line?.message ?? '', /the floor is lava/)
+  })
+
+  test('the grace time stays in force while a decision is pending, and gives it up', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    let given: AbortSignal | undefined
+    const { client, wire, records } = serve({
+      ssh: { loginGrace: 5000 },
+      authenticate: (_user, _attempt, signal) => {
+        given = signal
+        return Promise.withResolvers<AuthVerdict>().promise
+      },
+    })
+    client.password('alice', 'x')
+    await settle()
+    context.mock.timers.tick(5000)
+    assert.deepEqual(wire.ended, { reason: 11, description: 'the login took too long' })
+    wire.destroy()
+    await settle()
+    assert.equal(given?.aborted, true)
+    const line = records.find((record) => record.code === 'SSH_HANDSHAKE_FAILED')
+    assert.equal(line?.labels['reason'], 'the login took too long')
+  })
+
+  test('queries of keys that would not do are failures, those of keys that would do are not', async () => {
+    const { client, wire } = serve({
+      ssh: { maxAuthTries: 2 },
+      authenticate: (user, attempt) => (attempt.method === 'publickey' && user === 'alice' ? letIn(user) : failure()),
+    })
+    client.attempt('alice', 'none')
+    for (const user of ['alice', 'alice', 'alice', 'bob', 'alice', 'bob']) {
+      assert.equal(wire.ended, undefined)
+      client.attempt(user, 'publickey', query)
+      await settle()
+    }
+    assert.equal(wire.ended?.description, 'Too many authentication failures')
+  })
+
+  test('the end of key queries is an option', async () => {
+    const { client, wire } = serve({ ssh: { maxAuthRequests: 7 } })
+    for (let i = 0; i < 8; i++) {
+      client.attempt('alice', 'publickey', query)
+      await settle()
+    }
+    assert.equal((await client.heard()).length, 7)
+    assert.equal(wire.ended?.description, 'Too many authentication requests')
   })
 
   test('the login must be done within the grace time', async (context) => {

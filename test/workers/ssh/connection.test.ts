@@ -5,7 +5,7 @@ import type { Channel, Session, Verdict } from '../../../src/workers/ports.ts'
 import { Writer } from '../../../src/workers/ssh/bytes.ts'
 import { channelOpen } from '../../../src/workers/ssh/messages.ts'
 import { message } from '../../../src/workers/ssh/numbers.ts'
-import { ok, Program, refusal, type Script, serve, settle } from './double.ts'
+import { ok, Program, type Script, serve, settle } from './double.ts'
 
 const opened = (sender: number, id: number): string => `opened ${sender} as ${id} window 65536 packet 32768`
 async function loggedIn(script: Script = {}): Promise<ReturnType<typeof serve>> {
@@ -335,39 +335,5 @@ describe('a server that stops', () => {
     wire.destroy()
     await done
     assert.equal(programs[0]?.disposed, true)
-  })
-})
-
-describe('keepalive', () => {
-  const ssh = { clientAliveInterval: 1000, clientAliveCountMax: 2 }
-
-  test('asks every interval, and any message counts as a sign of life', async (context) => {
-    context.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
-    const { client, wire } = await loggedIn({ ssh })
-    for (let i = 0; i < 5; i++) {
-      context.mock.timers.tick(1000)
-      assert.deepEqual(await client.heard(), ['global keepalive@openssh.com true'])
-      client.send(Buffer.of(message.requestFailure))
-    }
-    assert.equal(wire.ended, undefined)
-    assert.ok(!client.codes.includes('SSH_KEEPALIVE_NORESP'))
-  })
-
-  test('cuts a client that stays silent, with one line per missed answer and none after the end', async (context) => {
-    context.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
-    const { client, wire } = await loggedIn({ ssh })
-    context.mock.timers.tick(3000)
-    assert.equal(wire.ended?.reason, 10)
-    wire.destroy()
-    context.mock.timers.tick(10_000)
-    await settle()
-    assert.equal(client.codes.filter((code) => code === 'SSH_KEEPALIVE_NORESP').length, 2)
-  })
-
-  test('is off when the interval is 0', async (context) => {
-    context.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
-    const { client } = await loggedIn({ open: () => refusal('none'), ssh: { clientAliveInterval: 0 } })
-    context.mock.timers.tick(1_000_000)
-    assert.deepEqual(await client.heard(), [])
   })
 })

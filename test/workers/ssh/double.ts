@@ -48,10 +48,12 @@ export class WireDouble implements Wire {
   queuedBytes = 0
   highMark = Number.POSITIVE_INFINITY
   paused = false
+  peeks = 0
   alive = true
   ended: { reason: number; description: string } | undefined
   #events: WireEvents | undefined
   #full = false
+  #heard = 0
 
   constructor(clientVersion = 'SSH-2.0-double') {
     this.clientVersion = clientVersion
@@ -82,6 +84,12 @@ export class WireDouble implements Wire {
   get congested(): boolean {
     return this.queuedBytes > this.highMark
   }
+  get heard(): number {
+    return this.#heard
+  }
+  peek(): void {
+    if (this.paused) this.peeks++
+  }
   pause(): void {
     this.paused = true
   }
@@ -104,6 +112,7 @@ export class WireDouble implements Wire {
     this.#events?.drain()
   }
   deliver(payload: Uint8Array): void {
+    this.#heard++
     // Lent: whoever keeps a view sees garbage.
     const lent = Buffer.from(payload)
     this.#events?.message(lent)
@@ -182,7 +191,7 @@ export interface Script {
   readonly hostKeys?: readonly HostKey[]
   readonly clientVersion?: string
   readonly methods?: readonly string[]
-  authenticate?: (user: string, attempt: Attempt) => AuthVerdict | Promise<AuthVerdict>
+  authenticate?: (user: string, attempt: Attempt, signal: AbortSignal) => AuthVerdict | Promise<AuthVerdict>
   enter?: (member: Member, signal: AbortSignal) => Verdict<Session> | Promise<Verdict<Session>>
   open?: (id: number, arrive: Arrive) => Verdict<Channel> | Promise<Verdict<Channel>>
   dial?: Session['dial']
@@ -218,8 +227,8 @@ export function serve(script: Script = {}) {
   }
   const admit = (): Connection => ({
     methods: script.methods ?? ['publickey', 'password'],
-    authenticate: async (user, attempt) => {
-      if (script.authenticate !== undefined) return script.authenticate(user, attempt)
+    authenticate: async (user, attempt, signal) => {
+      if (script.authenticate !== undefined) return script.authenticate(user, attempt, signal)
       if (attempt.method !== 'none') return letIn(user)
       return { outcome: 'failure', fault: asFault(new Error('none is not enough')) }
     },

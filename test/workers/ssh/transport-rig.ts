@@ -134,6 +134,7 @@ interface ClientProtocol {
   cleanup(): void
   _packetRW: { write: { allocStart: number; alloc(size: number): Buffer; finalize(packet: Buffer): Buffer } }
   _cipher: { encrypt(packet: Buffer): void; allocPacket(size: number): Buffer }
+  _decipher: { _onPayload: (payload: Buffer) => unknown }
   _onPayload: (payload: Buffer) => unknown
 }
 const require = createRequire(import.meta.url)
