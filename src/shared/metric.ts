@@ -32,6 +32,7 @@ export type RefusalReason = (typeof refusalReasons)[number]
 /** Limits on one connection. */
 export const connectionLimits = [
   'channels',
+  'forwards',
   'auth_tries',
   'auth_requests',
   'login_grace',

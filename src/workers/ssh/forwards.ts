@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { asFault, fault } from '../../shared/codes/fault.ts'
+import { count } from '../../shared/metric.ts'
 import { placeName } from '../place.ts'
 import type { Arrive, Door, Listening, Origin, Refused, Session, Verdict } from '../ports.ts'
 import type { ConnectionService } from './connection.ts'
@@ -85,7 +86,9 @@ export class Forwards {
     if (this.#opened.has(keyOf(door))) return 'it is listened at already'
     if (door.kind === 'tcp' && door.port === 0 && !told) return 'nobody would learn the port'
     const { forwards } = this.#service.link.limits
-    return this.#opened.size >= forwards ? `the limit is ${forwards} (limits.forwards)` : undefined
+    if (this.#opened.size < forwards) return undefined
+    count('containerssh_ssh_limits_total', { limit: 'forwards' })
+    return `the limit is ${forwards} (limits.forwards)`
   }
 
   #refused(door: ForwardDoor, reason: string): Refused {

@@ -29,7 +29,8 @@ export class GlobalRequests {
   #session: Session | undefined
   #refusal: Fault | undefined
   #forwards: Forwards | undefined
-  #waiting: Waiting[] = []
+  /** The first is being worked on, once there is a session. Undefined: nothing waits. */
+  #waiting: Waiting[] | undefined
   #working = false
   #proofs = 0
 
@@ -48,7 +49,7 @@ export class GlobalRequests {
   }
 
   async end(): Promise<void> {
-    this.#waiting = []
+    this.#waiting = undefined
     await this.#forwards?.end()
   }
 
@@ -62,10 +63,11 @@ export class GlobalRequests {
     }
     const { type, wantReply } = request
     const answer = this.#answer(request)
-    if (this.#waiting.length === 0 && Buffer.isBuffer(answer)) {
+    if (this.#waiting === undefined && Buffer.isBuffer(answer)) {
       if (wantReply) link.wire.send(answer)
       return
     }
+    this.#waiting ??= []
     this.#waiting.push({ type, wantReply, answer })
     if (this.#waiting.length >= link.limits.globalRequestsWaiting) link.reading.pause(pause.globals)
     this.#begin()
@@ -111,20 +113,23 @@ export class GlobalRequests {
   }
 
   #begin(): void {
-    if (this.#working || (this.#session === undefined && this.#refusal === undefined)) return
+    if (this.#working || this.#waiting === undefined || (this.#session === undefined && this.#refusal === undefined))
+      return
     this.#working = true
     this.#service.link.guard(this.#work())
   }
 
   async #work(): Promise<void> {
     const { wire, reading, limits } = this.#service.link
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+    for (let next = this.#waiting?.[0]; next !== undefined; next = this.#waiting?.[0]) {
       const { type, wantReply, answer } = next
       if (!Buffer.isBuffer(answer)) await this.#forward(type, wantReply, answer)
       else if (wantReply) wire.send(answer)
-      this.#waiting.shift()
-      if (this.#waiting.length < limits.globalRequestsWaiting) reading.resume(pause.globals)
+      // Only now: what arrives meanwhile is to be answered later.
+      this.#waiting?.shift()
+      if ((this.#waiting?.length ?? 0) < limits.globalRequestsWaiting) reading.resume(pause.globals)
     }
+    this.#waiting = undefined
     this.#working = false
   }
 
