@@ -4,7 +4,7 @@ import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.t
 import { chains, isServed, webhookUrls } from './auth-checks.ts'
 import { parseListen } from './listen.ts'
 import { nearest, show } from './problems.ts'
-import { type Config, defaults } from './schema.ts'
+import type { Config } from './schema.ts'
 import { unsupportedOptions } from './unsupported.ts'
 
 /** Path by the schema's names. */
@@ -121,7 +121,7 @@ const limits = ({ ssh, limits }: Config): Finding[] => {
 }
 
 export const check = (config: Config, rooms: readonly string[]) => {
-  const refused = unsupportedOptions(config, defaults()).map((option) => ({
+  const refused = unsupportedOptions(config).map((option) => ({
     path: option.split('.'),
     message: 'is not supported by this version yet',
   }))

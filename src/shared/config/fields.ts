@@ -42,6 +42,14 @@ export const secret = () => register(z.string(textError), { form: 'text', secret
 /** A text that cannot be empty: an empty one means the default. */
 export const name = (preset: string) =>
   register(z.string(textError).min(1, 'is empty'), { form: 'text', emptyMeansDefault: true }).default(preset)
+/** A text that `problem` finds nothing wrong with; what it says is read after the value. */
+export const checked = (problem: (text: string) => string | undefined) =>
+  register(
+    z.string(textError).refine((value) => problem(value) === undefined, {
+      error: ({ input }) => problem(String(input)) ?? '',
+    }),
+    { form: 'text' },
+  )
 export const flag = (preset = false) =>
   register(z.boolean(is('is neither true nor false; expected true or false')), { form: 'flag' }).default(preset)
 export const integer = (preset: number, least: number, most: number = Number.MAX_SAFE_INTEGER) => {
@@ -82,6 +90,9 @@ export const colonList = (known: readonly string[], preset: readonly string[]) =
     .default([...preset])
 }
 export const list = <S extends z.ZodType>(item: S) => register(z.array(item, listError), { form: 'list' }).default([])
+/** A text, or a mapping in its place. */
+export const textOr = <S extends z.ZodObject>(mapping: S, wrong: string) =>
+  register(z.union([register(z.string(), { form: 'text' }), mapping], is(wrong)), { form: 'text' })
 export const textMap = (preset: Readonly<Record<string, string>> = {}) =>
   register(z.record(z.string(), register(z.string(textError), { form: 'text' }), is('is not a mapping')), {
     form: 'map',

@@ -1,2 +1,2 @@
 /** The configuration, for those who only read it. */
-export type { Config, User } from './schema.ts'
+export type { Config, SecurityConfig, User } from './schema.ts'

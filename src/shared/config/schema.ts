@@ -44,6 +44,7 @@ type DeepReadonly<T> = T extends readonly (infer E)[]
 
 /** The effective configuration, every default filled in. Durations are milliseconds, sizes bytes. */
 export type Config = DeepReadonly<z.output<typeof schema>>
+export type SecurityConfig = Config['security']
 export type User = Config['auth']['users'][number]
 
 /** What an empty file means, before the check that somebody can log in. */

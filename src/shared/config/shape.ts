@@ -134,14 +134,15 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
 const shapeValue = (node: Node, declared: z.ZodType, spot: Spot, reading: Reading): unknown => {
   reading.places.set(pathKey(spot.path), { at: node.at, path: spot.spelled })
   const { schema, kind } = core(declared)
-  const def = schema.def as { type: string; element?: z.ZodType; valueType?: z.ZodType }
+  const def = schema.def as { type: string; element?: z.ZodType; valueType?: z.ZodType; options?: z.ZodType[] }
   if (node.kind === 'scalar') return scalarValue(node, kind, reading.converts)
   if (node.kind === 'list') {
     const { element } = def
     if (element === undefined) return plainValue(node)
     return node.items.map((item, index) => shapeValue(item, element, below(spot, index), reading))
   }
-  if (def.type === 'object') return objectValue(node, schema as z.ZodObject, spot, reading)
+  const object = def.type === 'union' ? def.options?.find((option) => option.def.type === 'object') : schema
+  if (object?.def.type === 'object') return objectValue(node, object as z.ZodObject, spot, reading)
   const { valueType } = def
   if (valueType === undefined) return plainValue(node)
   const set = node.entries.filter((entry) => core(valueType).kind === undefined || !isUnset(entry.value, undefined))

@@ -9,15 +9,6 @@ interface Row {
   readonly isOn: (config: Config) => boolean
 }
 
-/** Dotted names of leaves that differ between two plain values. */
-const differences = (value: unknown, preset: unknown, path: string): string[] => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return JSON.stringify(value) === JSON.stringify(preset) ? [] : [path]
-  }
-  const presets = (preset ?? {}) as Readonly<Record<string, unknown>>
-  return Object.entries(value).flatMap(([key, child]) => differences(child, presets[key], `${path}.${key}`))
-}
-
 const rows: readonly Row[] = [
   { option: 'configserver.url', isOn: ({ configserver }) => configserver.url !== '' },
   { option: 'auth.password.method', isOn: ({ auth }) => auth.password.method === 'kerberos' },
@@ -32,14 +23,6 @@ const rows: readonly Row[] = [
   })),
 ]
 
-/** What the refused options are set to is already allowed everywhere: nothing is forbidden. */
-const isOpen = (path: string, value: unknown): boolean => value === 'enable' && !path.includes('.forwarding.')
-
-const at = (config: Config, path: string): unknown =>
-  path.split('.').reduce<unknown>((value, key) => (value as Readonly<Record<string, unknown>>)[key], config)
-
 /** Dotted names of the options that are on and cannot be honoured. */
-export const unsupportedOptions = (config: Config, defaults: Config): string[] => [
-  ...rows.filter((row) => row.isOn(config)).map((row) => row.option),
-  ...differences(config.security, defaults.security, 'security').filter((path) => !isOpen(path, at(config, path))),
-]
+export const unsupportedOptions = (config: Config): string[] =>
+  rows.filter((row) => row.isOn(config)).map((row) => row.option)

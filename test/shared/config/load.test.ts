@@ -152,8 +152,6 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['configserver: {url: "http://x/"}', /configserver\.url: is not supported by this version yet/],
   ['health: {enable: true, cert: x}', /health\.cert: is not supported by this version yet/],
   ['geoip: {provider: maxmind}', /geoip\.provider: is not supported/],
-  ['security: {forceCommand: x}', 'c.yaml:1:26: security.forceCommand: is not supported by this version yet'],
-  ['security: {forwarding: {forwardingMode: enable}}', /security\.forwarding\.forwardingMode: is not supported/],
   [
     'security: {forwarding: {forwardingMode: disabled}}',
     /"disabled" is not known; expected one of enable, filter, disable/,
