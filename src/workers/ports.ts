@@ -63,6 +63,8 @@ export interface FileDatum {
 export interface Refused {
   readonly accepted: false
   readonly fault: Fault
+  /** The connection ends, too: its client goes on asking for what it cannot have. */
+  readonly final?: true
 }
 export interface Accepted<T> {
   readonly accepted: true
@@ -206,8 +208,8 @@ export type ChannelRequest =
   | { readonly kind: 'exec'; readonly command: string }
   | { readonly kind: 'subsystem'; readonly name: string }
   | { readonly kind: 'window-change'; readonly size: WindowSize }
-  /** Name without SIG. */
-  | { readonly kind: 'signal'; readonly name: string }
+  /** Name without SIG. `ours`: the server asks the program to end, whatever the client may do. */
+  | { readonly kind: 'signal'; readonly name: string; readonly ours?: true }
   /** RFC 4254 section 6.3.1. */
   | { readonly kind: 'x11-req'; readonly x11: X11 }
   | { readonly kind: 'auth-agent-req@openssh.com' }

@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 import type { Config, User } from '../../src/shared/config/index.ts'
-import { defaults } from '../../src/shared/config/schema.ts'
+import { defaults, schema } from '../../src/shared/config/schema.ts'
 import { remoteOf, type TcpHandle } from '../../src/shared/ipc/handle.ts'
 import { formatLine } from '../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
@@ -26,9 +26,19 @@ export interface TestServer extends AsyncDisposable {
 export interface ServerOptions {
   readonly ssh?: Partial<Config['ssh']>
   readonly limits?: Partial<Config['limits']>
+  /** As in a file; what is left out has its default. */
+  readonly security?: Readonly<Record<string, unknown>>
   readonly users?: readonly User[]
   /** PEM texts; by default one Ed25519 key. */
   readonly hostKeys?: readonly string[]
+}
+
+/** For `security`: everything that is forwarded may be. */
+export const anyForwarding = {
+  forwarding: {
+    ...{ forwardingMode: 'enable', reverseForwardingMode: 'enable', socketForwardingMode: 'enable' },
+    ...{ socketListenMode: 'enable', x11ForwardingMode: 'enable', agentForwardingMode: 'enable' },
+  },
 }
 
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
@@ -41,6 +51,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     ssh: { ...base.ssh, ...options.ssh },
     limits: { ...base.limits, ...options.limits },
     auth: { ...base.auth, users },
+    security: schema.parse({ security: options.security ?? {} }).security,
   }
   const records: LogRecord[] = []
   const write = (record: LogRecord): void => {

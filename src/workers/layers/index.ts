@@ -1,5 +1,5 @@
 /** The layers that a connection meets on its way to the room. One list, outermost first. */
-import type { Config } from '../../shared/config/index.ts'
+import type { Config, SecurityConfig } from '../../shared/config/index.ts'
 import { type Backend, type Connection, type Layer, type Peer, stack } from '../ports.ts'
 import type { Webhooks } from '../webhook/index.ts'
 import { authentication } from './authentication.ts'
@@ -7,6 +7,7 @@ import { authorization } from './authorization.ts'
 import { core } from './core.ts'
 import { limits } from './limits.ts'
 import { required } from './required.ts'
+import { security } from './security/index.ts'
 import type { Users } from './users.ts'
 import { webhookAuthentication } from './webhook-authentication.ts'
 
@@ -16,15 +17,18 @@ export interface Surroundings {
   /** `auth.required`. */
   readonly chains?: Config['auth']['required']
   readonly backend: Backend
+  readonly security: SecurityConfig
 }
 
-function* layers(peer: Peer, { users, webhooks, chains = [] }: Surroundings): Iterable<Layer<Connection>> {
+function* layers(peer: Peer, surroundings: Surroundings): Iterable<Layer<Connection>> {
+  const { users, webhooks, chains = [] } = surroundings
   if (webhooks?.authz !== undefined) yield authorization(webhooks.authz, peer)
   const isChained = chains.length > 0
   if (isChained) yield required(chains, peer)
   yield authentication(users, peer, isChained)
   if (webhooks !== undefined) yield webhookAuthentication(webhooks, peer)
   yield limits(users)
+  yield security(surroundings.security, peer)
 }
 
 /** What one connection talks to. */

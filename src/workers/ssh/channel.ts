@@ -51,7 +51,7 @@ export class SessionChannel extends ChannelEnd {
       this.close()
       return
     }
-    const request = { kind: 'signal', name: signal } as const
+    const request = { kind: 'signal', name: signal, ours: true } as const
     this.request({ recipient: this.id, type: 'signal', wantReply: false, request, ours: true })
   }
 
@@ -91,10 +91,9 @@ export class SessionChannel extends ChannelEnd {
       log?.emit('SSH_CHANNEL_REQUEST_FAILED', { RequestType: type, reason: fault.code }, { cause: fault })
     }
     this.#reply(type, wantReply, verdict.accepted)
-    if (verdict.accepted && request.kind === 'pty-req') this.#pty = true
-    if (verdict.accepted && (request.kind === 'shell' || request.kind === 'exec' || request.kind === 'subsystem')) {
-      this.#watch()
-    }
+    if (!verdict.accepted) this.service.link.heed(verdict)
+    else if (request.kind === 'pty-req') this.#pty = true
+    else if (request.kind === 'shell' || request.kind === 'exec' || request.kind === 'subsystem') this.#watch()
   }
 
   #reply(type: string, wantReply: boolean, success: boolean): void {

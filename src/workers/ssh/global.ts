@@ -149,6 +149,7 @@ export class GlobalRequests {
       : this.#failed(type, verdict.fault, verdict.fault.code)
     if (wantReply) link.wire.send(answer)
     if (verdict.accepted) verdict.value?.begin()
+    else link.heed(verdict)
   }
 
   async #decide(told: boolean, { act, door }: ForwardRequest): Promise<Verdict<Forward | undefined>> {

@@ -32,7 +32,7 @@ export function createIntake({ config, hostKeys, log, backend, events }: IntakeO
   const webhooks = createWebhooks(config.auth)
   return createReception<TcpHandle>({
     accept: (handle) => transport.accept(handle),
-    admit: (peer) => connectionOf(peer, { users, webhooks, chains, backend }),
+    admit: (peer) => connectionOf(peer, { users, webhooks, chains, backend, security: config.security }),
     config,
     hostKeys: keys,
     log,

@@ -6,7 +6,7 @@ import { asFault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import type { Log } from '../../shared/log.ts'
 import { count, unknownCountry } from '../../shared/metric.ts'
-import type { Connection, Member, Peer, Session, Verdict } from '../ports.ts'
+import type { Connection, Member, Peer, Refused, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
 import type { Budget } from './budget.ts'
 import { ConnectionService } from './connection.ts'
@@ -190,6 +190,11 @@ export class Link implements WireEvents {
     this.log.emit('SSH_PROTOCOL_ERROR', { reason })
     count('containerssh_ssh_limits_total', { limit: 'protocol' })
     this.disconnect(disconnect.protocolError, reason)
+  }
+
+  /** After a final refusal nothing more is to be heard from this client. */
+  heed({ final, fault }: Refused): void {
+    if (final) this.disconnect(disconnect.byApplication, fault.userText)
   }
 
   /** Ends the connection with a reason; the transport sees to it that it ends soon. */

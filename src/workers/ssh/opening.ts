@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { asFault, type Fault, fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
 import { placeName } from '../place.ts'
-import type { ChannelId, Session, Verdict } from '../ports.ts'
+import type { ChannelId, Refused, Session, Verdict } from '../ports.ts'
 import { SessionChannel } from './channel.ts'
 import type { ConnectionService } from './connection.ts'
 import { type DirectOpen, decodeDirectStreamlocal, decodeDirectTcpip } from './forward-messages.ts'
@@ -122,7 +122,7 @@ export class Opening {
       return
     }
     if (this.#service.full) {
-      this.#refused(wish.open, this.#service.tooMany(), openFailure.resourceShortage)
+      this.#rejected(wish.open, this.#service.tooMany(), openFailure.resourceShortage)
       return
     }
     const opening = this.#open(wish).finally(() => this.#pending.delete(opening))
@@ -136,12 +136,12 @@ export class Opening {
     const id = this.#service.nextNumber()
     if (direct === undefined) {
       const verdict = await verdictOf(session.open(id, this.#service.arrive))
-      if (!verdict.accepted) return this.#refused(open, verdict.fault, openFailure.resourceShortage)
+      if (!verdict.accepted) return this.#refused(open, verdict, openFailure.resourceShortage)
       if (this.#ended) return this.#late(open, verdict.value)
       this.#confirm(new SessionChannel(this.#service, id, open, this.#log(id), verdict.value), open)
     } else {
       const verdict = await this.#dial(session, direct)
-      if (!verdict.accepted) return this.#refused(open, verdict.fault, reasonOf(verdict.fault))
+      if (!verdict.accepted) return this.#refused(open, verdict, openFailure.connectFailed)
       if (this.#ended) return this.#late(open, verdict.value)
       this.#confirm(new ForwardingChannel(this.#service, id, open, this.#log(id), verdict.value), open)
     }
@@ -177,7 +177,13 @@ export class Opening {
     await made[Symbol.asyncDispose]()
   }
 
-  #refused(open: ChannelOpen, why: Fault, reason: number): void {
+  /** `otherwise`: the reason for what is neither forbidden nor too much. */
+  #refused(open: ChannelOpen, verdict: Refused, otherwise: number): void {
+    this.#rejected(open, verdict.fault, reasonOf(verdict.fault) ?? otherwise)
+    this.#service.link.heed(verdict)
+  }
+
+  #rejected(open: ChannelOpen, why: Fault, reason: number): void {
     if (this.#ended) {
       this.#service.link.log.emit('SSH_REPLY_SEND_FAILED', { RequestType: open.type })
       return
@@ -196,7 +202,7 @@ export class Opening {
   }
 
   #farewell(open: ChannelOpen, why: Fault): void {
-    this.#refused(open, why, openFailure.connectFailed)
+    this.#rejected(open, why, openFailure.connectFailed)
     this.#service.link.disconnect(disconnect.byApplication, why.userText)
   }
 }
@@ -209,9 +215,11 @@ async function verdictOf<T>(verdict: Promise<Verdict<T>>): Promise<Verdict<T>> {
   }
 }
 
-/** What a rule forbids and what a room cannot do at all is prohibited; everything else was tried in vain. */
-const reasonOf = ({ code }: Fault): number =>
-  code.startsWith('SECURITY_') || code === 'SSH_NOT_IMPLEMENTED' ? openFailure.prohibited : openFailure.connectFailed
+/** What a rule forbids and what a room cannot do at all is prohibited; undefined: it was tried in vain. */
+function reasonOf({ code }: Fault): number | undefined {
+  if (code === 'SECURITY_MAX_SESSIONS') return openFailure.resourceShortage
+  return code.startsWith('SECURITY_') || code === 'SSH_NOT_IMPLEMENTED' ? openFailure.prohibited : undefined
+}
 
 function decode({ type, data }: ChannelOpen): 'session' | 'unknown' | 'malformed' | DirectOpen {
   switch (type) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import type { User } from '../../../src/shared/config/index.ts'
+import { defaults } from '../../../src/shared/config/schema.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
 import { hashPassword } from '../../../src/shared/password.ts'
 import { connectionOf } from '../../../src/workers/layers/index.ts'
@@ -31,7 +32,8 @@ function open(users: readonly User[]) {
   const connectionId = '0'.repeat(32) as ConnectionId
   const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, clientVersion: '', log }
   const room = createRoom()
-  const connection = connectionOf(peer, { users: createUsers(users, log), backend: room })
+  const { security } = defaults()
+  const connection = connectionOf(peer, { users: createUsers(users, log), backend: room, security })
   return { connection, records, room, codes: () => records.map((record) => record.code) }
 }
 

@@ -58,6 +58,7 @@ async function open(handler: Handler, setup: Setup = {}) {
     webhooks,
     chains: required,
     backend: createRoom(),
+    security: defaults().security,
   })
   return {
     server,

@@ -69,7 +69,7 @@ describe('channel opens', () => {
     const why = fault('SSH_NOT_IMPLEMENTED', { what: 'this' })
     const { client } = await loggedIn({ open: () => ({ accepted: false, fault: why }) })
     client.openSession()
-    assert.deepEqual(await client.heard(), ['open failure 0 4 this is not supported'])
+    assert.deepEqual(await client.heard(), ['open failure 0 1 this is not supported'])
     assert.ok(client.codes.includes('SSH_NEW_CHANNEL_REJECTED'))
     const throwing = await loggedIn({ open: () => Promise.reject(new Error('secret detail')) })
     throwing.client.openSession()
@@ -298,7 +298,7 @@ describe('a server that stops', () => {
     client.openSession(1, 1, 1)
     assert.deepEqual(await client.heard(), ['open failure 1 4 server is shutting down'])
     const [program] = programs
-    assert.deepEqual(program?.requests.at(-1), { kind: 'signal', name: 'TERM' })
+    assert.deepEqual(program?.requests.at(-1), { kind: 'signal', name: 'TERM', ours: true })
     program?.out.end()
     program?.err.end()
     program?.end({ kind: 'signal', name: 'TERM', coreDumped: false, message: '' })
@@ -320,7 +320,7 @@ describe('a server that stops', () => {
     void intake.drain(new AbortController().signal)
     gate.resolve(ok)
     await settle()
-    assert.deepEqual(program?.requests.at(-1), { kind: 'signal', name: 'TERM' })
+    assert.deepEqual(program?.requests.at(-1), { kind: 'signal', name: 'TERM', ours: true })
   })
 
   test('cuts at the abort what is left', async () => {

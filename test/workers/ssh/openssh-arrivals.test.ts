@@ -7,12 +7,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { parseHostKey } from '../../../src/workers/ssh/host-key.ts'
 import { until } from '../../rigs/daemon.ts'
-import { startServer } from '../../rigs/server.ts'
+import { anyForwarding, startServer } from '../../rigs/server.ts'
 import { folder, startService } from '../../rigs/services.ts'
 import { anyHost, finish } from '../../rigs/ssh.ts'
 
 test('ssh -A: the program in the room sees the keys of the client’s agent', async (context) => {
-  await using server = await startServer()
+  await using server = await startServer({ security: anyForwarding })
   using sockets = folder()
   const socket = sockets.path('agent')
   const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -38,7 +38,7 @@ test('ssh -A: the program in the room sees the keys of the client’s agent', as
 })
 
 test('ssh -Y: the program in the room talks to the client’s display', async () => {
-  await using server = await startServer()
+  await using server = await startServer({ security: anyForwarding })
   await using display = await startService((socket) => {
     // The client puts the cookie of its own display in: what follows has come all the way.
     socket.once('data', (bytes: Buffer) => socket.end(`${bytes.length} ${bytes.subarray(48).toString()}`))

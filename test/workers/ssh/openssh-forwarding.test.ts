@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { until } from '../../rigs/daemon.ts'
-import { startServer, type TestServer } from '../../rigs/server.ts'
+import { anyForwarding, startServer, type TestServer } from '../../rigs/server.ts'
 import { all, answering, converse, folder, freePort, reach, startService } from '../../rigs/services.ts'
 import { finish, type SshProcess } from '../../rigs/ssh.ts'
 
@@ -16,7 +16,7 @@ const echo = answering((received) => received)
 let server: TestServer
 const started: SshProcess[] = []
 before(async () => {
-  server = await startServer()
+  server = await startServer({ security: anyForwarding })
 })
 after(async () => {
   for (const ssh of started) ssh.kill('SIGKILL')

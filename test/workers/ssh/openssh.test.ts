@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { hashPassword } from '../../../src/shared/password.ts'
 import { until } from '../../rigs/daemon.ts'
 import { patternByte, patternHash } from '../../rigs/room.ts'
-import { startServer, type TestServer } from '../../rigs/server.ts'
+import { anyForwarding, startServer, type TestServer } from '../../rigs/server.ts'
 import { anyHost, finish } from '../../rigs/ssh.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -21,7 +21,10 @@ const mebibytes = 64 * 1024 * 1024
 describe('the OpenSSH client', () => {
   let server: TestServer
   before(async () => {
-    server = await startServer({ ssh: { banner: 'Welcome to the test.\n' } })
+    server = await startServer({
+      ssh: { banner: 'Welcome to the test.\n' },
+      security: anyForwarding,
+    })
   })
   after(() => server[Symbol.asyncDispose]())
   const run = (command: string, input?: string | Uint8Array, options: readonly string[] = []) =>
