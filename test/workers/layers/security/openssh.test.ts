@@ -127,6 +127,28 @@ test('forwarding is prohibited by default, and the record names the target', asy
   assert.equal(record.labels['rule'], 'security.forwarding.forwardingMode=disable')
 })
 
+test('the server listens only where the rules let it', async () => {
+  const forwarding = { reverseForwardingMode: 'filter', reverseForwardingAllow: ['localhost:0'] }
+  await using server = await serve({ forwarding })
+  const listen = (door: string) =>
+    server.client.run(['exit 0'], { options: ['-o', 'ExitOnForwardFailure=yes', '-R', `${door}:127.0.0.1:9`] })
+  assert.equal((await listen('0')).code, 0)
+  for (const door of ['18080', '*:0', '/tmp/containerssh-never']) {
+    const { code, stderr } = await listen(door)
+    assert.equal(code, 255, door)
+    assert.match(stderr, /remote port forwarding failed/, door)
+  }
+  const refused = server.records.filter((record) => record.code === 'SECURITY_REVERSE_FORWARDING_REJECTED')
+  assert.deepEqual(
+    refused.map(({ labels }) => [labels['target'], labels['rule']]),
+    [
+      ['localhost:18080', 'security.forwarding.reverseForwardingAllow'],
+      [':0', 'security.forwarding.reverseForwardingAllow'],
+      ['/tmp/containerssh-never', 'security.forwarding.socketListenMode=disable'],
+    ],
+  )
+})
+
 test('X11 and the agent are not forwarded by default, and the command runs without them', async (context) => {
   await using server = await serve({})
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-agent-'))

@@ -72,3 +72,19 @@ test('requests that want no reply count as well', async () => {
   await client.heard()
   assert.equal(wire.ended?.description, 'Too many rejected requests')
 })
+
+test('global requests that are refused fail, count, and at last end the connection', async () => {
+  const { client, wire, inside } = await begin({ maxRefusals: 1 })
+  const data = new Writer(0).string('').uint32(80).finish().subarray(1)
+  for (let i = 0; i < 10; i++) client.global('tcpip-forward', true, data)
+  assert.deepEqual(await client.heard(), Array(10).fill('request failure'))
+  assert.equal(wire.ended, undefined)
+  client.global('tcpip-forward', true, data)
+  await client.heard()
+  assert.deepEqual(wire.ended, { reason: 11, description: 'Too many rejected requests' })
+  assert.deepEqual(inside.codes(), [
+    'SECURITY_REVERSE_FORWARDING_REJECTED',
+    'SECURITY_REFUSALS_MUTED',
+    'SECURITY_TOO_MANY_REFUSALS',
+  ])
+})
