@@ -1,12 +1,13 @@
 /**
  * The algorithm names that a configuration may hold. `offered` are those the transport can negotiate; the rest are
  * names that older configurations contain and that no maintained TLS library offers any more: they are skipped with
- * a warning instead of refusing to start.
+ * a warning instead of refusing to start. The `weak` ones are offered when asked for, with a warning too.
  */
 export interface AlgorithmNames {
   readonly preset: readonly string[]
   readonly offered: readonly string[]
   readonly obsolete: readonly string[]
+  readonly weak: readonly string[]
 }
 
 const chachaGcmCtr = [
@@ -22,6 +23,7 @@ export const ciphers: AlgorithmNames = {
   preset: chachaGcmCtr,
   offered: [...chachaGcmCtr, 'aes128-cbc'],
   obsolete: ['arcfour256', 'arcfour128', 'arcfour', 'tripledescbcID'],
+  weak: ['aes128-cbc'],
 }
 
 const curve25519 = ['curve25519-sha256', 'curve25519-sha256@libssh.org']
@@ -41,6 +43,7 @@ export const keyExchanges: AlgorithmNames = {
     'diffie-hellman-group1-sha1',
   ],
   obsolete: [],
+  weak: ['diffie-hellman-group14-sha1', 'diffie-hellman-group1-sha1'],
 }
 
 const etm = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com']
@@ -48,6 +51,7 @@ export const macs: AlgorithmNames = {
   preset: etm,
   offered: [...etm, 'hmac-sha2-256', 'hmac-sha2-512', 'hmac-sha1', 'hmac-sha1-96'],
   obsolete: [],
+  weak: ['hmac-sha1', 'hmac-sha1-96'],
 }
 
 /** For the SSH client of the sshproxy backend. */

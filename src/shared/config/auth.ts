@@ -1,12 +1,12 @@
 /** `auth`: who may log in. */
 import * as z from 'zod'
-import { choice, duration, flag, kinds, list, name, secret, section, text, texts } from './fields.ts'
+import { api, choice, duration, flag, kinds, list, name, secret, section, text, texts } from './fields.ts'
 import { httpClient, httpServer, tlsOptions } from './http.ts'
 import { userLimits } from './limits.ts'
 
 const required = (what: string) => z.string({ error: what }).min(1, 'is empty').register(kinds, { form: 'text' })
 
-/** A user of our own. At least one of the two ways to prove it is needed (`checks.ts`). */
+/** A user of our own. At least one way to prove it is needed (`checks.ts`). */
 const user = z.strictObject(
   {
     /** The SSH login name. */
@@ -16,9 +16,11 @@ const user = z.strictObject(
       .string({ error: 'is not a text' })
       .register(kinds, { form: 'text', secret: true, emptyMeansDefault: true })
       .optional(),
-    /** OpenSSH public key lines; in the file also names of files of such lines, which are read at start. */
+    /** OpenSSH authorized_keys lines; in the file also names of files of such lines, which are read at start. */
     authorizedKeys: texts(),
     limits: userLimits,
+    /** A certificate must list one of these instead of the login name. */
+    principals: api.texts(),
   },
   { error: 'is not a mapping; expected e.g. {name: alice, passwordHash: …}' },
 )
@@ -83,6 +85,12 @@ const method = choice(['publickey', 'password', 'keyboard-interactive'], 'public
 
 export const auth = section({
   users: list(user),
+  /** CAs whose user certificates are accepted: authorized_keys lines, or names of files of such lines. */
+  userCAs: texts(),
+  /** Lets in whoever has a certificate for the login name, without an entry in `users`. */
+  anyCertificateUser: flag(),
+  /** Keys, `SHA256:…` or `serial:SHA256:…:N`, or names of files of such lines; they win over everything above. */
+  revokedKeys: texts(),
   /** Each entry is a list of methods that let a user in together, in this order; empty: any one method. */
   required: list(list(method).removeDefault()),
   password: section({

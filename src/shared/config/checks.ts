@@ -27,12 +27,23 @@ const backend = (config: Config, rooms: readonly string[]): Finding[] => {
 }
 
 const users = ({ auth }: Config): Finding[] => {
-  if (auth.users.length === 0 && !isServed(auth)) {
-    const example = '{name: alice, passwordHash: …} (see containerssh hash-password)'
-    return [{ path: ['auth', 'users'], message: `nobody could log in; expected at least one user, e.g. ${example}` }]
+  const trustsCAs = auth.userCAs.length > 0
+  const found: Finding[] = []
+  if (auth.anyCertificateUser && !trustsCAs) {
+    found.push({ path: ['auth', 'anyCertificateUser'], message: 'has no effect; expected at least one key in userCAs' })
   }
+  if (auth.users.length === 0 && !auth.anyCertificateUser && !isServed(auth)) {
+    const example = '{name: alice, passwordHash: …} (see containerssh hash-password)'
+    const message = `nobody could log in; expected at least one user, e.g. ${example}`
+    found.push({ path: ['auth', 'users'], message })
+  }
+  return [...found, ...eachUser(auth, trustsCAs)]
+}
+
+/** A CA may also stand among the keys of a user, in a file that is read later. */
+const eachUser = (auth: Config['auth'], trustsCAs: boolean): Finding[] => {
   const seen = new Set<string>()
-  return auth.users.flatMap(({ name, passwordHash, authorizedKeys }, index) => {
+  return auth.users.flatMap(({ name, passwordHash, authorizedKeys, principals = [] }, index) => {
     const path = ['auth', 'users', index]
     const found: Finding[] = []
     if (seen.has(name)) found.push({ path: [...path, 'name'], message: `${show(name)} stands here a second time` })
@@ -41,8 +52,10 @@ const users = ({ auth }: Config): Finding[] => {
       const message = 'is not an argon2id hash within our limits; containerssh hash-password makes one'
       found.push({ path: [...path, 'passwordHash'], message })
     }
-    if (passwordHash === undefined && authorizedKeys.length === 0) {
+    if (passwordHash === undefined && authorizedKeys.length === 0 && !trustsCAs) {
       found.push({ path, message: `${show(name)} could not log in; expected passwordHash or authorizedKeys` })
+    } else if (principals.length > 0 && authorizedKeys.length === 0 && !trustsCAs) {
+      found.push({ path: [...path, 'principals'], message: 'has no effect; expected at least one key in auth.userCAs' })
     }
     return found
   })
@@ -76,11 +89,15 @@ const lists: readonly (readonly ['ciphers' | 'kex' | 'macs', AlgorithmNames])[] 
 const algorithms = (config: Config): { readonly errors: Finding[]; readonly warnings: Finding[] } => {
   const errors: Finding[] = []
   const warnings: Finding[] = []
-  for (const [key, { offered, obsolete }] of lists) {
+  for (const [key, { offered, obsolete, weak }] of lists) {
     const names = config.ssh[key]
     names.forEach((name, index) => {
-      if (!obsolete.includes(name)) return
-      warnings.push({ path: ['ssh', key, index], message: `${show(name)} can no longer be offered and is left out` })
+      const path = ['ssh', key, index]
+      if (obsolete.includes(name)) {
+        warnings.push({ path, message: `${show(name)} can no longer be offered and is left out` })
+      }
+      if (weak.includes(name))
+        warnings.push({ path, message: `${show(name)} is weak; clients of today need it no more` })
     })
     if (!names.some((name) => offered.includes(name))) {
       errors.push({

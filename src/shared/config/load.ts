@@ -4,12 +4,12 @@ import { resolve } from 'node:path'
 import type * as z from 'zod'
 import { hostKeyProblem } from '../private-key.ts'
 import { translateAuthUrl } from './auth-url.ts'
-import { keyLines, keyProblem, looksLikeKey } from './authorized-keys.ts'
 import { check, type Finding, withoutObsolete } from './checks.ts'
 import { readClientFiles } from './client-files.ts'
 import { formatDuration } from './duration.ts'
 import type { Kind } from './fields.ts'
 import { jsonTree } from './json-tree.ts'
+import { readKeys } from './key-files.ts'
 import { readPem } from './pem.ts'
 import { ConfigErrors, describe, type Problem, show } from './problems.ts'
 import { type Config, schema } from './schema.ts'
@@ -110,34 +110,6 @@ const without = (value: unknown, paths: readonly (readonly PropertyKey[])[]): un
         ]
   })
   return Object.fromEntries(kept)
-}
-
-/** Replaces names of key files by the lines in them. */
-const readKeys = async (config: Config, findings: Finding[]): Promise<Config> => {
-  const users = await Promise.all(
-    config.auth.users.map(async (user, userIndex) => {
-      const lines = user.authorizedKeys.map(async (entry, index) => {
-        const path = ['auth', 'users', userIndex, 'authorizedKeys', index]
-        try {
-          const found = looksLikeKey(entry) ? [entry] : keyLines(await readFile(entry, 'utf8'))
-          for (const line of found) {
-            const problem = keyProblem(line)
-            if (problem !== undefined) findings.push({ path, message: `${show(line)} ${problem}` })
-          }
-          return found
-        } catch (error) {
-          const reason = (error as NodeJS.ErrnoException).code ?? 'error'
-          findings.push({
-            path,
-            message: `${show(entry)} is neither a public key nor a file that can be read (${reason})`,
-          })
-          return []
-        }
-      })
-      return { ...user, authorizedKeys: (await Promise.all(lines)).flat() }
-    }),
-  )
-  return { ...config, auth: { ...config.auth, users } }
 }
 
 const checkHostKeys = async ({ ssh }: Config, findings: Finding[]): Promise<void> => {

@@ -35,6 +35,8 @@ export const ssh = section({
   banner: text(),
   /** Each PEM text, or the name of a file. */
   hostkeys: texts([], true),
+  /** Certificates of these host keys: the line of a `-cert.pub` file, or the file's name. */
+  hostCertificates: texts(),
   /** 0: no keepalive messages; after so many without a sign of life the connection ends. */
   clientAliveInterval,
   clientAliveCountMax: integer(3, 1),

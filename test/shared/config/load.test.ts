@@ -195,8 +195,30 @@ const wrongUsers: readonly (readonly [source: string, line: RegExp])[] = [
     /neither a public key nor a file that can be read \(ENOENT\)/,
   ],
   [
-    `auth: {users: [{name: a, authorizedKeys: ['restrict ${key}']}]}`,
-    /has options before the key, which are not supported/,
+    `auth: {users: [{name: a, authorizedKeys: ['restrict,foo="x" ${key}']}]}`,
+    /authorizedKeys\[0\]: .* has the unknown option foo/,
+  ],
+  [
+    `auth: {users: [{name: a, principals: [ops]}]}`,
+    /auth\.users\[0\]: "a" could not log in; expected passwordHash or authorizedKeys/,
+  ],
+  [
+    `auth: {users: [{name: a, passwordHash: "${hash}", principals: [ops]}]}`,
+    /auth\.users\[0\]\.principals: has no effect; expected at least one key in auth\.userCAs/,
+  ],
+  ['auth: {anyCertificateUser: yes}', /auth\.anyCertificateUser: has no effect; expected at least one key in userCAs/],
+  [`auth: {userCAs: ['${key}']}`, /auth\.users: nobody could log in/],
+  [
+    `auth: {userCAs: [/nonexistent, 'ssh-ed25519 AAAA']}`,
+    /userCAs\[0\]: "\/nonexistent" is neither a public key nor a file.*\n.*userCAs\[1\]: .* is not a whole ssh-ed25519 key/,
+  ],
+  [
+    'auth: {revokedKeys: [SHA256:short, /nonexistent]}',
+    /revokedKeys\[0\]: "SHA256:short" is not accepted; expected .*\n.*revokedKeys\[1\]: "\/nonexistent" is neither/,
+  ],
+  [
+    `ssh: {hostCertificates: ['${key}']}`,
+    /ssh\.hostCertificates\[0\]: .* is not a certificate; expected e\.g\. "ssh-ed25519-cert-v01@openssh\.com AAAA/,
   ],
   [
     `auth: {users: [{name: a, authorizedKeys: ['${key}']}, {name: a, authorizedKeys: ['${key}']}]}`,
@@ -364,6 +386,70 @@ test('authorized keys are lines, or files of lines, which are read', async () =>
   writeFileSync(file, `# a comment\n\n${key}\n${key} again\n`)
   const loaded = await config(`auth: {users: [{name: a, authorizedKeys: ['${key}', ${file}]}]}`)
   assert.deepEqual(loaded.auth.users[0]?.authorizedKeys, [key, key, `${key} again`])
+})
+
+test('keys of CAs, revoked keys and host certificates are lines too, or files of lines, and survive a dump', async () => {
+  const file = join(folder, 'lines')
+  const print = `SHA256:${'a'.repeat(43)}`
+  const type = 'ssh-ed25519-cert-v01@openssh.com'
+  const blob = Buffer.concat([Buffer.of(0, 0, 0, type.length), Buffer.from(type), Buffer.from('rest')])
+  const certificate = `${type} ${blob.toString('base64')} host`
+  writeFileSync(`${file}-cas`, `restrict,command="a b" ${key}\n`)
+  writeFileSync(`${file}-revoked`, `# gone\n${print}\nserial:${print}:1-9\n${key}\n`)
+  writeFileSync(`${file}-cert.pub`, `${certificate}\n`)
+  const loaded = await config(
+    `auth: {userCAs: ['${key}', ${file}-cas], revokedKeys: [${file}-revoked]}
+ssh: {hostCertificates: [${file}-cert.pub]}
+`.replace('auth: {', `auth: {users: [{name: a, principals: [ops, a]}, {name: b}], anyCertificateUser: yes, `),
+  )
+  assert.deepEqual(loaded.auth.userCAs, [key, `restrict,command="a b" ${key}`])
+  assert.deepEqual(loaded.auth.revokedKeys, [print, `serial:${print}:1-9`, key])
+  assert.deepEqual(loaded.ssh.hostCertificates, [certificate])
+  assert.deepEqual(loaded.auth.users[0]?.principals, ['ops', 'a'])
+  assert.equal(loaded.auth.anyCertificateUser, true)
+  assert.deepEqual(await config(dumpConfig(loaded, { showSecrets: true })), loaded)
+})
+
+test('without users of its own a configuration may let in whoever a CA names', async () => {
+  const loaded = await config(`auth: {userCAs: ['${key}'], anyCertificateUser: true}`)
+  assert.deepEqual(loaded.auth.users, [])
+})
+
+test('a binary revocation list is refused with what was expected instead', async () => {
+  const file = join(folder, 'krl')
+  writeFileSync(file, 'SSHKRL\n\0\0\0\0\u0001')
+  assert.match((await errors(`auth: {revokedKeys: [${file}]}`)).join(), /binary revocation list; expected/)
+})
+
+test('weak algorithms are offered to those who ask for them, with a warning', async () => {
+  const { config: loaded, warnings } = await parseConfig(
+    'c.yaml',
+    `${users}ssh: {ciphers: [aes128-cbc], kex: [diffie-hellman-group1-sha1], macs: [hmac-sha1, hmac-sha2-256]}`,
+  )
+  assert.deepEqual(loaded.ssh.ciphers, ['aes128-cbc'])
+  assert.deepEqual(
+    warnings.map((line) => line.replace(/^.*?: /, '')),
+    [
+      'ssh.ciphers[0]: "aes128-cbc" is weak; clients of today need it no more',
+      'ssh.kex[0]: "diffie-hellman-group1-sha1" is weak; clients of today need it no more',
+      'ssh.macs[0]: "hmac-sha1" is weak; clients of today need it no more',
+    ],
+  )
+})
+
+test('every algorithm name that the Go program took is read', async () => {
+  const ciphers = 'chacha20-poly1305@openssh.com aes256-gcm@openssh.com aes128-gcm@openssh.com aes256-ctr aes192-ctr'
+  const more = 'aes128-ctr aes128-cbc arcfour256 arcfour128 arcfour tripledescbcID'
+  const kex = 'curve25519-sha256@libssh.org ecdh-sha2-nistp521 ecdh-sha2-nistp384 ecdh-sha2-nistp256'
+  const groups = 'diffie-hellman-group14-sha1 diffie-hellman-group1-sha1'
+  const macs = 'hmac-sha2-256-etm@openssh.com hmac-sha2-256 hmac-sha1 hmac-sha1-96'
+  const list = (...names: string[]): string => JSON.stringify(names.join(' ').split(' '))
+  const lists = `ciphers: ${list(ciphers, more)}, kex: ${list(kex, groups)}, macs: ${list(macs)}`
+  const { config: loaded, warnings } = await parseConfig('c.yaml', `${users}ssh: {${lists}}`)
+  assert.equal(loaded.ssh.ciphers.length, 7)
+  assert.equal(loaded.ssh.kex.length, 6)
+  assert.equal(loaded.ssh.macs.length, 4)
+  assert.equal(warnings.length, 4 + 1 + 2 + 2)
 })
 
 test('lists may be joined by colons where the Go program took that, and replace the default', async () => {
