@@ -10,7 +10,10 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Fault } from '../shared/codes/fault.ts'
+import type { Place } from '../shared/key-options.ts'
 import type { Log } from '../shared/log.ts'
+import type { Certificate } from './ssh/certificate.ts'
+import type { Attestation } from './ssh/signature.ts'
 
 /** 32 lower-case hex digits; the same in logs, labels, webhooks and audit. */
 export type ConnectionId = string & { readonly __brand: 'ConnectionId' }
@@ -49,6 +52,9 @@ export interface Restrictions {
   readonly portForwarding: boolean
   readonly agentForwarding: boolean
   readonly x11Forwarding: boolean
+  /** Nothing else may be dialled, or listened on; honoured by the layer that authenticated the user. */
+  readonly permitOpen?: readonly Place[]
+  readonly permitListen?: readonly Place[]
 }
 export interface Metadatum {
   readonly value: string
@@ -83,9 +89,13 @@ export type Attempt =
   | {
       readonly method: 'publickey'
       readonly algorithm: string
-      /** Public key blob, RFC 4253 section 6.6. */
+      /** Public key blob, RFC 4253 section 6.6, or a certificate (PROTOCOL.certkeys). */
       readonly blob: Uint8Array
       readonly signed: boolean
+      /** The blob, parsed; what it says is not checked, not even that its CA signed it. */
+      readonly certificate?: Certificate
+      /** Of a signature by a security key. */
+      readonly attested?: Attestation
     }
   | {
       readonly method: 'keyboard-interactive'

@@ -28,7 +28,9 @@ export interface ServerOptions {
   readonly limits?: Partial<Config['limits']>
   /** As in a file; what is left out has its default. */
   readonly security?: Readonly<Record<string, unknown>>
+  /** Besides alice and nobody, who have the key of the server's client. */
   readonly users?: readonly User[]
+  readonly auth?: Partial<Config['auth']>
   /** PEM texts; by default one Ed25519 key. */
   readonly hostKeys?: readonly string[]
 }
@@ -50,8 +52,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     ...base,
     ssh: { ...base.ssh, ...options.ssh },
     limits: { ...base.limits, ...options.limits },
-    auth: { ...base.auth, users },
     security: schema.parse({ security: options.security ?? {} }).security,
+    auth: { ...base.auth, users, ...options.auth },
   }
   const records: LogRecord[] = []
   const write = (record: LogRecord): void => {

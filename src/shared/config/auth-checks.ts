@@ -43,7 +43,7 @@ const methodSections = {
 /** A chain that nobody can complete would lock everybody out. */
 export const chains = ({ auth }: Config): Finding[] => {
   const ofUsers = {
-    publickey: auth.users.some((user) => user.authorizedKeys.length > 0),
+    publickey: auth.userCAs.length > 0 || auth.users.some((user) => user.authorizedKeys.length > 0),
     password: auth.users.some((user) => user.passwordHash !== undefined),
     'keyboard-interactive': false,
   }

@@ -1,11 +1,18 @@
 /**
- * Lets the users of `auth.users` in. They are decided about here alone; others, and methods that no such user has, are
- * left to the layers inside.
+ * Lets the users of `auth.users` in, and whom a CA of `auth.userCAs` certified. They are decided about here alone;
+ * others, and methods that no such user has, are left to the layers inside. Certificates and revoked keys never are.
  */
-import { fault } from '../../shared/codes/fault.ts'
-import type { Log } from '../../shared/log.ts'
-import type { Attempt, AuthVerdict, Connection, Layer, Member, Peer } from '../ports.ts'
+import { type Fault, fault } from '../../shared/codes/fault.ts'
+import { type KeyOptions, noOptions } from '../../shared/key-options.ts'
+import type { Attempt, AuthVerdict, Connection, Layer, Member, Metadatum, Peer } from '../ports.ts'
+import { describeCertificate } from './certificates.ts'
+import { restrictionsOf } from './key-verdict.ts'
+import { permitted } from './permits.ts'
 import type { Users } from './users.ts'
+
+type Decision =
+  | { readonly options: KeyOptions }
+  | { readonly outcome: 'failure' | 'unavailable'; readonly fault: Fault }
 
 /** `chained`: keyboard-interactive can be a second factor of these users too, asked for by the layers inside. */
 export const authentication =
@@ -22,58 +29,77 @@ export const authentication =
     return {
       ...inner,
       methods: [...new Set([...users.methods, ...inner.methods])],
-      authenticate(user, attempt, signal) {
+      async authenticate(user, attempt, signal) {
+        const decision = decideKey(users, user, attempt, peer)
+        if (decision !== undefined) return conclude(user, attempt, decision, peer)
         if (!isOurs(user, attempt)) return inner.authenticate(user, attempt, signal)
-        return decide(users, user, attempt, peer.log, signal)
+        return conclude(user, attempt, await decide(users, user, attempt, signal), peer)
+      },
+      async enter(member, signal) {
+        const verdict = await inner.enter(member, signal)
+        if (!verdict.accepted || member.restrictions === undefined) return verdict
+        return { accepted: true, value: permitted(verdict.value, member.restrictions) }
       },
     }
   }
 
-async function decide(
-  users: Users,
-  username: string,
-  attempt: Attempt,
-  log: Log,
-  signal: AbortSignal,
-): Promise<AuthVerdict> {
-  const authtype = attempt.method === 'publickey' ? 'pubkey' : attempt.method
-  const own = log.with({ module: 'auth' })
-  const verdict = await check(users, username, attempt, signal)
-  if (verdict === 'busy') {
-    const why = fault('AUTH_BUSY', { username })
-    own.fault(why)
-    return { outcome: 'unavailable', fault: why }
+/** Undefined: it is no key, or we know nothing about it. */
+function decideKey(users: Users, username: string, attempt: Attempt, peer: Peer): Decision | undefined {
+  if (attempt.method !== 'publickey') return undefined
+  const verdict = users.decide(attempt, { username, address: peer.remoteAddress, nowMs: Date.now() })
+  switch (verdict.kind) {
+    case 'granted':
+      return { options: verdict.options }
+    case 'refused':
+      return { outcome: 'failure', fault: verdict.fault }
+    case 'unknown':
+      return undefined
+    default:
+      verdict satisfies never
+      throw new Error('unreachable: a verdict of an unknown kind')
   }
-  if (verdict === 'mismatch') {
-    const why = fault('AUTH_FAILED', { username, authtype })
-    own.fault(why)
-    return { outcome: 'failure', fault: why }
-  }
-  // A key that would do proves nothing yet.
-  if (attempt.method !== 'publickey' || attempt.signed) own.emit('AUTH_SUCCESSFUL', { username, authtype })
-  return { outcome: 'success', member: memberOf(username) }
 }
 
-async function check(users: Users, user: string, attempt: Attempt, signal: AbortSignal) {
-  switch (attempt.method) {
-    case 'password':
-      return users.credentials.verify(user, attempt.password, signal)
-    case 'publickey':
-      return users.owns(user, attempt.blob) ? 'match' : 'mismatch'
-    case 'none':
-    case 'keyboard-interactive':
-      return 'mismatch'
-    default:
-      attempt satisfies never
-      throw new Error('unreachable: an attempt of an unknown method')
+async function decide(users: Users, username: string, attempt: Attempt, signal: AbortSignal): Promise<Decision> {
+  if (attempt.method === 'password') {
+    const verdict = await users.credentials.verify(username, attempt.password, signal)
+    if (verdict === 'busy') return { outcome: 'unavailable', fault: fault('AUTH_BUSY', { username }) }
+    if (verdict === 'match') return { options: noOptions }
   }
+  return { outcome: 'failure', fault: fault('AUTH_FAILED', { username, authtype: authtypeOf(attempt) }) }
 }
+
+function conclude(username: string, attempt: Attempt, decision: Decision, peer: Peer): AuthVerdict {
+  const log = peer.log.with({ module: 'auth' })
+  if ('fault' in decision) {
+    log.fault(decision.fault)
+    return decision
+  }
+  const member = memberOf(username, decision.options)
+  // A key that would do proves nothing yet.
+  if (attempt.method === 'publickey' && !attempt.signed) return { outcome: 'success', member }
+  log.emit('AUTH_SUCCESSFUL', { username, authtype: authtypeOf(attempt) })
+  if (attempt.method === 'publickey' && attempt.certificate !== undefined) {
+    log.emit('AUTH_CERTIFICATE_ACCEPTED', { username, ...describeCertificate(attempt.certificate) })
+  }
+  return { outcome: 'success', member }
+}
+
+const authtypeOf = ({ method }: Attempt): string => (method === 'publickey' ? 'pubkey' : method)
 
 const nothing = new Map<string, never>()
-const memberOf = (username: string): Member => ({
-  username,
-  authenticatedUsername: username,
-  metadata: nothing,
-  environment: nothing,
-  files: nothing,
-})
+
+function memberOf(username: string, options: KeyOptions): Member {
+  const restrictions = restrictionsOf(options)
+  return {
+    username,
+    authenticatedUsername: username,
+    metadata: nothing,
+    environment: options.environment.size === 0 ? nothing : environmentOf(options),
+    files: nothing,
+    ...(restrictions && { restrictions }),
+  }
+}
+
+const environmentOf = ({ environment }: KeyOptions): ReadonlyMap<string, Metadatum> =>
+  new Map([...environment].map(([name, value]) => [name, { value, sensitive: false }]))

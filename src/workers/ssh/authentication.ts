@@ -4,8 +4,7 @@
  */
 import { asFault, describeCause, fault } from '../../shared/codes/fault.ts'
 import { count } from '../../shared/metric.ts'
-import type { Attempt, AuthVerdict, Member } from '../ports.ts'
-import { sshString } from './blob.ts'
+import type { AuthVerdict, Member } from '../ports.ts'
 import { Conversation } from './conversation.ts'
 import type { Link } from './link.ts'
 import {
@@ -18,8 +17,8 @@ import {
   userauthSuccess,
 } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
+import { readOffer } from './offered-key.ts'
 import { pause } from './reading.ts'
-import { signatureAlgorithms, verifyUserSignature } from './user-key.ts'
 
 /** Messages that may wait for the attempt that is being decided; then reading stops. */
 const mostWaiting = 4
@@ -153,17 +152,10 @@ export class Authentication {
     proof: Proof | undefined,
   ): Promise<AuthVerdict | 'may sign'> {
     const { port, signal } = this.#link
-    if (!signatureAlgorithms.includes(algorithm))
-      return refused(user, `signature algorithm ${algorithm} is not supported`)
-    const attempt: Attempt = { method: 'publickey', algorithm, blob, signed: proof !== undefined }
-    if (proof !== undefined) {
-      // Before anything else looks at the attempt: what was not signed was never said.
-      const signed = Buffer.concat([sshString(this.#sessionId), proof.signed])
-      if (!verifyUserSignature(algorithm, blob, signed, proof.signature))
-        return refused(user, 'the signature is not valid')
-      return port.authenticate(user, attempt, signal)
-    }
-    const verdict = await port.authenticate(user, attempt, signal)
+    const offer = readOffer(algorithm, blob, proof, this.#sessionId)
+    if (typeof offer === 'string') return refused(user, offer)
+    if (offer.signed) return port.authenticate(user, offer, signal)
+    const verdict = await port.authenticate(user, offer, signal)
     if (verdict.outcome !== 'success') return verdict
     if (!this.#link.over) this.#link.wire.send(userauthPkOk(algorithm, blob))
     return 'may sign'

@@ -16,6 +16,9 @@ export class BlobReader {
   get remaining(): number {
     return this.#bytes.length - this.#at
   }
+  get position(): number {
+    return this.#at
+  }
 
   byte(what: string): number {
     return this.raw(1, what)[0] ?? 0
@@ -26,6 +29,10 @@ export class BlobReader {
     this.raw(4, what)
     const [a = 0, b = 0, c = 0, d = 0] = this.#bytes.subarray(at, at + 4)
     return a * 0x1000000 + ((b << 16) | (c << 8) | d)
+  }
+
+  uint64(what: string): bigint {
+    return (BigInt(this.uint32(what)) << 32n) | BigInt(this.uint32(what))
   }
 
   /** The bytes are a view, not a copy. */

@@ -39,11 +39,16 @@ export const parsePublicKeyBlob = (bytes: Uint8Array): PublicKey => {
   const blob = Buffer.from(bytes)
   const reader = new BlobReader(blob)
   const type = reader.text('key type')
-  const parse = Object.hasOwn(parsers, type) ? parsers[type] : undefined
-  if (parse === undefined) throw new Error(`unsupported key type ${JSON.stringify(type)}, expected one of ${keyTypes}`)
-  const parts = parse(reader, type)
+  const parts = parseKeyParts(reader, type)
   reader.end('public key')
   return { type, blob, ...parts }
+}
+
+/** What follows the type; throws as `parsePublicKeyBlob`. */
+export const parseKeyParts = (reader: BlobReader, type: string): Parts => {
+  const parse = Object.hasOwn(parsers, type) ? parsers[type] : undefined
+  if (parse === undefined) throw new Error(`unsupported key type ${JSON.stringify(type)}, expected one of ${keyTypes}`)
+  return parse(reader, type)
 }
 
 type Parts = Omit<PublicKey, 'type' | 'blob'>
@@ -66,7 +71,7 @@ const parsers: Readonly<Record<string, (reader: BlobReader, type: string) => Par
 }
 const keyTypes = Object.keys(parsers).join(', ')
 
-/** Every signature algorithm that `verifyUserSignature` verifies, best first: the value of server-sig-algs (RFC 8308). */
+/** Every signature algorithm that `verifySignature` verifies, best first: the value of server-sig-algs (RFC 8308). */
 export const signatureAlgorithms: readonly string[] = [
   'ssh-ed25519',
   'sk-ssh-ed25519@openssh.com',

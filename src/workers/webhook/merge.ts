@@ -1,4 +1,5 @@
 /** What is known about a user, put together from several answers: equal names are overwritten, the rest is kept. */
+import type { Place } from '../../shared/key-options.ts'
 import type { Member, Restrictions } from '../ports.ts'
 
 type Addition = Pick<Member, 'authenticatedUsername' | 'metadata' | 'environment' | 'files' | 'restrictions'>
@@ -12,14 +13,22 @@ const mergeMaps = <V>(old: ReadonlyMap<string, V>, more: ReadonlyMap<string, V>)
 const narrower = (a: Restrictions | undefined, b: Restrictions | undefined): Restrictions | undefined => {
   if (a === undefined || b === undefined) return a ?? b
   const forceCommand = a.forceCommand ?? b.forceCommand
+  const permitOpen = common(a.permitOpen, b.permitOpen)
+  const permitListen = common(a.permitListen, b.permitListen)
   return {
     ...(forceCommand !== undefined && { forceCommand }),
     pty: a.pty && b.pty,
     portForwarding: a.portForwarding && b.portForwarding,
     agentForwarding: a.agentForwarding && b.agentForwarding,
     x11Forwarding: a.x11Forwarding && b.x11Forwarding,
+    ...(permitOpen && { permitOpen }),
+    ...(permitListen && { permitListen }),
   }
 }
+
+/** Places that stand in both lists, where there are two. */
+const common = (a: readonly Place[] | undefined, b: readonly Place[] | undefined): readonly Place[] | undefined =>
+  a && b ? a.filter((place) => b.some(({ host, port }) => host === place.host && port === place.port)) : (a ?? b)
 
 /** An empty name, or one that only repeats what the client said, does not replace one that somebody vouched for. */
 export function mergeMember(member: Member, more: Addition): Member {

@@ -8,7 +8,8 @@ import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { sshString } from '../../../src/workers/ssh/blob.ts'
 import { parseHostKey } from '../../../src/workers/ssh/host-key.ts'
-import { parseAuthorizedKey, verifyUserSignature } from '../../../src/workers/ssh/user-key.ts'
+import { parseAuthorizedKey } from '../../../src/workers/ssh/user-key.ts'
+import { verifyUserSignature } from './signing.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'host-key-'))
 after(() => rmSync(folder, { recursive: true }))

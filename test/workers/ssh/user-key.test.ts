@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
-import { sshMpint, sshString } from '../../../src/workers/ssh/blob.ts'
+import { sshString } from '../../../src/workers/ssh/blob.ts'
 import { parseHostKey } from '../../../src/workers/ssh/host-key.ts'
-import { publicKeyBlob } from '../../../src/workers/ssh/public-key.ts'
-import {
-  parseAuthorizedKey,
-  parsePublicKeyBlob,
-  signatureAlgorithms,
-  verifyUserSignature,
-} from '../../../src/workers/ssh/user-key.ts'
+import { parsePublicKeyBlob, signatureAlgorithms } from '../../../src/workers/ssh/public-key.ts'
+import { parseAuthorizedKey } from '../../../src/workers/ssh/user-key.ts'
+import { securityKey, verifyUserSignature } from './signing.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'user-key-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -37,29 +33,9 @@ function plain(key: KeyObject, algorithm: string): Proof {
     signature: Buffer.concat([sshString(algorithm), sshString(host.sign(algorithm, data))]),
   }
 }
-/** What a FIDO token would have signed (PROTOCOL.u2f). */
-function securityKey(kind: 'ed25519' | 'ecdsa', flags: number): Proof {
-  const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
-  const trailer = Buffer.of(flags, 0, 0, 0, 7)
-  const signed = Buffer.concat([sha256(Buffer.from('ssh:')), trailer, sha256(data)])
-  if (kind === 'ed25519') {
-    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-    const algorithm = 'sk-ssh-ed25519@openssh.com'
-    const rest = publicKeyBlob(publicKey).blob.subarray(4 + 'ssh-ed25519'.length)
-    const blob = Buffer.concat([sshString(algorithm), rest, sshString('ssh:')])
-    return {
-      algorithm,
-      blob,
-      signature: Buffer.concat([sshString(algorithm), sshString(sign(null, signed, privateKey)), trailer]),
-    }
-  }
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const algorithm = 'sk-ecdsa-sha2-nistp256@openssh.com'
-  const rest = publicKeyBlob(publicKey).blob.subarray(4 + 'ecdsa-sha2-nistp256'.length)
-  const rs = sign('sha256', signed, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  const inner = Buffer.concat([sshMpint(rs.subarray(0, 32)), sshMpint(rs.subarray(32))])
-  const blob = Buffer.concat([sshString(algorithm), rest, sshString('ssh:')])
-  return { algorithm, blob, signature: Buffer.concat([sshString(algorithm), sshString(inner), trailer]) }
+function touched(kind: 'ed25519' | 'ecdsa', flags: number): Proof {
+  const key = securityKey(kind)
+  return { algorithm: key.algorithm, blob: key.blob, signature: key.sign(data, flags) }
 }
 const ec = (namedCurve: string): KeyObject => generateKeyPairSync('ec', { namedCurve }).privateKey
 const rsaKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
@@ -70,8 +46,8 @@ const proofs: readonly Proof[] = [
   plain(ec('P-521'), 'ecdsa-sha2-nistp521'),
   plain(rsaKey, 'rsa-sha2-512'),
   plain(rsaKey, 'rsa-sha2-256'),
-  securityKey('ed25519', 0x01),
-  securityKey('ecdsa', 0x05),
+  touched('ed25519', 0x01),
+  touched('ecdsa', 0x05),
 ]
 
 test('every algorithm that the server announces is verified, and no other', () => {
@@ -126,7 +102,7 @@ test('SHA-1 signatures of RSA keys are refused', () => {
 
 test('a security key signature without the touch of a user is refused', () => {
   for (const kind of ['ed25519', 'ecdsa'] as const) {
-    const { algorithm, blob, signature } = securityKey(kind, 0x04)
+    const { algorithm, blob, signature } = touched(kind, 0x04)
     assert.equal(verifyUserSignature(algorithm, blob, data, signature), false)
   }
 })
@@ -155,16 +131,11 @@ test('the lines that ssh-keygen writes are read with type and comment', () => {
 
 const good = parseHostKey(pem(generateKeyPairSync('ed25519').privateKey)).blob.toString('base64')
 const lines: readonly (readonly [name: string, line: string, message: RegExp])[] = [
-  ['an empty line', '', /expected "TYPE BASE64/],
-  ['a line with options', `command="true" ssh-ed25519 ${good}`, /expected "TYPE BASE64/],
-  ['a line with a flag option', `restrict ssh-ed25519 ${good}`, /not base64|expected "TYPE BASE64/],
-  ['a line whose type differs from the key', `ssh-rsa ${good}`, /says ssh-rsa, but the key is of type ssh-ed25519/],
+  ['an empty line', '', /is not a public key; expected e\.g\./],
+  ['a line with an unknown option', `foo="true" ssh-ed25519 ${good}`, /unknown option foo/],
+  ['a line whose type differs from the key', `ssh-rsa ${good}`, /is not a whole ssh-rsa key/],
   ['a line with a damaged key', `ssh-ed25519 ${good.slice(0, -8)}`, /truncated/],
-  [
-    'a DSA key',
-    `ssh-dss ${sshString('ssh-dss').toString('base64')}`,
-    /unsupported key type "ssh-dss", expected one of ssh-ed25519/,
-  ],
+  ['a DSA key', `ssh-dss ${sshString('ssh-dss').toString('base64')}`, /is not a public key; expected .*ssh-ed25519/],
 ]
 for (const [name, line, message] of lines) {
   test(`${name} is refused as an authorized key with a clear text`, () =>
