@@ -57,7 +57,7 @@ export function createUsers(config: UserConfig, log: Log): Users {
   if (users.some((user) => user.passwordHash !== undefined)) methods.push('password')
   return {
     methods,
-    has: (name) => keys.has(name),
+    has: (name) => accounts.has(name),
     credentials: createCredentials(users),
     limitsOf: (name) => limits.get(name),
     decide(offer, moment) {

@@ -8,11 +8,11 @@ export interface HostKey {
   readonly type: string
   /** Signature algorithms to offer for this key, best first; never SHA-1. */
   readonly algorithms: readonly string[]
-  /** Public key blob, RFC 4253 section 6.6. */
+  /** Public key blob, RFC 4253 section 6.6, or a certificate (`host-certificate.ts`). */
   readonly blob: Buffer
   /** `SHA256:…`, as `ssh-keygen -l` prints it. */
   readonly fingerprint: string
-  /** The inner part of the signature blob: what follows the algorithm's name. */
+  /** The inner part of the signature blob: what follows the algorithm's name, which is never that of a certificate. */
   sign(algorithm: string, data: Uint8Array): Buffer
 }
 

@@ -6,6 +6,7 @@ import { connectionOf } from '../layers/index.ts'
 import { createUsers } from '../layers/users.ts'
 import type { Backend } from '../ports.ts'
 import { createWebhooks } from '../webhook/index.ts'
+import { withCertificates } from './host-certificate.ts'
 import { parseHostKey } from './host-key.ts'
 import { createReception, type Reception, type ReceptionEvents } from './reception.ts'
 import { addonAvailable, createTransport, wireLimitsOf } from './transport.ts'
@@ -25,9 +26,10 @@ export function createIntake({ config, hostKeys, log, backend, events }: IntakeO
   const own = log.with({ module: 'ssh' })
   if (!addonAvailable) own.emit('CORE_CRYPTO_ADDON_MISSING', { node: process.version })
   const keys = hostKeys.map(parseHostKey)
-  const transport = createTransport(config, keys, wireLimitsOf(config))
-  for (const cause of transport.warnings) own.emit('CORE_CONFIG_WARNING', {}, { cause })
-  const users = createUsers(config.auth.users, log.with({ module: 'auth' }))
+  const certified = withCertificates(keys, config.ssh.hostCertificates)
+  const transport = createTransport(config, certified.keys, wireLimitsOf(config))
+  for (const cause of [...certified.warnings, ...transport.warnings]) own.emit('CORE_CONFIG_WARNING', {}, { cause })
+  const users = createUsers(config.auth, log.with({ module: 'auth' }))
   const { required: chains } = config.auth
   const webhooks = createWebhooks(config.auth)
   return createReception<TcpHandle>({

@@ -54,7 +54,7 @@ async function open(handler: Handler, setup: Setup = {}) {
   }
   const webhooks = createWebhooks(auth)
   const connection = connectionOf(peer, {
-    users: createUsers(users, log),
+    users: createUsers(auth, log),
     webhooks,
     chains: required,
     backend: createRoom(),

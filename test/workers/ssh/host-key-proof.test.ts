@@ -5,8 +5,8 @@ import { sshString } from '../../../src/workers/ssh/blob.ts'
 import { Reader } from '../../../src/workers/ssh/bytes.ts'
 import { parseHostKey } from '../../../src/workers/ssh/host-key.ts'
 import { createHostKeys, mayHearOfHostKeys } from '../../../src/workers/ssh/host-key-proof.ts'
-import { verifyUserSignature } from '../../../src/workers/ssh/user-key.ts'
 import { serve } from './double.ts'
+import { verifyUserSignature } from './signing.ts'
 
 const pems = {
   ed25519: generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),

@@ -1,6 +1,7 @@
 /** The rest of a key exchange after the negotiation: exchange hash, signature, keys. RFC 4253 sections 7.2 and 8. */
 import { hash } from 'node:crypto'
 import { BlobReader, MalformedBlob, sshString } from '../blob.ts'
+import { plainName } from '../certificate.ts'
 import { disconnectReason, ProtocolError } from '../protocol-error.ts'
 import type { Agreement, ChosenCipher } from './negotiate.ts'
 
@@ -50,8 +51,9 @@ export const answerExchange = (
     sshString(answer),
     secret,
   ])
-  const inner = hostKey.sign(hostKeyAlgorithm, exchangeHash)
-  const signature = sshString(Buffer.concat([sshString(hostKeyAlgorithm), sshString(inner)]))
+  // PROTOCOL.certkeys: a certificate changes the key's name and blob, not the signature.
+  const algorithm = plainName(hostKeyAlgorithm)
+  const signature = sshString(Buffer.concat([sshString(algorithm), sshString(hostKey.sign(algorithm, exchangeHash))]))
   const derive = deriver(kex.hash, Buffer.concat([secret, exchangeHash]), sessionId ?? exchangeHash)
   return {
     reply: Buffer.concat([Buffer.of(kexReplyMessage), ...publicParts, signature]),

@@ -1,6 +1,7 @@
 /** Algorithm negotiation: SSH_MSG_KEXINIT, RFC 4253 section 7.1. */
 import type { Offer } from '../algorithms.ts'
 import { BlobReader, MalformedBlob } from '../blob.ts'
+import { plainName } from '../certificate.ts'
 import type { HostKey } from '../host-key.ts'
 import { disconnectReason, ProtocolError } from '../protocol-error.ts'
 import { type CipherInfo, cipherInfo, type MacInfo, macInfo } from '../ssh2.ts'
@@ -55,7 +56,7 @@ export const negotiate = (kexInit: Buffer, offer: Offer): Agreement => {
 
 /** The one of the exchange when that was made with an RSA key, else the best that the client knows. Never SHA-1. */
 function rsaSignature(chosen: string, client: readonly string[]): string {
-  if (chosen.startsWith('rsa-sha2-')) return chosen
+  if (chosen.startsWith('rsa-sha2-')) return plainName(chosen)
   return client.includes('rsa-sha2-512') || !client.includes('rsa-sha2-256') ? 'rsa-sha2-512' : 'rsa-sha2-256'
 }
 
