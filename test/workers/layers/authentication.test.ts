@@ -134,7 +134,10 @@ test('the session of a user has the limits that are set for him, and one that no
 })
 
 test('limits that a layer inside has found go before those of the user', async () => {
-  const users = createUsers({ users: [{ name: 'alice', authorizedKeys: [], limits: { idleTimeout: 5000, grace: 1 } }] }, silent)
+  const users = createUsers(
+    { users: [{ name: 'alice', authorizedKeys: [], limits: { idleTimeout: 5000, grace: 1 } }] },
+    silent,
+  )
   const { connection } = open([])
   const inner: Connection = {
     ...connection,
