@@ -5,10 +5,12 @@ import type { Backend, Connection, Peer } from '../ports.ts'
 
 export const core = (backend: Backend, peer: Peer): Connection => ({
   methods: [],
-  authenticate: async (username, { method }) => ({
-    outcome: 'unavailable',
-    fault: fault('AUTH_DISABLED', { method, username }),
-  }),
+  async authenticate(username, { method }) {
+    const why = fault('AUTH_DISABLED', { method, username })
+    // Everybody begins with `none`.
+    if (method !== 'none') peer.log.with({ module: 'auth' }).fault(why)
+    return { outcome: 'unavailable', fault: why }
+  },
   enter: (member, signal) => enterRoom(backend, { peer, member }, signal),
   // The session is disposed by whoever entered; a connection without one owns nothing.
   [Symbol.asyncDispose]: async () => undefined,

@@ -4,7 +4,7 @@
  */
 import { asFault, describeCause, fault } from '../../shared/codes/fault.ts'
 import { count } from '../../shared/metric.ts'
-import type { AuthVerdict, Member } from '../ports.ts'
+import type { Ask, AuthVerdict, Member } from '../ports.ts'
 import { Conversation } from './conversation.ts'
 import type { Link } from './link.ts'
 import {
@@ -123,22 +123,20 @@ export class Authentication {
   }
 
   #otherMethod(user: string, method: string): AuthVerdict {
-    const disabled = method === 'keyboard-interactive' || method === 'gssapi-with-mic'
-    const why = fault(disabled ? 'AUTH_DISABLED' : 'AUTH_NOT_SUPPORTED', { method, username: user })
+    const why = fault(method === 'gssapi-with-mic' ? 'AUTH_DISABLED' : 'AUTH_NOT_SUPPORTED', { method, username: user })
     this.#link.log.with({ module: 'auth' }).fault(why)
     return { outcome: 'unavailable', fault: why }
   }
 
   async #converse(user: string, submethods: string): Promise<AuthVerdict> {
     const { port, signal } = this.#link
-    const method = 'keyboard-interactive'
-    if (!port.methods.includes(method)) return this.#otherMethod(user, method)
     const conversation = new Conversation(this.#link)
+    const ask: Ask = (inquiry) => conversation.ask(inquiry)
     // A client that did not even wait for the first question has begun another attempt already.
     if (this.#waiting.some((payload) => payload[0] === message.userauthRequest)) conversation.abandon()
     this.#conversation = conversation
     try {
-      return await port.authenticate(user, { method, submethods, ask: (inquiry) => conversation.ask(inquiry) }, signal)
+      return await port.authenticate(user, { method: 'keyboard-interactive', submethods, ask }, signal)
     } finally {
       conversation.close()
       this.#conversation = undefined

@@ -140,13 +140,6 @@ test('an answer that nobody asked for is ignored', async () => {
   assert.equal(wire.ended, undefined)
 })
 
-test('where the method is not offered it is refused without asking the layers', async () => {
-  const { client, ask } = asking(1, { methods: ['publickey'] })
-  await ask()
-  assert.deepEqual(await client.heard(), ['auth failure publickey'])
-  assert.ok(client.codes.includes('AUTH_DISABLED'))
-})
-
 test('a partial success tells what is needed next and is no failure', async () => {
   const { client, wire } = serve({
     ssh: { maxAuthTries: 2 },
