@@ -263,6 +263,14 @@ export const ssh = defineCodes('SSH', ['SSH'], {
     labels: { limit: 'number' },
     seed: false,
   },
+  SSH_ENVIRONMENT_FULL: {
+    level: 'debug',
+    says: 'An environment variable was refused: a channel may set {mostVariables} of them with {mostBytes} bytes in total.',
+    doc: 'The client sets more environment variables for one program, or longer ones, than an operating system would take. The program runs with those that came before.',
+    user: 'too many environment variables',
+    labels: { mostVariables: 'number', mostBytes: 'number' },
+    seed: false,
+  },
   SSH_PROTOCOL_ERROR: {
     level: 'info',
     says: 'Protocol error: {reason}.',

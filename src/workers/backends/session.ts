@@ -23,6 +23,13 @@ import type {
   Verdict,
 } from '../ports.ts'
 
+/**
+ * Of what a channel may set for its program. Linux gives a program 2 MiB for arguments and environment together
+ * (execve(2)); without a limit a client could fill the memory of a worker with variables.
+ */
+const mostVariables = 1000
+const mostVariableBytes = 1024 * 1024
+
 /** Made once: an abort without a reason makes an exception with a stack trace each time. */
 const over = new Error('the channel is over')
 const accepted: Verdict = { accepted: true, value: undefined }
@@ -106,6 +113,7 @@ function createChannel(
   let doors: Map<Door['kind'], Listening | undefined> | undefined
   const exit = Promise.withResolvers<Exit>()
   const env = new Map<string, string>()
+  let envBytes = 0
   let pty: Pty | undefined
   let started = false
   let running: Running | undefined
@@ -114,6 +122,18 @@ function createChannel(
     if (started) return refused(log, backend.faults.alreadyRunning(request))
     keep()
     return accepted
+  }
+  const setVariable = (name: string, value: string): Verdict => {
+    const before = env.get(name)
+    // As C strings: `name=value` and a NUL. At most 3 bytes of UTF-8 per UTF-16 unit, but a limit need not be exact.
+    const bytes = before === undefined ? name.length + value.length + 2 : value.length - before.length
+    if (!started && (envBytes + bytes > mostVariableBytes || (before === undefined && env.size >= mostVariables))) {
+      return refused(log, fault('SSH_ENVIRONMENT_FULL', { mostVariables, mostBytes: mostVariableBytes }))
+    }
+    return collect('env', () => {
+      env.set(name, value)
+      envBytes += bytes
+    })
   }
   /** X11 and the agent: a door of the room whose address the program learns from its environment; one of each. */
   const openDoor = async (request: string, door: Door): Promise<Verdict> => {
@@ -153,7 +173,7 @@ function createChannel(
     async request(request, stdio) {
       switch (request.kind) {
         case 'env':
-          return collect('env', () => env.set(request.name, request.value))
+          return setVariable(request.name, request.value)
         case 'pty-req':
           return collect('pty-req', () => {
             pty = request.pty

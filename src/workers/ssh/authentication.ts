@@ -61,12 +61,13 @@ export class Authentication {
 
   #take(payload: Buffer): void {
     const number = payload[0] ?? 0
-    // RFC 4252 section 6: higher numbers are for after the login.
-    if (number >= message.globalRequest) {
+    // An answer that crossed our refusal.
+    if (number === message.userauthInfoResponse) return
+    // RFC 4252 section 6: higher numbers are for after the login. Lower ones are a server's.
+    if (number !== message.userauthRequest) {
       this.#link.protocolError(`message ${number} before authentication`)
       return
     }
-    if (number !== message.userauthRequest) return
     const request = decodeUserauthRequest(payload)
     if (request === undefined) {
       this.#link.protocolError('malformed authentication request')

@@ -12,11 +12,14 @@ import type { ChannelEnd } from './channel-end.ts'
 import type { Ending } from './ending.ts'
 import { GlobalRequests } from './global.ts'
 import type { Link } from './link.ts'
-import { disconnect, maximumPacketBytes, message } from './numbers.ts'
+import { dataProblem } from './messages.ts'
+import { disconnect, message } from './numbers.ts'
 import { Opening } from './opening.ts'
 import { pause } from './reading.ts'
 import { decodeChannelRequest } from './requests.ts'
 import { Turns } from './turns.ts'
+
+const beyondWindow = 'more data than the window allows'
 
 export class ConnectionService {
   readonly link: Link
@@ -195,30 +198,20 @@ export class ConnectionService {
   #data(payload: Buffer): void {
     const channel = this.#channel(payload)
     if (channel === undefined) return
-    const length = payload.length - 9
-    if (length < 0 || payload.readUInt32BE(5) !== length) {
-      this.link.protocolError('malformed channel data')
-      return
-    }
-    if (length > maximumPacketBytes) {
-      this.link.protocolError('a packet larger than announced')
-      return
-    }
     this.#received++
-    if (!channel.input.receive(payload.subarray(9))) this.link.protocolError('more data than the window allows')
+    const wrong = dataProblem(payload, 9)
+    if (wrong !== undefined) this.link.protocolError(wrong)
+    else if (!channel.input.receive(payload.subarray(9))) this.link.protocolError(beyondWindow)
   }
 
   /** RFC 4254 section 5.2 defines none from client to server: the bytes count, nobody gets them. */
   #extendedData(payload: Buffer): void {
     const channel = this.#channel(payload)
     if (channel === undefined) return
-    const length = payload.length - 13
-    if (length < 0 || payload.readUInt32BE(9) !== length) {
-      this.link.protocolError('malformed extended data')
-      return
-    }
     this.#received++
-    if (!channel.input.discard(length)) this.link.protocolError('more data than the window allows')
+    const wrong = dataProblem(payload, 13)
+    if (wrong !== undefined) this.link.protocolError(wrong)
+    else if (!channel.input.discard(payload.length - 13)) this.link.protocolError(beyondWindow)
   }
 
   #adjust(payload: Buffer): void {

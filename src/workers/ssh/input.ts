@@ -64,6 +64,8 @@ export class Input {
     if (length > this.#windowBytes) return false
     this.#windowBytes -= length
     this.#takenBytes += length
+    // No consumer was fast: no reason for a larger window.
+    this.#stalled = true
     this.#open()
     return true
   }

@@ -4,7 +4,7 @@
  */
 import type { Inquiry } from '../ports.ts'
 import { longestNameBytes, Reader, textOf, Writer } from './bytes.ts'
-import { message } from './numbers.ts'
+import { maximumPacketBytes, message } from './numbers.ts'
 
 /** RFC 4252 section 5. */
 export interface UserauthRequest {
@@ -192,6 +192,13 @@ export function decodeOpenFailure(payload: Buffer): OpenFailure | undefined {
   const reason = reader.uint32()
   const description = reader.string().subarray(0, longestNameBytes).toString()
   return reader.failed ? undefined : { recipient, reason, description }
+}
+
+/** What is wrong with CHANNEL_DATA or CHANNEL_EXTENDED_DATA (RFC 4254 section 5.2) whose bytes begin at `start`. */
+export function dataProblem(payload: Buffer, start: number): string | undefined {
+  const length = payload.length - start
+  if (length < 0 || payload.readUInt32BE(start - 4) !== length) return 'malformed channel data'
+  return length > maximumPacketBytes ? 'a packet larger than announced' : undefined
 }
 
 /** EOF, CLOSE, SUCCESS and FAILURE: the recipient and nothing else. */

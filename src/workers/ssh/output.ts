@@ -96,7 +96,6 @@ export class OutputStream implements Waiting {
     if (!output.open || !output.wire.alive) return false
     if (this.#over) return true
     const sent = this.#kept === undefined ? this.#send(bytes) : 0
-    if (sent > 0) output.turns.sent++
     if (sent < bytes.length) {
       this.#kept ??= new ByteQueue()
       this.#kept.push(sent === 0 ? bytes : bytes.subarray(sent))
@@ -177,6 +176,7 @@ export class OutputStream implements Waiting {
     while (sent < bytes.length && !turns.full) {
       const n = this.#packet(sent === 0 ? bytes : bytes.subarray(sent))
       if (n === 0) break
+      turns.sent++
       sent += n
     }
     return sent

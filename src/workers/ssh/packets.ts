@@ -2,6 +2,7 @@
 import type { Keys } from './kex/exchange.ts'
 import type { ChosenCipher } from './kex/negotiate.ts'
 import type { Outbox } from './outbox.ts'
+import { ProtocolError } from './protocol-error.ts'
 import {
   addonAvailable,
   createCipher,
@@ -41,6 +42,8 @@ export class Packets {
       const decipher = this.#decipher
       this.received.packets++
       this.received.bytes += payload.length
+      // Every message begins with its number (RFC 4253 section 6 allows an empty payload, nothing gives it a meaning).
+      if (payload.length === 0) throw new ProtocolError('packet without a message')
       onPayload(payload)
       return this.#ended || decipher !== this.#decipher ? false : undefined
     }

@@ -1,5 +1,6 @@
 /** The messages of the transport layer itself, RFC 4253 sections 10 and 11, and RFC 8308. */
-import { BlobReader, sshString } from './blob.ts'
+import { BlobReader, MalformedBlob, sshString } from './blob.ts'
+import { longestNameBytes } from './bytes.ts'
 import { parse } from './protocol-error.ts'
 import { signatureAlgorithms } from './public-key.ts'
 
@@ -58,5 +59,7 @@ export const readServiceRequest = (payload: Buffer): string =>
     const reader = new BlobReader(payload.subarray(1))
     const service = reader.text('service name')
     reader.end('SERVICE_REQUEST')
+    // A name that is refused stands in the answer and in the log.
+    if (service.length > longestNameBytes) throw new MalformedBlob('service name is too long')
     return service
   })

@@ -5,6 +5,11 @@ import type { Wire } from './wire.ts'
 const fairShareBytes = 32 * 1024
 /** The wire tells when it is no longer full, not when it falls below the fair share: look again after so long. */
 const scarceMs = 20
+/**
+ * Then all other connections go first: of a client that takes one byte per packet, a full wire is 7000 packets, which
+ * takes as long as a login.
+ */
+const packetsAtOnce = 512
 
 /** Bytes that lie in full wires, over all connections of a worker. Above the limit they get by with less. */
 export class Backlog {
@@ -32,8 +37,10 @@ export class Turns {
   readonly #backlog: Backlog
   #waiting: Waiting[] = []
   #running = false
-  /** Grows with the data that goes out. */
+  /** Packets of data that went out. */
   sent = 0
+  #restAt = packetsAtOnce
+  #resting = false
   /** What this connection has in the backlog. */
   #heldBytes = 0
   #timer: NodeJS.Timeout | undefined
@@ -45,7 +52,8 @@ export class Turns {
 
   /** Nothing more may be sent now. */
   get full(): boolean {
-    return this.#wire.congested || (this.#backlog.spent && this.#wire.queuedBytes > fairShareBytes)
+    const { congested, queuedBytes } = this.#wire
+    return congested || this.sent >= this.#restAt || (this.#backlog.spent && queuedBytes > fairShareBytes)
   }
 
   add(stream: Waiting): void {
@@ -73,11 +81,22 @@ export class Turns {
     clearTimeout(this.#timer)
   }
 
+  rested(): void {
+    this.#resting = false
+    this.#restAt = this.sent + packetsAtOnce
+    if (this.#wire.alive) this.run()
+  }
+
   /** A full wire calls `run` when it has room; a scarce worker does not, so somebody has to look. */
   #sleep(): void {
     const { congested, queuedBytes } = this.#wire
     this.#account(congested ? queuedBytes : 0)
-    if (congested || this.#waiting.length === 0 || this.#timer !== undefined || !this.full) return
+    if (congested || this.#waiting.length === 0 || this.#timer !== undefined || this.#resting || !this.full) return
+    if (this.sent >= this.#restAt) {
+      this.#resting = true
+      setImmediate(rest, this)
+      return
+    }
     this.#timer = setTimeout(wake, scarceMs, this).unref()
   }
 
@@ -93,3 +112,4 @@ export class Turns {
 }
 
 const wake = (turns: Turns): void => turns.wake()
+const rest = (turns: Turns): void => turns.rested()
