@@ -153,9 +153,7 @@ export class ConnectionService {
       case message.requestFailure:
         this.link.answered()
         return
-      default:
-        // What RFC 4252 section 5.3 tells us to ignore after the login.
-        return
+      // The rest is what RFC 4252 section 5.3 tells us to ignore after the login.
     }
   }
 

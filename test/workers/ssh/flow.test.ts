@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { defaults } from '../../../src/shared/config/schema.ts'
 import { Budget } from '../../../src/workers/ssh/budget.ts'
@@ -133,7 +134,7 @@ describe('output', () => {
     assert.deepEqual(order, ['94/0', '94/1', '94/2', '95/1', '94/0', '94/1', '94/2', '95/1'])
   })
 
-  test('never loses, doubles or reorders a byte, whatever the chunks, windows, packet sizes and stalls', () => {
+  test('never loses, doubles or reorders a byte, whatever the chunks, windows, packet sizes and stalls', async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('out' as const), n: fc.nat({ max: 5000 }) }),
       fc.record({ do: fc.constant('err' as const), n: fc.nat({ max: 5000 }) }),
@@ -146,8 +147,8 @@ describe('output', () => {
       mark: fc.nat({ max: 6000 }),
       steps: fc.array(step, { maxLength: 60 }),
     })
-    fc.assert(
-      fc.property(model, ({ window, packet, mark, steps }) => {
+    await fc.assert(
+      fc.asyncProperty(model, async ({ window, packet, mark, steps }) => {
         const { output: out, wire, turns, ended } = output(window, packet)
         wire.highMark = mark
         const written = { out: 0, err: 0 }
@@ -179,6 +180,8 @@ describe('output', () => {
         wire.highMark = Number.POSITIVE_INFINITY
         turns.run()
         out.adjust(1 << 24)
+        // After many packets the others come first, here nobody.
+        for (let i = 0; i < 1000 && ended() === 0; i++) await turn()
         assert.deepEqual(received(wire), sequence(0, written.out))
         assert.deepEqual(received(wire, 95), sequence(0, written.err))
         assert.equal(ended(), 1)
@@ -187,6 +190,20 @@ describe('output', () => {
       { numRuns: 500 },
     )
   })
+})
+
+test('a client that takes one byte per packet leaves turns of the event loop to others', async () => {
+  const wire = new WireDouble()
+  const turns = new Turns(wire, new Backlog(1 << 30))
+  const peer = { sender: 0, windowBytes: 1 << 30, maximumPacket: 1 }
+  const out = new Output(wire, turns, peer, { outputEnded: () => undefined })
+  assert.equal(out.stdout.write(Buffer.alloc(2000)), false)
+  const atOnce = wire.sent.length
+  assert.ok(atOnce < 1000)
+  await turn()
+  assert.ok(wire.sent.length > atOnce && wire.sent.length < 2000)
+  for (let i = 0; i < 10; i++) await turn()
+  assert.equal(wire.sent.length, 2000)
 })
 
 describe('the backlog of a worker', () => {
