@@ -1,5 +1,6 @@
 /** Lists of addresses that limit a key: `from=` of authorized keys, and `source-address` of certificates. */
 import { BlockList, isIP } from 'node:net'
+import { type Matcher, matcherOf } from './pattern.ts'
 
 export interface AddressList {
   /** `address`: an IPv4 or IPv6 address without port or zone. */
@@ -42,15 +43,6 @@ export const parseNetworks = (list: string): AddressList => {
   return { includes: (address) => networks.includes(address) }
 }
 
-/** `*` and `?` stand for any text and any character (ssh_config(5), PATTERNS). */
-export const wildcard = (pattern: string): RegExp => {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*+/g, '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${source}$`, 's')
-}
-
 /**
  * Addresses, networks and patterns of addresses with commas between; one that begins with `!` excludes, and exclusion
  * wins (sshd(8), `from=`). Names of hosts are refused: nobody here asks the DNS, whose answers a client may control.
@@ -58,7 +50,7 @@ export const wildcard = (pattern: string): RegExp => {
  */
 export const parseAddressPatterns = (list: string): AddressList => {
   const [allowed, denied] = [new Networks(), new Networks()]
-  const patterns: { readonly pattern: RegExp; readonly denies: boolean }[] = []
+  const patterns: { readonly matches: Matcher; readonly denies: boolean }[] = []
   let allowsAny = false
   for (const entry of list.split(',')) {
     const denies = entry.startsWith('!')
@@ -70,13 +62,13 @@ export const parseAddressPatterns = (list: string): AddressList => {
         `${JSON.stringify(entry)} is no address, network or pattern of addresses; names are not looked up`,
       )
     }
-    patterns.push({ pattern: wildcard(text), denies })
+    patterns.push({ matches: matcherOf({ glob: text }), denies })
   }
   if (!allowsAny) throw new Error('it only excludes, so it would match nobody; add e.g. "*"')
   return {
     includes(address) {
       if (isIP(address) === 0) return false
-      const hits = patterns.filter(({ pattern }) => pattern.test(address))
+      const hits = patterns.filter(({ matches }) => matches(address))
       if (denied.includes(address) || hits.some(({ denies }) => denies)) return false
       return allowed.includes(address) || hits.length > 0
     },

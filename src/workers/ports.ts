@@ -52,7 +52,7 @@ export interface Restrictions {
   readonly portForwarding: boolean
   readonly agentForwarding: boolean
   readonly x11Forwarding: boolean
-  /** Nothing else may be dialled, or listened on; honoured by the layer that authenticated the user. */
+  /** Nothing else may be dialled, or listened on. */
   readonly permitOpen?: readonly Place[]
   readonly permitListen?: readonly Place[]
 }

@@ -7,7 +7,6 @@ import { type KeyOptions, noOptions } from '../../shared/key-options.ts'
 import type { Attempt, AuthVerdict, Connection, Layer, Member, Metadatum, Peer } from '../ports.ts'
 import { describeCertificate } from './certificates.ts'
 import { restrictionsOf } from './key-verdict.ts'
-import { permitted } from './permits.ts'
 import type { Users } from './users.ts'
 
 type Decision =
@@ -34,11 +33,6 @@ export const authentication =
         if (decision !== undefined) return conclude(user, attempt, decision, peer)
         if (!isOurs(user, attempt)) return inner.authenticate(user, attempt, signal)
         return conclude(user, attempt, await decide(users, user, attempt, signal), peer)
-      },
-      async enter(member, signal) {
-        const verdict = await inner.enter(member, signal)
-        if (!verdict.accepted || member.restrictions === undefined) return verdict
-        return { accepted: true, value: permitted(verdict.value, member.restrictions) }
       },
     }
   }

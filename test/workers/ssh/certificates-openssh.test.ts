@@ -1,6 +1,8 @@
 /** The stock OpenSSH client with certificates that `ssh-keygen -s` made, and with limited keys. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { after, describe, test } from 'node:test'
 import type { LogRecord } from '../../../src/shared/log.ts'
 import type { Restrictions } from '../../../src/workers/ports.ts'
@@ -25,7 +27,6 @@ const server = await startServer({
     { name: 'carol', authorizedKeys: [], principals: ['carol'] },
     { name: 'dave', authorizedKeys: [`${limits} ${limited.line}`] },
     { name: 'erin', authorizedKeys: [`from="203.0.113.0/24" ${limited.line}`] },
-    { name: 'frank', authorizedKeys: [`permitopen="127.0.0.1:1",permitlisten="localhost:1" ${limited.line}`] },
     { name: 'grace', authorizedKeys: [revoked.line] },
   ],
   auth: {
@@ -60,7 +61,7 @@ describe('a certificate', () => {
     await login(key)
     assert.equal(restrictions(), undefined)
     authority.sign(key, 'carol', ['-O', 'clear', '-O', 'permit-agent-forwarding', '-O', 'force-command=exit 3'])
-    await login(key)
+    assert.equal((await login(key)).code, 3)
     assert.deepEqual(restrictions(), {
       pty: false,
       portForwarding: false,
@@ -134,7 +135,8 @@ describe('a certificate', () => {
 
 describe('an authorized key with options', () => {
   test('tells the session what is allowed, and the room its environment', async () => {
-    await login(limited, 'dave')
+    const { stdout } = await login(limited, 'dave')
+    assert.equal(stdout.toString(), 'line 0\nline 1\n')
     const { member } = server.room.occupants.at(-1) ?? {}
     assert.equal(member?.username, 'dave')
     assert.deepEqual(restrictions(), {
@@ -157,11 +159,28 @@ describe('an authorized key with options', () => {
   })
 
   test('opens and listens only where permitopen and permitlisten say', async () => {
-    const other = await login(limited, 'frank', ['-v', '-W', '127.0.0.1:2'])
-    assert.match(other.stderr, /administratively prohibited/)
-    const isOurs = ({ labels, message }: LogRecord): boolean =>
-      labels['reason'] === 'SECURITY_FORWARDING_REJECTED' && message.includes('127.0.0.1:2')
-    await server.line('SSH_NEW_CHANNEL_REJECTED', isOurs)
+    const service = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1')
+    await once(service, 'listening')
+    const address = service.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const line = `permitopen="127.0.0.1:${port}",permitlisten="localhost:*" ${limited.line}`
+    await using open = await startServer({
+      users: [{ name: 'frank', authorizedKeys: [line] }],
+      security: { forwarding: { forwardingMode: 'enable', reverseForwardingMode: 'enable' } },
+    })
+    const frank = client(open.port, limited, 'frank')
+    const forward = (target: string) => frank.run([], { options: ['-v', '-W', target] })
+    assert.equal((await forward(`127.0.0.1:${port}`)).stdout.toString(), 'hello')
+    assert.match((await forward(`localhost:${port}`)).stderr, /administratively prohibited/)
+    const refusal = await open.line('SECURITY_FORWARDING_REJECTED')
+    assert.equal(refusal.labels['rule'], 'credential permitopen')
+    const reverse = (door: string) =>
+      frank.run(['exit', '0'], { options: ['-o', 'ExitOnForwardFailure=yes', '-R', `${door}:127.0.0.1:${port}`] })
+    assert.equal((await reverse('localhost:0')).code, 0)
+    assert.equal((await reverse('127.0.0.1:0')).code, 255)
+    const { labels } = await open.line('SECURITY_REVERSE_FORWARDING_REJECTED')
+    assert.equal(labels['rule'], 'credential permitlisten')
+    service.close()
   })
 })
 

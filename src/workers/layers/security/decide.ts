@@ -2,6 +2,7 @@
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import { placeName } from '../../place.ts'
 import type { ChannelRequest, Door, Restrictions, Target } from '../../ports.ts'
+import { mayListen, mayOpen } from './permits.ts'
 import { closedBy, type Policy, ruling } from './policy.ts'
 
 /** The variable in which a forced command finds what the client asked for (sshd has the same). */
@@ -89,10 +90,14 @@ function startRefusal(rules: Rules, request: Start): Fault | undefined {
   return rule === undefined ? undefined : fault('SECURITY_SHELL_REJECTED', { rule })
 }
 
+const forwardingRule = (restrictions: Restrictions | undefined): string | undefined =>
+  restrictions?.portForwarding === false ? 'credential no-port-forwarding' : undefined
+
 /** direct-tcpip and direct-streamlocal@openssh.com. */
 export function dialRefusal({ policy, restrictions }: Rules, target: Target): Fault | undefined {
   const listed = target.kind === 'tcp' ? ruling(policy.dialTcp, target) : ruling(policy.dialUnix, target.path)
-  const rule = restrictions?.portForwarding === false ? 'credential no-port-forwarding' : listed
+  const isPermitted = mayOpen(restrictions?.permitOpen, target)
+  const rule = forwardingRule(restrictions) ?? (isPermitted ? listed : 'credential permitopen')
   return rule === undefined
     ? undefined
     : fault('SECURITY_FORWARDING_REJECTED', { target: shown(placeName(target)), rule })
@@ -104,7 +109,8 @@ export function doorRefusal({ policy, restrictions }: Rules, door: Door): Fault 
     case 'tcp':
     case 'unix': {
       const listed = door.kind === 'tcp' ? ruling(policy.listenTcp, door) : ruling(policy.listenUnix, door.path)
-      const rule = restrictions?.portForwarding === false ? 'credential no-port-forwarding' : listed
+      const isPermitted = mayListen(restrictions?.permitListen, door)
+      const rule = forwardingRule(restrictions) ?? (isPermitted ? listed : 'credential permitlisten')
       return rule === undefined
         ? undefined
         : fault('SECURITY_REVERSE_FORWARDING_REJECTED', { target: shown(placeName(door)), rule })

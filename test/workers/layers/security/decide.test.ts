@@ -293,3 +293,46 @@ test('a blank command is a shell, and must pass where shells must', () => {
   }
   assert.equal(ask({ shell: { mode: 'disable' } }, { kind: 'exec', command: 'id' }), undefined)
 })
+
+describe('permitopen and permitlisten of a credential', () => {
+  const open = { forwarding: { forwardingMode: 'enable', reverseForwardingMode: 'enable' } }
+  const socketsToo = {
+    forwarding: { ...open.forwarding, socketForwardingMode: 'enable', socketListenMode: 'enable' },
+  }
+  const tcp = (host: string, port: number) => ({ kind: 'tcp', host, port }) as const
+  const unix = { kind: 'unix', path: '/run/x' } as const
+
+  test('let through what they name, and nothing else', () => {
+    const permitOpen = [{ host: 'db', port: 5432 }, { host: '::1' }, { host: '*', port: 80 }]
+    const rule = (target: Target) => ruleOf(dial(socketsToo, target, { ...unrestricted, permitOpen }))
+    for (const target of [tcp('db', 5432), tcp('::1', 7), tcp('any', 80)]) assert.equal(rule(target), undefined)
+    for (const target of [tcp('db', 5433), tcp('DB', 5432), tcp('::2', 7), unix]) {
+      assert.equal(rule(target), 'credential permitopen')
+    }
+    const permitListen = [{ host: 'localhost', port: 8080 }, { host: '10.*' }, { host: '*', port: 9090 }]
+    const doorRule = (door: Door) => ruleOf(listen(socketsToo, door, { ...unrestricted, permitListen }))
+    for (const door of [tcp('LocalHost', 8080), tcp('10.1.1.1', 1), tcp('10.1.1.1', 0), tcp('', 9090)]) {
+      assert.equal(doorRule(door), undefined)
+    }
+    for (const door of [tcp('localhost', 0), tcp('localhost', 8081), tcp('11.1.1.1', 1), unix]) {
+      assert.equal(doorRule(door), 'credential permitlisten')
+    }
+  })
+
+  test('open nothing that the section has closed, and empty lists close everything', () => {
+    const named = { ...unrestricted, permitOpen: [{ host: '*' }], permitListen: [{ host: '*' }] }
+    assert.notEqual(dial({}, tcp('db', 1), named), undefined)
+    assert.notEqual(listen({}, tcp('db', 1), named), undefined)
+    assert.equal(dial(open, tcp('db', 1), named), undefined)
+    const empty = { ...unrestricted, permitOpen: [], permitListen: [] }
+    assert.equal(ruleOf(dial(open, tcp('db', 1), empty)), 'credential permitopen')
+    assert.equal(ruleOf(listen(open, tcp('db', 1), empty)), 'credential permitlisten')
+  })
+
+  test('other options that forbid forwarding come first, and X11 and the agent are not touched', () => {
+    const both = { ...unrestricted, portForwarding: false, permitOpen: [{ host: '*' }] }
+    assert.equal(ruleOf(dial(open, tcp('db', 1), both)), 'credential no-port-forwarding')
+    const x11Only = { forwarding: { x11ForwardingMode: 'enable' } }
+    assert.equal(listen(x11Only, { kind: 'x11', x11 }, { ...unrestricted, permitListen: [] }), undefined)
+  })
+})
