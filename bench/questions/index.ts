@@ -6,5 +6,6 @@ import { echo } from './echo.ts'
 import { exec } from './exec.ts'
 import { login } from './login.ts'
 import { memory } from './memory.ts'
+import { webhook } from './webhook.ts'
 
-export const questions: readonly Question[] = [login, exec, bulk, echo, memory, docker]
+export const questions: readonly Question[] = [login, webhook, exec, bulk, echo, memory, docker]

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { Config, User } from '../../../src/shared/config/index.ts'
 import { defaults } from '../../../src/shared/config/schema.ts'
+import { processCounters } from '../../../src/shared/metric.ts'
 import { connectionOf } from '../../../src/workers/layers/index.ts'
 import { createUsers } from '../../../src/workers/layers/users.ts'
 import type { Ask, Attempt, AuthVerdict, ConnectionId, Peer } from '../../../src/workers/ports.ts'
@@ -184,6 +185,25 @@ describe('webhooks that do not answer as they should', () => {
         ['debug', 'HTTP_CLIENT_CONNECTION_FAILED', 2],
       ],
     )
+  })
+
+  test('requests, failures and decisions are counted', async () => {
+    let left = 1
+    const handler: Handler = (...all) => always({ success: true }, left-- > 0 ? 500 : 200)(...all)
+    await using host = await open(handler, { options: { authTimeout: 60_000 } })
+    processCounters.take()
+    await host.login(password())
+    host.server.handler = always({ success: false })
+    await host.login(key(true))
+    const counted = processCounters.take().map(([name, values, by]) => [name, ...values, by].join(' '))
+    assert.deepEqual(counted, [
+      'containerssh_auth_server_requests_total password 0 1',
+      'containerssh_auth_server_failures_total password soft AUTH_INVALID_STATUS 1',
+      'containerssh_auth_server_requests_total password 1 1',
+      'containerssh_auth_success_total password XX 1',
+      'containerssh_auth_server_requests_total pubkey 0 1',
+      'containerssh_auth_failures_total pubkey XX 1',
+    ])
   })
 
   const hopeless: readonly (readonly [name: string, handler: Handler, reason: string])[] = [
