@@ -40,8 +40,9 @@ export class Arrivals {
     // Without a listener an error would end the process. Nothing else happens to it: its bytes wait in the stream.
     stream.on('error', () => undefined)
     const { type, data } = arrivalOf(door, origin)
-    if (service.stopping || service.full) {
-      reject(service.link.log, type, stream, service.stopping ? 'server is shutting down' : service.tooMany().code)
+    const { ending } = service
+    if (ending !== undefined || service.full) {
+      reject(service.link.log, type, stream, ending?.text ?? service.tooMany().code)
       return
     }
     const id = service.nextNumber()

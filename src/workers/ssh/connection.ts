@@ -60,9 +60,6 @@ export class ConnectionService {
   get ending(): Ending | undefined {
     return this.#ending ?? this.link.house.ending
   }
-  get stopping(): boolean {
-    return this.ending !== undefined
-  }
   /** Changes whenever data has moved on a channel, in either direction, or a channel has come into being. */
   get activity(): number {
     return this.#received + this.#nextNumber + this.turns.sent

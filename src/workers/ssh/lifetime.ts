@@ -61,7 +61,7 @@ export class Lifetime {
   }
 
   tick(): void {
-    if (this.#link.over || this.#service.stopping) return
+    if (this.#link.over || this.#service.ending !== undefined) return
     this.#ageMs += this.#tickMs
     this.#measureIdleness()
     const { idleTimeout, sessionTimeout } = this.#limits

@@ -134,6 +134,7 @@ export class Link implements WireEvents {
   /** RFC 4252 is done. `waiting`: messages that arrived meanwhile. */
   authenticated(member: Member, method: string, waiting: readonly Buffer[]): void {
     clearTimeout(this.#timer)
+    this.wire.rekeying.allow()
     const service = new ConnectionService(this)
     this.#phase = service
     this.#peer.log = this.log.with({ username: member.username })

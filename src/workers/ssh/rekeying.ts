@@ -22,6 +22,7 @@ export class Rekeying {
   readonly #owner: RekeyingOwner
   /** From the first keys to the end of the connection. */
   #active = false
+  #allowed = false
   #lastKeys = 0
   #timer: NodeJS.Timeout | undefined
   /** Of the last re-keying. */
@@ -32,6 +33,11 @@ export class Rekeying {
     this.#packets = packets
     this.#limits = limits
     this.#owner = owner
+  }
+
+  /** From now on we may begin. */
+  allow(): void {
+    this.#allowed = true
   }
 
   /** After each packet that was sent. */
@@ -70,7 +76,7 @@ export class Rekeying {
   }
 
   #begin(): void {
-    if (!this.#active || this.#kex.running) return
+    if (!this.#active || !this.#allowed || this.#kex.running) return
     this.#kex.begin()
     this.#watch('server')
   }

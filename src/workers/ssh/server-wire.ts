@@ -34,7 +34,7 @@ export class ServerWire implements Wire, RekeyingOwner {
   readonly #outbox: Outbox
   readonly #packets: Packets
   readonly #kex: KeyExchange
-  readonly #rekeying: Rekeying
+  readonly rekeying: Rekeying
   #events: WireEvents | undefined
   #version: VersionLine | undefined = new VersionLine()
   #ready = false
@@ -54,7 +54,7 @@ export class ServerWire implements Wire, RekeyingOwner {
     this.#outbox = new Outbox(socket, () => this.#onRoom())
     this.#packets = new Packets(this.#outbox, (payload) => this.#onPayload(payload))
     this.#kex = new KeyExchange(this.#packets, options.offer, options.serverVersion, options.extInfo)
-    this.#rekeying = new Rekeying(this.#kex, this.#packets, options.limits, this)
+    this.rekeying = new Rekeying(this.#kex, this.#packets, options.limits, this)
     socket.on('error', (error) => this.destroy(error))
     socket.on('end', () => this.#onEnd())
     socket.on('close', () => this.#onClose())
@@ -91,7 +91,7 @@ export class ServerWire implements Wire, RekeyingOwner {
   commit(): void {
     this.#packets.commit()
     if (this.#packets.queuedBytes > this.#options.limits.highBytes) this.#congested = true
-    this.#rekeying.sent()
+    this.rekeying.sent()
   }
 
   send(payload: Uint8Array): void {
@@ -142,7 +142,7 @@ export class ServerWire implements Wire, RekeyingOwner {
     if (!this.#alive) return
     this.#boundReplies()
     this.#inflow.took()
-    this.#rekeying.received()
+    this.rekeying.received()
   }
 
   /** Replies that the client does not take: there must be an end to them. */
@@ -199,13 +199,13 @@ export class ServerWire implements Wire, RekeyingOwner {
     const first = !this.#kex.running
     const agreement = this.#kex.receive(payload)
     if (agreement !== undefined) this.#onNewKeys(agreement)
-    else if (first) this.#rekeying.clientBegan()
+    else if (first) this.rekeying.clientBegan()
   }
 
   #onNewKeys(agreement: Agreement): void {
-    this.#rekeying.newKeys()
+    this.rekeying.newKeys()
     this.#above = true
-    if (this.#ready) this.#events?.rekeyed(this.#rekeying.initiator)
+    if (this.#ready) this.#events?.rekeyed(this.rekeying.initiator)
     else this.#becomeReady(agreement)
     this.#above = false
   }
@@ -246,7 +246,7 @@ export class ServerWire implements Wire, RekeyingOwner {
   /** After bytes have left, once per tick. */
   #onRoom(): void {
     if (!this.#alive) return
-    this.#rekeying.checkAge()
+    this.rekeying.checkAge()
     const { lowBytes } = this.#options.limits
     const { heldBytes, queuedBytes } = this.#packets
     if (queuedBytes - heldBytes < lowBytes) this.#inflow.unblock()
@@ -285,7 +285,7 @@ export class ServerWire implements Wire, RekeyingOwner {
     this.#alive = false
     this.#inflow.close()
     this.#packets.end()
-    this.#rekeying.stop()
+    this.rekeying.stop()
     clearTimeout(this.#timer)
   }
 

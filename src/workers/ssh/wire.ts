@@ -56,6 +56,8 @@ export interface Wire {
   /** Stops and restarts reading from the socket. Nested calls are not counted. Messages already decrypted still arrive. */
   pause(): void
   resume(): void
+  /** To be allowed once the user is authenticated: OpenSSH clients hang up when a server begins a re-keying before. */
+  readonly rekeying: { allow(): void }
   /** Changes whenever bytes have come from the client, even less than a packet. */
   readonly heard: number
   /** While paused: reads once, and no more than one buffer full. */

@@ -28,15 +28,16 @@ function signed(user: string, over = sessionId): Buffer {
 
 describe('authentication', () => {
   test('the first none tells the methods, costs nothing and leaves no SSH_AUTH line', async () => {
-    const { client } = serve()
+    const { client, wire } = serve()
     client.attempt('alice', 'none')
     assert.deepEqual(await client.heard(), [methods])
     assert.deepEqual(client.codes, ['SSH_CONNECTED'])
+    assert.equal(wire.mayRekey, false)
   })
 
   test('a password reaches the port byte for byte and lets the user in', async () => {
     const seen: Attempt[] = []
-    const { client, told, records } = serve({
+    const { client, told, records, wire } = serve({
       authenticate: (user, attempt) => {
         seen.push(attempt.method === 'password' ? { ...attempt, password: Buffer.from(attempt.password) } : attempt)
         return letIn(user)
@@ -45,6 +46,7 @@ describe('authentication', () => {
     client.password('alice', Buffer.from([0xff, 0, 0xfe]))
     assert.deepEqual(await client.heard(), ['auth success'])
     assert.deepEqual(seen, [{ method: 'password', password: Buffer.from([0xff, 0, 0xfe]) }])
+    assert.equal(wire.mayRekey, true)
     assert.deepEqual(told, ['authenticated 7'])
     const line = records.find((record) => record.code === 'SSH_AUTH_SUCCESSFUL')
     assert.equal(line?.level, 'info')

@@ -48,6 +48,12 @@ export class WireDouble implements Wire {
   queuedBytes = 0
   highMark = Number.POSITIVE_INFINITY
   paused = false
+  mayRekey = false
+  readonly rekeying = {
+    allow: (): void => {
+      this.mayRekey = true
+    },
+  }
   peeks = 0
   alive = true
   ended: { reason: number; description: string } | undefined

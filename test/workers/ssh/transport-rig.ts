@@ -114,7 +114,11 @@ function serve(wire: Wire, options: RigOptions): Served {
   const messages: Buffer[] = []
   const rekeyings: Initiator[] = []
   wire.start({
-    ready: ready.resolve,
+    ready: (negotiated) => {
+      // There is no login here to wait for.
+      wire.rekeying.allow()
+      ready.resolve(negotiated)
+    },
     rekeyed: (initiator) => rekeyings.push(initiator),
     message: (payload) => {
       messages.push(Buffer.from(payload))
