@@ -10,9 +10,10 @@ import { arrivalOf } from './forward-messages.ts'
 import { ForwardingChannel } from './forwarding.ts'
 import { firstWindowBytes } from './input.ts'
 import { channelOpen, decodeOpenConfirmation, decodeOpenFailure } from './messages.ts'
-import { maximumPacketBytes } from './numbers.ts'
+import { maximumPacketBytes, message } from './numbers.ts'
 
 const answerMs = 30_000
+export const notBeingOpened = 'an answer for a channel that is not being opened'
 
 interface Arrival {
   readonly id: ChannelId
@@ -53,8 +54,14 @@ export class Arrivals {
     service.link.wire.send(channelOpen(open))
   }
 
-  /** CHANNEL_OPEN_CONFIRMATION. A stream that has ended meanwhile gives a channel that ends at once. */
-  confirmed(payload: Buffer): void {
+  /** CHANNEL_OPEN_CONFIRMATION or CHANNEL_OPEN_FAILURE. */
+  answer(payload: Buffer): void {
+    if (payload[0] === message.channelOpenConfirmation) this.#confirmed(payload)
+    else this.#refused(payload)
+  }
+
+  /** A stream that has ended meanwhile gives a channel that ends at once. */
+  #confirmed(payload: Buffer): void {
     const service = this.#service
     const peer = decodeOpenConfirmation(payload)
     if (peer === undefined || peer.maximumPacket === 0) {
@@ -67,8 +74,7 @@ export class Arrivals {
     service.add(new ForwardingChannel(service, id, peer, log, stream), type)
   }
 
-  /** CHANNEL_OPEN_FAILURE. */
-  refused(payload: Buffer): void {
+  #refused(payload: Buffer): void {
     const failure = decodeOpenFailure(payload)
     if (failure === undefined) {
       this.#service.link.protocolError('malformed channel open failure')
@@ -92,7 +98,7 @@ export class Arrivals {
   #answered(id: number): Arrival | undefined {
     const arrival = this.#pending.get(id)
     if (arrival === undefined) {
-      this.#service.link.protocolError('an answer for a channel that is not being opened')
+      this.#service.link.protocolError(notBeingOpened)
       return undefined
     }
     clearTimeout(arrival.timer)

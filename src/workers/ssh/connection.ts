@@ -5,7 +5,7 @@
 import { asFault, type Fault, fault } from '../../shared/codes/fault.ts'
 import { count } from '../../shared/metric.ts'
 import type { Arrive, ChannelId, Session } from '../ports.ts'
-import { Arrivals } from './arrivals.ts'
+import { Arrivals, notBeingOpened } from './arrivals.ts'
 import { Budget } from './budget.ts'
 import type { SessionChannel } from './channel.ts'
 import type { ChannelEnd } from './channel-end.ts'
@@ -129,7 +129,8 @@ export class ConnectionService {
         return
       case message.channelOpenConfirmation:
       case message.channelOpenFailure:
-        this.#openAnswer(payload)
+        if (this.#arrivals === undefined) this.link.protocolError(notBeingOpened)
+        else this.#arrivals.answer(payload)
         return
       case message.channelWindowAdjust:
         this.#adjust(payload)
@@ -167,12 +168,6 @@ export class ConnectionService {
   takeTurns(): void {
     this.#turnsDue = false
     if (!this.link.over) this.turns.run()
-  }
-
-  #openAnswer(payload: Buffer): void {
-    if (this.#arrivals === undefined) this.link.protocolError('an answer for a channel that is not being opened')
-    else if (payload[0] === message.channelOpenConfirmation) this.#arrivals.confirmed(payload)
-    else this.#arrivals.refused(payload)
   }
 
   /** The channel that the message is for. Undefined: the message was wrong, and the connection has been ended. */
