@@ -1,30 +1,39 @@
 /**
  * May this source start another handshake? Decided on the address alone, before any cryptography. No input, no output:
- * only numbers.
+ * only numbers, and what the records of refusals say.
  */
+import { type NetBlocks, netBlockOf, networks } from '../shared/address.ts'
+import type { Offence, Outcome } from '../shared/ipc/outcome.ts'
+import { type AdmissionSettings, penaltyRefusal, type Refusal, sourceRefusal, totalRefusal } from './limits.ts'
+import { createPenalties, type Sentence } from './penalties.ts'
 
-/** At most; 0 means no limit. Keys of the section `ssh`. */
-export interface AdmissionLimits {
-  readonly maxConnections: number
-  readonly maxConnectionsPerSource: number
-  /** Connections that have not logged in yet. */
-  readonly maxStartups: number
-  readonly maxStartupsPerSource: number
-}
-
+/** `proxied`: the address is that of a trusted proxy, whose limits are nobody's; `identify` tells whose they are. */
 export type Decision =
-  | { readonly admitted: true; readonly ticket: number }
-  | { readonly admitted: false; readonly reason: string }
+  | { readonly admitted: true; readonly ticket: number; readonly proxied: boolean }
+  | { readonly admitted: false; readonly refusal: Refusal }
 
 export interface Admission {
+  /** Addresses are canonical, here and in `identify`. */
   admit(address: string): Decision
+  /** Who is behind the proxy. Undefined if nobody asked: the ticket is unknown, not proxied, or identified already. */
+  identify(ticket: number, address: string): 'admitted' | Refusal | undefined
   /** The connection has logged in. Unknown and repeated tickets are ignored, here and in `closed`. */
   authenticated(ticket: number): void
-  closed(ticket: number): void
+  closed(ticket: number, outcome: Outcome): void
   readonly connections: number
   readonly startups: number
-  /** Sources that have a connection: what the memory of this module grows with. */
+  /** Sources that have a connection, and those with a penalty: what the memory of this module grows with. */
   readonly sources: number
+  readonly penalised: number
+}
+
+export interface AdmissionOptions {
+  /** 0 to 1. */
+  random?(): number
+  /** Milliseconds of a clock that never goes back. */
+  now?(): number
+  /** A source is refused from now on. */
+  sentenced?(sentence: Sentence, offence: Offence): void
 }
 
 interface Source {
@@ -33,58 +42,89 @@ interface Source {
   startups: number
 }
 interface Ticket {
-  readonly source: Source
+  /** Undefined as long as it is the proxy's. */
+  source: Source | undefined
+  address: string
+  readonly proxied: boolean
   authenticated: boolean
 }
 
-export function createAdmission(limits: AdmissionLimits): Admission {
+export function createAdmission(settings: AdmissionSettings, options: AdmissionOptions = {}): Admission {
+  const { random = Math.random, now, sentenced } = options
+  const blocks: NetBlocks = { ipv4: settings.sourceNetBlockIPv4, ipv6: settings.sourceNetBlockIPv6 }
+  const penalties = createPenalties(settings.penalties, blocks, now)
+  const isProxy = networks(settings.proxyProtocol.trusted)
   const sources = new Map<string, Source>()
   const tickets = new Map<number, Ticket>()
   let last = 0
   let startups = 0
 
-  const refusal = (source: Source | undefined): string | undefined => {
-    if (reached(tickets.size, limits.maxConnections)) return 'too many connections'
-    if (reached(startups, limits.maxStartups)) return 'too many connections that have not logged in'
-    if (reached(source?.connections ?? 0, limits.maxConnectionsPerSource))
-      return 'too many connections from this address'
-    if (reached(source?.startups ?? 0, limits.maxStartupsPerSource)) {
-      return 'too many connections from this address that have not logged in'
-    }
-    return undefined
+  const punish = (address: string, offence: Offence): void => {
+    const sentence = penalties.punish(address, offence)
+    if (sentence !== undefined) sentenced?.(sentence, offence)
+  }
+  const ofSource = (address: string): Refusal | undefined => {
+    const refusal = sourceRefusal(settings, sources.get(netBlockOf(address, blocks)), address)
+    if (refusal !== undefined) punish(address, 'refused')
+    return refusal
+  }
+  const byPenalty = (address: string): Refusal | undefined => {
+    const penalty = penalties.penaltyOf(address)
+    return penalty === undefined ? undefined : penaltyRefusal(penalty, address)
+  }
+  const join = (ticket: Ticket, address: string): void => {
+    const name = netBlockOf(address, blocks)
+    const source = sources.get(name) ?? { name, connections: 0, startups: 0 }
+    sources.set(name, source)
+    source.connections += 1
+    source.startups += 1
+    ticket.source = source
+    ticket.address = address
   }
   const leaveStartup = (ticket: Ticket): void => {
     if (ticket.authenticated) return
     ticket.authenticated = true
-    ticket.source.startups -= 1
+    if (ticket.source !== undefined) ticket.source.startups -= 1
     startups -= 1
   }
   return {
     admit(address) {
-      const name = sourceOf(address)
-      const known = sources.get(name)
-      const reason = refusal(known)
-      if (reason !== undefined) return { admitted: false, reason }
-      const source = known ?? { name, connections: 0, startups: 0 }
-      if (known === undefined) sources.set(name, source)
-      source.connections += 1
-      source.startups += 1
+      const proxied = isProxy(address)
+      const refusal =
+        (proxied ? undefined : byPenalty(address)) ??
+        totalRefusal(settings, tickets.size, startups, address, random) ??
+        (proxied ? undefined : ofSource(address))
+      if (refusal !== undefined) return { admitted: false, refusal }
+      const ticket: Ticket = { source: undefined, address, proxied, authenticated: false }
+      if (!proxied) join(ticket, address)
       startups += 1
       last += 1
-      tickets.set(last, { source, authenticated: false })
-      return { admitted: true, ticket: last }
+      tickets.set(last, ticket)
+      return { admitted: true, ticket: last, proxied }
+    },
+    identify(number, address) {
+      const ticket = tickets.get(number)
+      if (ticket === undefined || !ticket.proxied || ticket.source !== undefined || ticket.authenticated)
+        return undefined
+      const refusal = byPenalty(address) ?? ofSource(address)
+      if (refusal !== undefined) return refusal
+      join(ticket, address)
+      return 'admitted'
     },
     authenticated(number) {
       const ticket = tickets.get(number)
       if (ticket !== undefined) leaveStartup(ticket)
     },
-    closed(number) {
+    closed(number, outcome) {
       const ticket = tickets.get(number)
       if (ticket === undefined) return
+      const { source, authenticated } = ticket
       leaveStartup(ticket)
       tickets.delete(number)
-      ticket.source.connections -= 1
-      if (ticket.source.connections === 0) sources.delete(ticket.source.name)
+      if (source === undefined) return
+      source.connections -= 1
+      if (source.connections === 0) sources.delete(source.name)
+      if (!authenticated && outcome !== 'session' && outcome !== 'server') punish(ticket.address, outcome)
     },
     get connections() {
       return tickets.size
@@ -95,25 +135,8 @@ export function createAdmission(limits: AdmissionLimits): Admission {
     get sources() {
       return sources.size
     },
+    get penalised() {
+      return penalties.size
+    },
   }
-}
-
-const reached = (count: number, limit: number): boolean => limit > 0 && count >= limit
-
-/** An IPv4 address, or the /64 of an IPv6 address: what one subscriber gets (RFC 6177 section 2) is one source. */
-export function sourceOf(address: string): string {
-  if (!address.includes(':')) return address
-  const [bare = ''] = address.split('%')
-  const [head = '', tail] = bare.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  if (tail !== undefined) {
-    const after = tail === '' ? [] : tail.split(':')
-    // An IPv4 tail stands for two groups; only the number of groups matters, it is never in the first four.
-    const length = after.length + (tail.includes('.') ? 1 : 0)
-    groups.push(...new Array<string>(Math.max(0, 8 - groups.length - length)).fill('0'), ...after)
-  }
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
 }

@@ -3,6 +3,8 @@
  * is a security review: each one must be harmless in the hands of whoever took the worker over.
  */
 import type { Report } from '../shared/ipc/contract.ts'
+import type { Remote } from '../shared/ipc/handle.ts'
+import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
 import { processCounters } from '../shared/metric.ts'
 
@@ -15,7 +17,8 @@ export interface AnswerScope {
   ready(owner: string): void
   taken(ticket: number): void
   authenticated(ticket: number): void
-  closed(ticket: number): void
+  closed(ticket: number, outcome: Outcome): void
+  source(ticket: number, remote: Remote): void
   failed(record: LogRecord): void
 }
 
@@ -34,7 +37,9 @@ const answers: Answers = {
   },
   // Of its own connections only; the fleet sees to that.
   authenticated: ({ ticket }, scope) => scope.authenticated(ticket),
-  closed: ({ ticket }, scope) => scope.closed(ticket),
+  closed: ({ ticket, outcome }, scope) => scope.closed(ticket, outcome),
+  // Only where a trusted proxy was asked for it, and once: admission sees to that.
+  source: ({ ticket, address, port }, scope) => scope.source(ticket, { address, port }),
   // Its exit follows, and is what counts.
   drained: () => undefined,
   failed: ({ record }, scope) => scope.failed(record),

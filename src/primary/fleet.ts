@@ -1,7 +1,9 @@
 /** The workers: started, given connections, replaced when they die, ended together. */
 import type { Order, Phase } from '../shared/ipc/contract.ts'
 import type { Remote, TcpHandle } from '../shared/ipc/handle.ts'
+import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
+import { count } from '../shared/metric.ts'
 import { createPassage, type Passage } from './passage.ts'
 import { inspect, isServing, keep, newPost, orderDrain, type Post, type PostContext } from './post.ts'
 
@@ -12,7 +14,9 @@ const GRACE_MS = 8000
 export interface FleetEvents {
   authenticated(ticket: number): void
   /** The connection is over. Exactly once for each ticket that `give` took. */
-  closed(ticket: number): void
+  closed(ticket: number, outcome: Outcome): void
+  /** Who is behind a proxy: what the client reads before it is turned away, or undefined if nobody asked. */
+  identify(ticket: number, remote: Remote): 'admitted' | { readonly line: string } | undefined
 }
 export interface FleetOptions {
   readonly count: number
@@ -37,7 +41,7 @@ export interface Fleet {
    */
   start(): Promise<void>
   /** Takes ownership of the handle if it returns true. Connections wait while no worker is ready, up to a bound. */
-  give(handle: TcpHandle, ticket: number, remote: Remote): boolean
+  give(handle: TcpHandle, ticket: number, remote: Remote, proxied: boolean): boolean
   /** Ends all workers: gracefully within `deadlineMs`, a few seconds more to clean up. Resolves when they are gone. */
   drain(deadlineMs: number): Promise<void>
   /** Ends all workers now. */
@@ -72,8 +76,8 @@ export function createFleet(options: FleetOptions): Fleet {
         throw error
       }
     },
-    give(handle, ticket, remote) {
-      if (stopping.signal.aborted || !passage.park(handle, ticket, remote)) return false
+    give(handle, ticket, remote, proxied) {
+      if (stopping.signal.aborted || !passage.park(handle, ticket, remote, proxied)) return false
       seat(posts, passage)
       return true
     },
@@ -114,8 +118,13 @@ function contextOf(
     authenticated(ticket, worker) {
       if (passage.has(ticket, worker)) events.authenticated(ticket)
     },
-    closed(ticket, worker) {
-      if (passage.leave(ticket, worker)) events.closed(ticket)
+    closed(ticket, worker, outcome) {
+      if (passage.leave(ticket, worker)) events.closed(ticket, outcome)
+    },
+    identify(ticket, worker, remote) {
+      const answer = passage.has(ticket, worker) ? events.identify(ticket, remote) : undefined
+      if (answer === undefined) return undefined
+      return answer === 'admitted' ? { kind: 'admitted', ticket } : { kind: 'refuse', ticket, line: answer.line }
     },
     died({ number }, owner) {
       closeAll(options, passage.orphan(number))
@@ -132,7 +141,8 @@ function seat(posts: readonly Post[], passage: Passage): void {
     const best = leastLoaded(posts, passage)
     if (best?.process === undefined || passenger.handle === undefined) return
     passage.assign(passenger, best.number)
-    best.process.pass(passenger.handle, [passenger.ticket, passenger.remote.address, passenger.remote.port])
+    const { ticket, remote, proxied } = passenger
+    best.process.pass(passenger.handle, [ticket, remote.address, remote.port, proxied])
   }
 }
 
@@ -147,13 +157,14 @@ function leastLoaded(posts: readonly Post[], passage: Passage): Post | undefined
 function look({ log, events }: FleetOptions, posts: readonly Post[], passage: Passage): void {
   for (const { ticket, remote } of passage.expire(performance.now())) {
     log.emit('SSH_CONNECTION_REFUSED', { remoteAddr: remote.address, reason: 'no worker took it in time' })
-    events.closed(ticket)
+    count('containerssh_ssh_refusals_total', { reason: 'busy' })
+    events.closed(ticket, 'server')
   }
   for (const post of posts) inspect(post, log, LOOK_MS)
 }
 
 function closeAll({ events }: FleetOptions, tickets: readonly number[]): void {
-  for (const ticket of tickets) events.closed(ticket)
+  for (const ticket of tickets) events.closed(ticket, 'server')
 }
 
 function stateOf({ number, process }: Post, passage: Passage): WorkerState[] {

@@ -9,6 +9,7 @@ const MAX_PARKED = 1024
 export interface Passenger {
   readonly ticket: number
   readonly remote: Remote
+  readonly proxied: boolean
   /** Undefined from the moment when a worker has taken the connection. */
   handle: TcpHandle | undefined
   /** Number of the worker it was passed to; 0 while it waits for one. */
@@ -20,7 +21,7 @@ export interface Passenger {
 
 export interface Passage {
   /** False when too many wait already; the handle is still the caller's then. */
-  park(handle: TcpHandle, ticket: number, remote: Remote): boolean
+  park(handle: TcpHandle, ticket: number, remote: Remote, proxied: boolean): boolean
   /** Those without a worker, oldest first. */
   parked(): readonly Passenger[]
   assign(passenger: Passenger, worker: number): void
@@ -59,9 +60,9 @@ export function createPassage(): Passage {
   const held = (): Passenger[] => [...passengers.values()].filter((passenger) => passenger.handle !== undefined)
 
   return {
-    park(handle, ticket, remote) {
+    park(handle, ticket, remote, proxied) {
       if (waiting.size >= MAX_PARKED) return false
-      const passenger: Passenger = { ticket, remote, handle, worker: 0, passes: 0, since: performance.now() }
+      const passenger: Passenger = { ticket, remote, proxied, handle, worker: 0, passes: 0, since: performance.now() }
       passengers.set(ticket, passenger)
       waiting.add(passenger)
       return true

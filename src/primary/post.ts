@@ -2,6 +2,8 @@
 import { type Fault, fault } from '../shared/codes/fault.ts'
 import { sleep } from '../shared/deadline.ts'
 import { LOAD_INTERVAL_MS, type Order } from '../shared/ipc/contract.ts'
+import type { Remote } from '../shared/ipc/handle.ts'
+import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
 import { type Backoff, backoff } from '../shared/retry.ts'
 import { type AnswerScope, answer } from './answers.ts'
@@ -43,7 +45,9 @@ export interface PostContext {
   ready(post: Post): void
   taken(ticket: number, worker: number): void
   authenticated(ticket: number, worker: number): void
-  closed(ticket: number, worker: number): void
+  closed(ticket: number, worker: number, outcome: Outcome): void
+  /** What the worker shall do with a proxied connection; undefined if it must not ask. */
+  identify(ticket: number, worker: number, remote: Remote): Order | undefined
   /** The process has ended; `owner` is the label of what it may have left behind. */
   died(post: Post, owner: string | undefined): void
 }
@@ -125,7 +129,11 @@ function scopeOf(post: Post, context: PostContext, ready: () => void): AnswerSco
     },
     taken: (ticket) => context.taken(ticket, worker),
     authenticated: (ticket) => context.authenticated(ticket, worker),
-    closed: (ticket) => context.closed(ticket, worker),
+    closed: (ticket, outcome) => context.closed(ticket, worker, outcome),
+    source(ticket, remote) {
+      const order = context.identify(ticket, worker, remote)
+      if (order !== undefined) post.process?.link.send(order)
+    },
     failed(record) {
       post.failure = record
     },

@@ -1,14 +1,17 @@
 /** The service `SSH server`: listen socket, admission and workers put together. */
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
+import { fault } from '../shared/codes/fault.ts'
 import type { Config } from '../shared/config/index.ts'
 import { ownerLabel } from '../shared/identity.ts'
-import { remoteOf, type TcpHandle } from '../shared/ipc/handle.ts'
+import { type Remote, remoteOf, type TcpHandle } from '../shared/ipc/handle.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
-import { createAdmission } from './admission.ts'
-import { createFleet } from './fleet.ts'
+import { count, unknownCountry } from '../shared/metric.ts'
+import { type Admission, type AdmissionOptions, createAdmission } from './admission.ts'
+import { createFleet, type Fleet, type FleetEvents } from './fleet.ts'
+import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
-import { createRefusals } from './refusal.ts'
+import { createRefusals, type Refusals } from './refusal.ts'
 import type { Service } from './services.ts'
 
 export interface SshServiceOptions {
@@ -26,7 +29,7 @@ export interface SshService extends Service {
 
 export function sshService({ config, hostKeys, workerEntry, log, write }: SshServiceOptions): SshService {
   const sshLog = log.with({ module: 'ssh' })
-  const admission = createAdmission(config.ssh)
+  const admission = createAdmission(config.ssh, { sentenced: tellSentence(sshLog) })
   const refusals = createRefusals(sshLog)
   const instance = ownerLabel()
   const fleet = createFleet({
@@ -35,21 +38,9 @@ export function sshService({ config, hostKeys, workerEntry, log, write }: SshSer
     log: log.with({ module: 'core' }),
     write,
     configure: (worker) => ({ kind: 'configure', config, hostKeys, instance, worker }),
-    events: admission,
+    events: eventsOf(admission, refusals),
   })
-  const accept = (handle: TcpHandle): void => {
-    const remote = remoteOf(handle)
-    if (remote === undefined) {
-      handle.close() // it has already hung up
-      return
-    }
-    const decision = admission.admit(remote.address)
-    if (!decision.admitted) refusals.refuse(handle, remote, decision.reason)
-    else if (!fleet.give(handle, decision.ticket, remote)) {
-      admission.closed(decision.ticket)
-      refusals.refuse(handle, remote, 'the server is busy')
-    }
-  }
+  const accept = (handle: TcpHandle): void => receive(handle, admission, refusals, fleet)
   return {
     name: 'SSH server',
     kill: fleet.kill,
@@ -72,3 +63,44 @@ export function sshService({ config, hostKeys, workerEntry, log, write }: SshSer
     },
   }
 }
+
+function receive(handle: TcpHandle, admission: Admission, refusals: Refusals, fleet: Fleet): void {
+  const remote = remoteOf(handle)
+  if (remote === undefined) {
+    handle.close() // it has already hung up
+    return
+  }
+  const decision = admission.admit(remote.address)
+  if (!decision.admitted) {
+    refusals.refuse(handle, decision.refusal)
+    return
+  }
+  if (fleet.give(handle, decision.ticket, remote, decision.proxied)) {
+    count('containerssh_ssh_connections_total', { country: unknownCountry })
+    return
+  }
+  admission.closed(decision.ticket, 'server')
+  refusals.refuse(handle, busy(remote))
+}
+
+const busy = ({ address: remoteAddr }: Remote): Refusal => ({
+  reason: 'busy',
+  fault: fault('SSH_CONNECTION_REFUSED', { remoteAddr, reason: 'the server is busy' }),
+})
+
+const eventsOf = (admission: Admission, refusals: Refusals): FleetEvents => ({
+  authenticated: admission.authenticated,
+  closed: admission.closed,
+  identify(ticket, { address }) {
+    const answer = admission.identify(ticket, address)
+    return answer === undefined || answer === 'admitted' ? answer : { line: refusals.note(answer) }
+  },
+})
+
+const tellSentence =
+  (log: Log): NonNullable<AdmissionOptions['sentenced']> =>
+  ({ source, durationMs }, offence) => {
+    const seconds = Math.ceil(durationMs / 1000)
+    log.emit('SSH_PENALTY_BEGINS', { source, reason: offenceTexts[offence], seconds })
+    count('containerssh_ssh_penalties_total', { reason: offence })
+  }

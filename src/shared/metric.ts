@@ -5,6 +5,7 @@
  * Every label has a closed set of values, so that no client and no worker can make the number of series grow; names of
  * users and addresses are never labels.
  */
+import { offences } from './ipc/outcome.ts'
 
 interface CounterRow {
   readonly help: string
@@ -91,6 +92,10 @@ export const counters = {
   containerssh_auth_failures_total: {
     help: 'Attempts that an authentication or authorization webhook refused.',
     labels: { authtype: authTypes, country: 'country' },
+  },
+  containerssh_ssh_penalties_total: {
+    help: 'Sources that began to be refused, by what their last connection did.',
+    labels: { reason: offences },
   },
 } as const satisfies Readonly<Record<string, CounterRow>>
 

@@ -5,8 +5,9 @@ import { asFault } from '../shared/codes/fault.ts'
 import { sleep, within } from '../shared/deadline.ts'
 import { type Identity, ownerLabel } from '../shared/identity.ts'
 import { handoverOf, LOAD_INTERVAL_MS, type Order, orders, type Report, reports } from '../shared/ipc/contract.ts'
-import { isTcpHandle } from '../shared/ipc/handle.ts'
+import { isTcpHandle, type Remote } from '../shared/ipc/handle.ts'
 import { createLink, type Link } from '../shared/ipc/link.ts'
+import type { Outcome } from '../shared/ipc/outcome.ts'
 import { createRecordSender } from '../shared/ipc/record-sender.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { processCounters } from '../shared/metric.ts'
@@ -43,7 +44,8 @@ export function startWorker(options: WorkerOptions): void {
   const obey = (order: Order): void => {
     if (order.kind === 'configure') configured.resolve(order)
     else if (order.kind === 'reap') void serving?.reap()
-    else void serving?.end(order.deadlineMs)
+    else if (order.kind === 'drain') void serving?.end(order.deadlineMs)
+    else serving?.answer(order)
   }
   const orphaned = (): void => {
     if (serving === undefined) process.exit(0)
@@ -75,7 +77,11 @@ export function startWorker(options: WorkerOptions): void {
   void start().catch((error: unknown) => fail(link, error))
 }
 
+type Answer = Extract<Order, { kind: 'admitted' | 'refuse' }>
+
 interface Serving {
+  /** The primary has decided about a proxied connection. */
+  answer(order: Answer): void
   reap(): Promise<void>
   /** Drains, removes what is left, reports `drained`, exits. Idempotent. */
   end(deadlineMs: number): Promise<void>
@@ -91,7 +97,8 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   const room = await factory(config, identity, log)
   const events = {
     authenticated: (ticket: number) => link.send({ kind: 'authenticated', ticket }),
-    closed: (ticket: number) => link.send({ kind: 'closed', ticket }),
+    closed: (ticket: number, outcome: Outcome) => link.send({ kind: 'closed', ticket, outcome }),
+    source: (ticket: number, { address, port }: Remote) => link.send({ kind: 'source', ticket, address, port }),
   }
   const intake = (options.intake ?? createIntake)({ config, hostKeys, log, backend: room, events })
   link.send({ kind: 'ready', owner: identity.owner })
@@ -116,6 +123,10 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   }
   return {
     reap,
+    answer(order) {
+      if (order.kind === 'admitted') intake.admitted(order.ticket)
+      else intake.refuse(order.ticket, order.line)
+    },
     end(deadlineMs) {
       ending ??= cut(finish(deadlineMs), deadlineMs + DISPOSE_MS + 2000)
       return ending
@@ -154,10 +165,10 @@ function takeConnections(intake: Intake, link: Link<Report>): void {
   process.on('message', (message: unknown, handle: unknown) => {
     const handover = handoverOf(message)
     if (handover === undefined || !isTcpHandle(handle)) return
-    const [ticket, address, port] = handover
+    const [ticket, address, port, proxied] = handover
     link.send({ kind: 'taken', tickets: [ticket] })
     link.flush()
-    intake.serve(handle, ticket, { address, port })
+    intake.serve(handle, ticket, { address, port }, proxied)
   })
 }
 

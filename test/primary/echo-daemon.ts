@@ -10,7 +10,7 @@ const config = {
   workers: 1,
   ...rest,
   log: { ...base.log, level: 'debug' as const },
-  ssh: { ...base.ssh, listen: '127.0.0.1:0', ...ssh },
+  ssh: { ...base.ssh, listen: '127.0.0.1:0', penalties: { ...base.ssh.penalties, enable: false }, ...ssh },
   health: { ...base.health, listen: '127.0.0.1:0', ...health },
 }
 const output = openStandardOutput(1, config.log)

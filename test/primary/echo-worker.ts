@@ -21,7 +21,7 @@ function createEcho({ log, events }: IntakeOptions): Intake {
     else if (text.includes('garbage')) writeSync(4, Buffer.from('ffffffff00', 'hex'))
     else if (text.includes('speak')) process.stderr.write('half a line and\nanother')
     else if (text.includes('forge')) {
-      for (let other = 1; other < 100; other++) if (other !== ticket) events.closed(other)
+      for (let other = 1; other < 100; other++) if (other !== ticket) events.closed(other, 'auth-failed')
       socket.write('forged\n')
     } else if (text.includes('log')) {
       log.emit('SSH_CONNECTED', {})
@@ -40,11 +40,14 @@ function createEcho({ log, events }: IntakeOptions): Intake {
       socket.on('error', () => socket.destroy())
       socket.on('close', () => {
         sockets.delete(socket)
-        events.closed(ticket)
+        events.closed(ticket, 'no-auth')
         if (sockets.size === 0) empty?.()
       })
       socket.resume()
     },
+    // Its connections are never those of proxies.
+    admitted: () => undefined,
+    refuse: () => undefined,
     get size() {
       return sockets.size
     },

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import type { Refusal } from '../../src/primary/limits.ts'
 import { createListener } from '../../src/primary/listener.ts'
 import { createRefusals } from '../../src/primary/refusal.ts'
-import { Fault } from '../../src/shared/codes/fault.ts'
+import { Fault, fault } from '../../src/shared/codes/fault.ts'
 import { remoteOf, type TcpHandle } from '../../src/shared/ipc/handle.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
 import { until } from './rig.ts'
@@ -83,17 +84,21 @@ test('after close() nobody can connect', async () => {
   assert.equal(error.code, 'ECONNREFUSED')
 })
 
+const refusalFor = (remoteAddr: string): Refusal => ({
+  reason: 'connections',
+  fault: fault('SSH_CONNECTION_REFUSED', { remoteAddr, reason: 'too many connections' }),
+})
+
 test('a refused client reads the reason in one line, even if it has sent something already', async () => {
   const { records, log } = recorder()
   const refusals = createRefusals(log)
-  const accept = (handle: TcpHandle): void =>
-    refusals.refuse(handle, remoteOf(handle) ?? { address: '', port: 0 }, 'too many connections')
+  const accept = (handle: TcpHandle): void => refusals.refuse(handle, refusalFor(remoteOf(handle)?.address ?? ''))
   const listener = createListener({ listen: '127.0.0.1:0', log, accept })
   const port = portOf(await listener.open())
   for (const greeting of ['', 'SSH-2.0-OpenSSH_9.2\r\n']) {
     const socket = connect(port, '127.0.0.1')
     socket.write(greeting)
-    assert.equal(await text(socket), 'Not allowed at this time: too many connections\r\n')
+    assert.equal(await text(socket), 'Not allowed at this time: too many connections (SSH_CONNECTION_REFUSED)\r\n')
   }
   assert.deepEqual(
     records.map((record) => [record.code, record.labels['remoteAddr'], record.labels['reason']]),
@@ -112,7 +117,7 @@ test('a flood of refusals is summed up in the log and leaves no descriptors open
   let refused = 0
   const accept = (handle: TcpHandle): void => {
     refused += 1
-    refusals.refuse(handle, { address: '192.0.2.1', port: 1 }, 'x')
+    refusals.refuse(handle, refusalFor('192.0.2.1'))
   }
   const listener = createListener({ listen: '127.0.0.1:0', log, accept })
   const port = portOf(await listener.open())

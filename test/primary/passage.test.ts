@@ -21,7 +21,7 @@ function probe(): Probe {
 }
 function passed(passage: Passage, ticket: number, worker: number): Probe {
   const handle = probe()
-  passage.park(handle, ticket, remote)
+  passage.park(handle, ticket, remote, false)
   const passenger = passage.parked().find((one) => one.ticket === ticket)
   assert.ok(passenger !== undefined)
   passage.assign(passenger, worker)
@@ -60,7 +60,7 @@ test('the connections of a dead worker end, those it never took are parked again
 test('what waits or travels for more than ten seconds is closed; what was taken stays', () => {
   const passage = createPassage()
   const [parked, travelling, taken] = [probe(), passed(passage, 2, 1), passed(passage, 3, 1)]
-  passage.park(parked, 1, remote)
+  passage.park(parked, 1, remote, false)
   passage.taken(3, 1)
   assert.deepEqual(passage.expire(performance.now() + 9000), [])
   assert.deepEqual(
@@ -77,9 +77,9 @@ test('what waits or travels for more than ten seconds is closed; what was taken 
 
 test('no more than 1024 connections wait for a worker', () => {
   const passage = createPassage()
-  for (let ticket = 1; ticket <= 1024; ticket++) assert.equal(passage.park(probe(), ticket, remote), true)
+  for (let ticket = 1; ticket <= 1024; ticket++) assert.equal(passage.park(probe(), ticket, remote, false), true)
   const late = probe()
-  assert.equal(passage.park(late, 1025, remote), false)
+  assert.equal(passage.park(late, 1025, remote, false), false)
   assert.equal(late.closes, 0, 'it is still the caller’s')
   assert.equal(passage.abandon().length, 1024)
 })
@@ -101,7 +101,7 @@ test('whatever happens, every handle is closed exactly once and every ticket end
         if (act === 'park') {
           const handle = probe()
           handles.set(next, handle)
-          passage.park(handle, next++, remote)
+          passage.park(handle, next++, remote, false)
         } else if (act === 'assign') {
           const one = waiting[ticket % Math.max(1, waiting.length)]
           if (one !== undefined) passage.assign(one, worker)

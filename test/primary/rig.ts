@@ -1,8 +1,9 @@
 /** A fleet of echo workers behind a real listener, in this process. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type AdmissionLimits, createAdmission } from '../../src/primary/admission.ts'
+import { createAdmission } from '../../src/primary/admission.ts'
 import { createFleet, type Fleet } from '../../src/primary/fleet.ts'
+import type { AdmissionSettings } from '../../src/primary/limits.ts'
 import { createListener } from '../../src/primary/listener.ts'
 import { defaults } from '../../src/shared/config/schema.ts'
 import { ownerLabel } from '../../src/shared/identity.ts'
@@ -52,9 +53,20 @@ export function client(port: number, first?: string): Client {
   }
 }
 
-const unlimited = { maxConnections: 0, maxConnectionsPerSource: 0, maxStartups: 0, maxStartupsPerSource: 0 }
+/** Nothing is limited, and nobody gets a penalty. */
+const unlimited: AdmissionSettings = {
+  ...defaults().ssh,
+  maxConnections: 0,
+  maxConnectionsPerSource: 0,
+  maxStartups: 0,
+  maxStartupsPerSource: 0,
+  penalties: { ...defaults().ssh.penalties, enable: false },
+}
 
-export async function startFleet(count: number, options: { backend?: string; limits?: Partial<AdmissionLimits> } = {}) {
+export async function startFleet(
+  count: number,
+  options: { backend?: string; limits?: Partial<AdmissionSettings> } = {},
+) {
   const records: LogRecord[] = []
   const write = (record: LogRecord): void => void records.push(record)
   const log = createLog({ level: 'debug', write })
@@ -70,7 +82,14 @@ export async function startFleet(count: number, options: { backend?: string; lim
     log,
     write,
     configure: (worker) => ({ kind: 'configure', config, hostKeys: [], instance: ownerLabel(), worker }),
-    events: admission,
+    events: {
+      authenticated: admission.authenticated,
+      closed: admission.closed,
+      identify(ticket, { address }) {
+        const answer = admission.identify(ticket, address)
+        return typeof answer === 'object' ? { line: `${answer.fault.userText}\r\n` } : answer
+      },
+    },
   })
   const listener = createListener({
     listen: '127.0.0.1:0',
@@ -78,8 +97,8 @@ export async function startFleet(count: number, options: { backend?: string; lim
     accept(handle) {
       const remote = remoteOf(handle)
       const decision = remote === undefined ? undefined : admission.admit(remote.address)
-      if (remote === undefined || decision?.admitted !== true || !fleet.give(handle, decision.ticket, remote))
-        handle.close()
+      if (remote === undefined || decision?.admitted !== true) handle.close()
+      else if (!fleet.give(handle, decision.ticket, remote, decision.proxied)) handle.close()
     },
   })
   const port = Number(/:(\d+)$/.exec(await listener.open())?.[1])

@@ -29,6 +29,7 @@ const packages: Readonly<Record<string, string>> = {
   dbclient: 'dropbear-bin',
   python3: 'python3',
   openssl: 'openssl',
+  haproxy: 'haproxy',
 }
 
 async function debianPackages(): Promise<void> {

@@ -67,7 +67,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     hostKeys: options.hostKeys ?? [hostKey],
     log: createLog({ level: 'debug', write }),
     backend: room,
-    events: { authenticated: () => undefined, closed: () => undefined },
+    events: { authenticated: () => undefined, closed: () => undefined, source: () => undefined },
   })
   const { port, listener } = await listen(intake)
   return {
@@ -98,7 +98,7 @@ function listen(intake: Intake): Promise<{ port: number; listener: Server }> {
       raw.onconnection = (_error, handle) => {
         const remote = remoteOf(handle)
         if (remote === undefined) handle.close()
-        else intake.serve(handle, ticket++, remote)
+        else intake.serve(handle, ticket++, remote, false)
       }
       const address = listener.address()
       resolve({ port: typeof address === 'object' && address !== null ? address.port : 0, listener })

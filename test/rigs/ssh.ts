@@ -52,10 +52,10 @@ export const anyHost: readonly string[] = [
   ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
 ]
 
-export function client(port: number, key: Key, user = 'alice'): Client {
+export function client(port: number, key: Key, user = 'alice', host = '127.0.0.1'): Client {
   const options = [...anyHost, '-i', key.file, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes']
   const start = (command: readonly string[], more: readonly string[] = []): SshProcess =>
-    spawn('ssh', [...options, ...more, '-p', String(port), `${user}@127.0.0.1`, ...command], {
+    spawn('ssh', [...options, ...more, '-p', String(port), `${user}@${host}`, ...command], {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
   return {

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
 import { duration, flag, integer, kinds, name, section, text, texts } from './fields.ts'
+import { penalties, proxyProtocol } from './ssh-sources.ts'
 
 /** One of the known names; the obsolete ones are taken out, with a warning, by `checks.ts`. */
 export const algorithmList = (names: AlgorithmNames) => {
@@ -48,6 +49,17 @@ export const ssh = section({
   /** The same for connections that have not logged in yet. */
   maxStartups: integer(500, 1),
   maxStartupsPerSource: integer(100, 1),
+  /**
+   * From this many such connections on, a new one is refused with a probability of `maxStartupsRate` per cent, which
+   * grows to 100 at `maxStartups`: sshd_config(5), MaxStartups. At or above `maxStartups` it means: not before that.
+   */
+  maxStartupsStart: integer(300, 1),
+  maxStartupsRate: integer(30, 1, 100),
+  /** Bits of the network that counts as one source, here and for penalties: what one subscriber gets (RFC 6177). */
+  sourceNetBlockIPv4: integer(32, 0, 32),
+  sourceNetBlockIPv6: integer(64, 0, 128),
+  penalties,
+  proxyProtocol,
   /** Failed attempts after which the connection ends. */
   maxAuthTries: integer(6, 1),
   /** Attempts and queries whether a key would do, all together. */

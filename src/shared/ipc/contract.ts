@@ -4,11 +4,13 @@
  *
  * Adding a row is a security review: a worker parses what strangers send, so take it for hostile.
  */
+import { canonicalAddress } from '../address.ts'
 import { isCode } from '../codes/index.ts'
 import type { Config } from '../config/schema.ts'
 import { levels } from '../log/level.ts'
 import type { LogRecord } from '../log.ts'
 import { type Increment, isIncrement } from '../metric.ts'
+import { type Outcome, outcomes } from './outcome.ts'
 
 /** A worker is starting until it has reported `ready`, then serving, and draining once it has been told to. */
 export type Phase = 'starting' | 'serving' | 'draining'
@@ -27,6 +29,10 @@ export type Order =
     }
   /** Remove what these dead processes left behind. */
   | { readonly kind: 'reap'; readonly owners: readonly string[] }
+  /** Go on with the connection whose source was reported. */
+  | { readonly kind: 'admitted'; readonly ticket: number }
+  /** End it; `line` is what the client reads first. */
+  | { readonly kind: 'refuse'; readonly ticket: number; readonly line: string }
   /** End what runs, gracefully within `deadlineMs`, then report `drained`. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
 
@@ -41,13 +47,15 @@ export type Report =
   /** The worker holds these connections now; the primary lets go of its handles. */
   | { readonly kind: 'taken'; readonly tickets: readonly number[] }
   | { readonly kind: 'authenticated'; readonly ticket: number }
-  | { readonly kind: 'closed'; readonly ticket: number }
+  | { readonly kind: 'closed'; readonly ticket: number; readonly outcome: Outcome }
+  /** Who is behind a trusted proxy: the worker waits for `admitted` or `refuse`. Once for each such ticket. */
+  | { readonly kind: 'source'; readonly ticket: number; readonly address: string; readonly port: number }
   | { readonly kind: 'drained' }
   /** The worker cannot start, or is about to exit after a bug. */
   | { readonly kind: 'failed'; readonly record: LogRecord }
 
-/** What goes with a connection's handle on Node's own channel: ticket, address, port. */
-export type Handover = readonly [ticket: number, address: string, port: number]
+/** What goes with a connection's handle on Node's own channel. `proxied`: it begins with a header of PROXY protocol. */
+export type Handover = readonly [ticket: number, address: string, port: number, proxied: boolean]
 
 export const LOAD_INTERVAL_MS = 2000
 
@@ -59,6 +67,11 @@ export type Contract<M extends { readonly kind: string }> = { readonly [K in M['
 type Check = (value: unknown) => boolean
 
 const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+const isPort: Check = (value) => isCount(value) && (value as number) <= 65_535
+const isFlag: Check = (value) => typeof value === 'boolean'
+/** In the spelling that limits and logs rely on. */
+const isAddress: Check = (value) => typeof value === 'string' && canonicalAddress(value) === value
+const isOutcome: Check = (value) => typeof value === 'string' && (outcomes as readonly string[]).includes(value)
 const isText: Check = (value) => typeof value === 'string'
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -89,7 +102,9 @@ export const orders: Contract<Order> = {
     shape: { config: isObject, hostKeys: listOf(isText), instance: isText, worker: isCount },
   },
   reap: { phases: ['serving'], shape: { owners: listOf(isText) } },
-  drain: { phases: ['serving', 'draining'], shape: { deadlineMs: isCount } },
+  admitted: { phases: served, shape: { ticket: isCount } },
+  refuse: { phases: served, shape: { ticket: isCount, line: isText } },
+  drain: { phases: served, shape: { deadlineMs: isCount } },
 }
 
 export const reports: Contract<Report> = {
@@ -98,7 +113,8 @@ export const reports: Contract<Report> = {
   load: { phases: served, shape: { connections: isCount, counts: listOf(isIncrement) } },
   taken: { phases: served, shape: { tickets: listOf(isCount) } },
   authenticated: { phases: served, shape: { ticket: isCount } },
-  closed: { phases: served, shape: { ticket: isCount } },
+  closed: { phases: served, shape: { ticket: isCount, outcome: isOutcome } },
+  source: { phases: served, shape: { ticket: isCount, address: isAddress, port: isPort } },
   drained: { phases: ['draining'], shape: {} },
   failed: { phases: always, shape: { record: isRecord } },
 }
@@ -135,9 +151,9 @@ export function accept<M extends { readonly kind: string }>(contract: Contract<M
 
 /** What came with a handle, or undefined when it is not from our primary. */
 export function handoverOf(value: unknown): Handover | undefined {
-  if (!Array.isArray(value) || value.length !== 3) return undefined
-  const [ticket, address, port]: unknown[] = value
-  return isCount(ticket) && isText(address) && isCount(port)
-    ? [ticket as number, address as string, port as number]
+  if (!Array.isArray(value) || value.length !== 4) return undefined
+  const [ticket, address, port, proxied]: unknown[] = value
+  return isCount(ticket) && isText(address) && isPort(port) && isFlag(proxied)
+    ? [ticket as number, address as string, port as number, proxied as boolean]
     : undefined
 }

@@ -1,3 +1,5 @@
+import { canonicalAddress } from '../address.ts'
+
 /**
  * Node's raw TCP handle (`net.Socket._handle`): what the primary accepts and a worker serves.
  *
@@ -19,7 +21,7 @@ export interface PeerName {
   port: number
 }
 
-/** Where the client is, as the kernel says. IPv4-mapped IPv6 addresses are written as IPv4. */
+/** Where the client is, as the kernel says; the address is canonical (see address.ts). */
 export interface Remote {
   readonly address: string
   readonly port: number
@@ -40,10 +42,6 @@ export function isTcpHandle(value: unknown): value is TcpHandle {
 export function remoteOf(handle: TcpHandle): Remote | undefined {
   const peer: Partial<PeerName> = {}
   if (handle.getpeername(peer) !== 0 || peer.address === undefined || peer.port === undefined) return undefined
-  return { address: withoutMapping(peer.address), port: peer.port }
-}
-
-/** RFC 4291 section 2.5.5.2: a dual-stack listener sees IPv4 clients as ::ffff:a.b.c.d. */
-function withoutMapping(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+  const address = canonicalAddress(peer.address)
+  return address === undefined ? undefined : { address, port: peer.port }
 }

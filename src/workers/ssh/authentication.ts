@@ -183,6 +183,8 @@ export class Authentication {
     const first = kind === 'none' && this.#requests === 1
     if (!first) this.#failures++
     if (kind !== 'none') {
+      // When nobody could decide, it was not the client's failure.
+      if (verdict.outcome === 'failure') link.rejected = true
       const code = verdict.outcome === 'failure' ? 'SSH_AUTH_FAILED' : 'SSH_AUTH_UNAVAILABLE'
       link.log.emit(code, { username: user, method, reason: verdict.fault.code }, { cause: verdict.fault })
     }

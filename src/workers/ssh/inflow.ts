@@ -1,5 +1,6 @@
 /** Whether a socket is read: not while the layer above pauses it, nor while the client does not take our answers. */
 import type { Duplex } from 'node:stream'
+import type { Reader } from './incoming.ts'
 
 export class Inflow {
   readonly #socket: Duplex
@@ -9,13 +10,20 @@ export class Inflow {
   /** Reads so far. */
   heard = 0
 
-  constructor(socket: Duplex) {
+  /** What somebody read from the socket before, and has left for `open`. */
+  #early: Buffer | undefined
+
+  constructor(socket: Duplex, early?: Buffer) {
     this.#socket = socket
+    this.#early = early
   }
 
-  /** From now on. */
-  open(): void {
+  /** From now on; the reader may close it at once. */
+  open(reader: Reader): void {
     this.#open = true
+    const early = this.#early
+    this.#early = undefined
+    if (early !== undefined && early.length > 0) reader.receive(early)
     this.#go()
   }
 

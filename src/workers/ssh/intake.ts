@@ -1,6 +1,6 @@
 /** Where connections come into a worker: host keys, users and layers are made once, each handle becomes a connection. */
 import type { Config } from '../../shared/config/index.ts'
-import type { TcpHandle } from '../../shared/ipc/handle.ts'
+import type { Remote, TcpHandle } from '../../shared/ipc/handle.ts'
 import type { Log } from '../../shared/log.ts'
 import { connectionOf } from '../layers/index.ts'
 import { createUsers } from '../layers/users.ts'
@@ -8,6 +8,8 @@ import type { Backend } from '../ports.ts'
 import { createWebhooks } from '../webhook/index.ts'
 import { withCertificates } from './host-certificate.ts'
 import { parseHostKey } from './host-key.ts'
+import type { Incoming } from './incoming.ts'
+import { createProxied, type ProxiedConnections } from './proxied.ts'
 import { createReception, type Reception, type ReceptionEvents } from './reception.ts'
 import { addonAvailable, createTransport, wireLimitsOf } from './transport.ts'
 
@@ -18,9 +20,19 @@ export interface IntakeOptions {
   /** Without labels; module, connectionId and remoteAddr are added here. */
   readonly log: Log
   readonly backend: Backend
-  readonly events: ReceptionEvents
+  readonly events: IntakeEvents
 }
-export type Intake = Reception<TcpHandle>
+export interface IntakeEvents extends ReceptionEvents {
+  /** Who is behind a trusted proxy. To be answered by `admitted` or `refuse`. */
+  source(ticket: number, remote: Remote): void
+}
+export interface Intake extends Omit<Reception<TcpHandle>, 'serve'> {
+  /** Takes ownership of the handle. `proxied`: the connection begins with a header of the PROXY protocol. */
+  serve(handle: TcpHandle, ticket: number, remote: Remote, proxied: boolean): void
+  admitted(ticket: number): void
+  /** `line` is what the client reads before its connection ends. */
+  refuse(ticket: number, line: string): void
+}
 
 export function createIntake({ config, hostKeys, log, backend, events }: IntakeOptions): Intake {
   const own = log.with({ module: 'ssh' })
@@ -32,12 +44,36 @@ export function createIntake({ config, hostKeys, log, backend, events }: IntakeO
   const users = createUsers(config.auth, log.with({ module: 'auth' }))
   const { required: chains } = config.auth
   const webhooks = createWebhooks(config.auth)
-  return createReception<TcpHandle>({
-    accept: (handle) => transport.accept(handle),
+  const reception = createReception<TcpHandle | Incoming>({
+    accept: (connection) => transport.accept(connection),
     admit: (peer) => connectionOf(peer, { users, webhooks, chains, backend, security: config.security }),
     config,
     hostKeys: keys,
     log,
     events,
   })
+  const proxied = createProxied({
+    settings: config.ssh.proxyProtocol,
+    log: own,
+    source: events.source,
+    serve: reception.serve,
+    closed: (ticket) => events.closed(ticket, 'server'),
+  })
+  return intakeOf(reception, proxied)
 }
+
+const intakeOf = (reception: Reception<TcpHandle | Incoming>, proxied: ProxiedConnections): Intake => ({
+  serve(handle, ticket, remote, isProxied) {
+    if (isProxied) proxied.begin(handle, ticket, remote)
+    else reception.serve(handle, ticket, remote)
+  },
+  admitted: proxied.admitted,
+  refuse: proxied.refuse,
+  get size() {
+    return reception.size + proxied.size
+  },
+  async drain(signal, withinMs) {
+    proxied.end()
+    await reception.drain(signal, withinMs)
+  },
+})

@@ -4,10 +4,12 @@
  */
 import { asFault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
+import type { Outcome } from '../../shared/ipc/outcome.ts'
 import type { Log } from '../../shared/log.ts'
 import { count, unknownCountry } from '../../shared/metric.ts'
 import type { Connection, Member, Peer, Refused, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
+import { blameFor } from './blame.ts'
 import type { Budget } from './budget.ts'
 import { ConnectionService } from './connection.ts'
 import type { Ending } from './ending.ts'
@@ -63,6 +65,9 @@ export class Link implements WireEvents {
   #entered = false
   /** What we told the client when we ended the connection. */
   #reason: string | undefined
+  /** At least one attempt to log in has failed. */
+  rejected = false
+  #blame: Outcome | undefined
   #failed = false
   #closed = false
 
@@ -182,6 +187,7 @@ export class Link implements WireEvents {
   guard(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
       this.log.fault(asFault(error), 'error')
+      this.#blame ??= 'server'
       this.wire.destroy(error instanceof Error ? error : undefined)
     })
   }
@@ -190,12 +196,25 @@ export class Link implements WireEvents {
     if (this.over) return
     this.log.emit('SSH_PROTOCOL_ERROR', { reason })
     count('containerssh_ssh_limits_total', { limit: 'protocol' })
+    this.#blame ??= 'protocol-error'
     this.disconnect(disconnect.protocolError, reason)
   }
 
   /** After a final refusal nothing more is to be heard from this client. */
   heed({ final, fault }: Refused): void {
     if (final) this.disconnect(disconnect.byApplication, fault.userText)
+  }
+
+  loginExpired(): void {
+    count('containerssh_ssh_limits_total', { limit: 'login_grace' })
+    this.#blame ??= 'grace-exceeded'
+    this.disconnect(disconnect.byApplication, 'the login took too long')
+  }
+
+  /** How it ended, when it has: it decides who may connect next. */
+  get outcome(): Outcome {
+    if (this.#phase instanceof ConnectionService) return 'session'
+    return this.#blame ?? (this.rejected ? 'auth-failed' : 'no-auth')
   }
 
   /** Ends the connection with a reason; the transport sees to it that it ends soon. */
@@ -214,7 +233,10 @@ export class Link implements WireEvents {
   /** Asks every program to end; the connection ends when the last channel has. */
   stop(ending: Ending): void {
     if (this.#phase instanceof ConnectionService) this.#phase.stop(ending)
-    else this.disconnect(disconnect.byApplication, ending.text)
+    else {
+      this.#blame ??= 'server'
+      this.disconnect(disconnect.byApplication, ending.text)
+    }
   }
 
   closed(error?: Error): void {
@@ -224,6 +246,7 @@ export class Link implements WireEvents {
     clearTimeout(this.#timer)
     this.#keepalive?.stop()
     this.#lifetime?.stop()
+    this.#blame ??= blameFor(error)
     const reason = this.#reason ?? error?.message
     if (!this.#entered) this.#handshakeFailed(reason ?? 'the client disconnected')
     this.#abort?.abort(new Error(reason ?? 'the client disconnected'))
@@ -260,8 +283,5 @@ export class Link implements WireEvents {
   }
 }
 
-const loginExpired = (link: Link): void => {
-  count('containerssh_ssh_limits_total', { limit: 'login_grace' })
-  expire(link, 'the login took too long')
-}
+const loginExpired = (link: Link): void => link.loginExpired()
 const expire = (link: Link, reason: string): void => link.disconnect(disconnect.byApplication, reason)

@@ -23,6 +23,9 @@ export class ProtocolError extends Error {
   }
 }
 
+/** A layer of ours failed at a message: the connection ends as after a ProtocolError, but the peer is not to blame. */
+export class InternalError extends ProtocolError {}
+
 /** A message that `read` cannot decode is a ProtocolError. */
 export function parse<T>(what: string, read: () => T): T {
   try {
@@ -33,9 +36,9 @@ export function parse<T>(what: string, read: () => T): T {
 }
 
 /** The layer above threw: a bug, which ends this connection only. */
-export function internalError(cause: unknown): ProtocolError {
+export function internalError(cause: unknown): InternalError {
   const detail = cause instanceof Error ? `: ${cause.message}` : ''
-  return new ProtocolError(`a message could not be handled${detail}`, disconnectReason.protocolError, { cause })
+  return new InternalError(`a message could not be handled${detail}`, disconnectReason.protocolError, { cause })
 }
 
 /** ssh2 throws plain errors for packets it cannot decrypt. */

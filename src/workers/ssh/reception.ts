@@ -1,6 +1,8 @@
 /** Knows the connections of a worker, and how to end them all. */
 import type { Config } from '../../shared/config/index.ts'
 import { newId } from '../../shared/id.ts'
+import type { Remote } from '../../shared/ipc/handle.ts'
+import type { Outcome } from '../../shared/ipc/outcome.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Connection, ConnectionId, Peer } from '../ports.ts'
 import { Budget } from './budget.ts'
@@ -16,12 +18,12 @@ import type { Wire } from './wire.ts'
 export interface ReceptionEvents {
   authenticated(ticket: number): void
   /** The connection is over and everything that belonged to it is gone. */
-  closed(ticket: number): void
+  closed(ticket: number, outcome: Outcome): void
 }
 
 export interface Reception<H> {
   /** Takes ownership of the handle. */
-  serve(handle: H, ticket: number, remote: { readonly address: string; readonly port: number }): void
+  serve(handle: H, ticket: number, remote: Remote): void
   /** Connections that are not completely gone. */
   readonly size: number
   /**
@@ -59,7 +61,7 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
     authenticated: (link) => events.authenticated(link.ticket),
     ended(link) {
       links.delete(link)
-      events.closed(link.ticket)
+      events.closed(link.ticket, link.outcome)
       if (links.size === 0) empty?.()
     },
   }
@@ -67,10 +69,10 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
     get size() {
       return links.size
     },
-    serve(handle: H, ticket: number, remote: { readonly address: string; readonly port: number }): void {
+    serve(handle: H, ticket: number, remote: Remote): void {
       if (ending !== undefined) {
         handle.close()
-        events.closed(ticket)
+        events.closed(ticket, 'server')
         return
       }
       const connectionId = newId() as ConnectionId

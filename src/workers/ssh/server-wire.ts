@@ -47,10 +47,10 @@ export class ServerWire implements Wire, RekeyingOwner {
   #error: Error | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(socket: Duplex, options: WireOptions) {
+  constructor(socket: Duplex, options: WireOptions, early?: Buffer) {
     this.#socket = socket
     this.#options = options
-    this.#inflow = new Inflow(socket)
+    this.#inflow = new Inflow(socket, early)
     this.#outbox = new Outbox(socket, () => this.#onRoom())
     this.#packets = new Packets(this.#outbox, (payload) => this.#onPayload(payload))
     this.#kex = new KeyExchange(this.#packets, options.offer, options.serverVersion, options.extInfo)
@@ -65,7 +65,7 @@ export class ServerWire implements Wire, RekeyingOwner {
     this.#outbox.put(Buffer.from(`${this.#options.serverVersion}\r\n`))
     // Together with the identification: this saves a round trip and a write, and RFC 4253 section 7 allows it.
     this.#kex.begin()
-    this.#inflow.open()
+    this.#inflow.open(this)
   }
 
   get alive(): boolean {

@@ -2,12 +2,13 @@
  * The SSH transport layer of the server (RFC 4253) on ssh2's packet ciphers: what all connections of a process share,
  * and the sockets under them. `server-wire.ts` is one connection; `ssh2.ts` is the one file that loads the library.
  */
-import { Socket, type SocketConstructorOpts } from 'node:net'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Config } from '../../shared/config/index.ts'
 import { isTcpHandle, type TcpHandle } from '../../shared/ipc/handle.ts'
 import { type AlgorithmConfig, createOffer, type Offer } from './algorithms.ts'
 import type { HostKey } from './host-key.ts'
+import { Incoming } from './incoming.ts'
 import { ServerWire } from './server-wire.ts'
 import { extInfoMessage } from './transport-messages.ts'
 import type { Wire } from './wire.ts'
@@ -65,8 +66,11 @@ export interface WireOptions {
 }
 
 export interface Transport {
-  /** Takes ownership of a raw TCP handle from which nothing has been read, or of a socket or other stream (tests). */
-  accept(connection: TcpHandle | Duplex): Wire
+  /**
+   * Takes ownership of a raw TCP handle from which nothing has been read, of one that has been, or of a socket or other
+   * stream (tests).
+   */
+  accept(connection: TcpHandle | Incoming | Duplex): Wire
   /** Configured algorithm names that are left out; one sentence each. */
   readonly warnings: readonly string[]
 }
@@ -87,37 +91,18 @@ export const createTransport = (
   return { accept: (connection) => createWire(connection, options), warnings }
 }
 
-export const createWire = (connection: TcpHandle | Duplex, options: WireOptions): Wire => {
-  const wire: ServerWire = new ServerWire(
-    toStream(connection, (chunk) => wire.receive(chunk)),
-    options,
-  )
+export const createWire = (connection: TcpHandle | Incoming | Duplex, options: WireOptions): Wire => {
+  if (connection instanceof Incoming) return createIncomingWire(connection, options)
+  if (isTcpHandle(connection)) return createIncomingWire(new Incoming(connection), options)
+  if (connection instanceof Socket) connection.setNoDelay(true)
+  const wire = new ServerWire(connection, options)
+  connection.on('data', (chunk) => wire.receive(chunk)).pause()
   return wire
 }
 
-/**
- * One buffer for the whole process: packets are decrypted in it and handled before the next read, so an idle connection
- * owns no receive buffer, and receiving costs half.
- */
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
-
-function toStream(connection: TcpHandle | Duplex, receive: (chunk: Buffer) => void): Duplex {
-  if (!isTcpHandle(connection)) {
-    if (connection instanceof Socket) connection.setNoDelay(true)
-    return connection.on('data', receive).pause()
-  }
-  const options: SocketConstructorOpts = {
-    onread: {
-      buffer: readBuffer,
-      callback: (bytes: number): boolean => {
-        receive(readBuffer.subarray(0, bytes))
-        return true
-      },
-    },
-  }
-  // Node's own options for an accepted handle; their types are not published.
-  Object.assign(options, { handle: connection, manualStart: true })
-  const socket = new Socket(options)
-  socket.setNoDelay(true)
-  return socket
+function createIncomingWire(incoming: Incoming, options: WireOptions): Wire {
+  const wire = new ServerWire(incoming.socket, options, incoming.early)
+  incoming.reader = wire
+  incoming.early = undefined
+  return wire
 }

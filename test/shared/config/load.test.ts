@@ -54,9 +54,9 @@ test('a file that the Go program dumped loads, with what this version cannot do 
 
 test('a dump with secrets loads to the same configuration', async () => {
   const limits = 'limits: {idleTimeout: 0, warningText: bye, grace: 90s}'
-  const loaded = await config(
-    `${users.replace('}]}', `, ${limits}}]}`)}ssh: {clientAliveInterval: 1m30s, hostkeys: []}\nworkers: 3\n`,
-  )
+  const sources = 'penalties: {exempt: ["::1"], authFail: 1500ms}, proxyProtocol: {trusted: ["2001:db8::/32"]}'
+  const ssh = `ssh: {clientAliveInterval: 1m30s, hostkeys: [], ${sources}}`
+  const loaded = await config(`${users.replace('}]}', `, ${limits}}]}`)}${ssh}\nworkers: 3\n`)
   assert.deepEqual(loaded.auth.users[0]?.limits, { idleTimeout: 0, warningText: 'bye', grace: 90_000 })
   assert.deepEqual(await config(dumpConfig(loaded, { showSecrets: true })), loaded)
 })
@@ -130,6 +130,18 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['ssh: {maxAuthTries: 101}', /ssh\.maxAuthRequests: 100 is less than ssh\.maxAuthTries; expected 101 or more/],
   ['ssh: {rekeyBytes: 1000}', /ssh\.rekeyBytes: 1000 is not accepted; expected a whole number from 1048576 to/],
   ['ssh: {loginGrace: 9000h}', /ssh\.loginGrace: 9000h0m0s is too long; expected less than 596h/],
+  ['ssh: {maxStartupsRate: 101}', /ssh\.maxStartupsRate: 101 is not accepted; expected a whole number from 1 to 100/],
+  [
+    'ssh: {sourceNetBlockIPv4: 33}',
+    /ssh\.sourceNetBlockIPv4: 33 is not accepted; expected a whole number from 0 to 32/,
+  ],
+  [
+    'ssh: {penalties: {exempt: ["::1", 10.0.0.1/8]}}',
+    /ssh\.penalties\.exempt\[1\]: "10\.0\.0\.1\/8" is not a network; expected e\.g\. "192\.0\.2\.0\/24"/,
+  ],
+  ['ssh: {penalties: {overflow: maybe}}', /overflow: "maybe" is not known; expected one of permissive, deny-all/],
+  ['ssh: {proxyProtocol: {trusted: [a.example]}}', /ssh\.proxyProtocol\.trusted\[0\]: "a\.example" is not a network/],
+  ['ssh: {proxyProtocol: {timeout: 1ms}}', /ssh\.proxyProtocol\.timeout: 1ms is too short; expected 10 ms or more/],
   ['ssh: {loginGrace: 1.5}', /ssh\.loginGrace: "1\.5" is not a duration/],
   [
     'ssh: {clientAliveCountMax: "3"}',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { accept, ContractError, handoverOf, type Phase, reports } from '../../../src/shared/ipc/contract.ts'
+import { outcomes } from '../../../src/shared/ipc/outcome.ts'
 
 const record = { level: 'info', code: 'SSH_CONNECTED', message: 'x', labels: { a: 1, b: 'x', c: true }, time: 1 }
 const refused = (phase: Phase, value: unknown, pattern: RegExp): void =>
@@ -22,7 +23,8 @@ test('a worker that has not reported ready can neither take nor close connection
 })
 
 test('what a worker sent before it heard of the drain is still welcome', () => {
-  for (const kind of ['authenticated', 'closed']) accept(reports, 'draining', { kind, ticket: 1 })
+  accept(reports, 'draining', { kind: 'authenticated', ticket: 1 })
+  accept(reports, 'draining', { kind: 'closed', ticket: 1, outcome: 'session' })
   accept(reports, 'draining', { kind: 'load', connections: 0, counts: [] })
 })
 
@@ -49,9 +51,25 @@ test('a worker may count what the table of counters has, and nothing else', () =
   refused('serving', { kind: 'load', connections: 0, counts: [...counts, ['made_up_total', [], 1]] }, /wrong counts/)
 })
 
+test('the end of a connection has one of a few words', () => {
+  for (const outcome of outcomes) accept(reports, 'serving', { kind: 'closed', ticket: 1, outcome })
+  for (const outcome of ['refused', 'anything', '', 1, undefined]) {
+    refused('serving', { kind: 'closed', ticket: 1, outcome }, /wrong outcome/)
+  }
+})
+
+test('the source of a connection is an address in the spelling that limits rely on, and a port', () => {
+  const source = { kind: 'source', ticket: 1, address: '2001:db8::1', port: 65_535 }
+  accept(reports, 'serving', source)
+  for (const address of ['2001:DB8::1', '::ffff:192.0.2.1', 'fe80::1%lo', '192.0.2', 'proxy', '', 1]) {
+    refused('serving', { ...source, address }, /wrong address/)
+  }
+  for (const port of [-1, 65_536, 1.5, '22']) refused('serving', { ...source, port }, /wrong port/)
+})
+
 test('numbers are whole, not negative and safe', () => {
   for (const ticket of [-1, 1.5, 2 ** 53, '1', null, undefined]) {
-    refused('serving', { kind: 'closed', ticket }, /wrong ticket/)
+    refused('serving', { kind: 'closed', ticket, outcome: 'session' }, /wrong ticket/)
   }
 })
 
@@ -59,9 +77,17 @@ test('a property that only the prototype has is a missing one', () => {
   refused('serving', Object.create({ kind: 'closed', ticket: 1 }), /wrong ticket|without a kind/)
 })
 
-test('what comes with a handle is a ticket, an address and a port, or nothing', () => {
-  assert.deepEqual(handoverOf([1, '::1', 22]), [1, '::1', 22])
-  for (const wrong of [[1, '::1'], [1, 2, 3], ['1', '::1', 22], {}, undefined, [1, '::1', 22, 4]]) {
+test('what comes with a handle is a ticket, an address, a port and whether a proxy sent it, or nothing', () => {
+  assert.deepEqual(handoverOf([1, '::1', 22, true]), [1, '::1', 22, true])
+  for (const wrong of [
+    [1, '::1', 22],
+    [1, 2, 3, true],
+    ['1', '::1', 22, true],
+    {},
+    undefined,
+    [1, '::1', 22, 4],
+    [1, '::1', 65_536, true],
+  ]) {
     assert.equal(handoverOf(wrong), undefined)
   }
 })
