@@ -10,8 +10,17 @@ import { disconnectReason, ProtocolError } from './protocol-error.ts'
 import type { WireLimits } from './transport.ts'
 import type { Initiator } from './wire.ts'
 
+/**
+ * What a client may begin without need: so many at once, and one more each second. An exchange costs as much CPU as
+ * sending a megabyte, and without a limit a client could do nothing else all day.
+ */
+const needlessAtOnce = 16
+const needlessEveryMs = 1000
+/** With as much data, in both directions together, new keys are not without need: clients may be set to very little. */
+const needBytes = 64 * 1024
+
 export interface RekeyingOwner {
-  /** The client did not complete a re-keying in time. */
+  /** The client did not complete a re-keying in time, or begins one after the other. */
   fail(error: ProtocolError): void
 }
 
@@ -25,6 +34,9 @@ export class Rekeying {
   #allowed = false
   #lastKeys = 0
   #timer: NodeJS.Timeout | undefined
+  /** Exchanges without need that are still counted, at `#needlessAt`. */
+  #needless = 0
+  #needlessAt = 0
   /** Of the last re-keying. */
   initiator: Initiator = 'server'
 
@@ -57,7 +69,20 @@ export class Rekeying {
 
   /** The client sent its KEXINIT first. */
   clientBegan(): void {
-    if (this.#active) this.#watch('client')
+    if (!this.#active) return
+    if (this.#packets.received.bytes + this.#packets.sent.bytes < needBytes && this.#tooMany()) {
+      count('containerssh_ssh_limits_total', { limit: 'rekey' })
+      this.#owner.fail(new ProtocolError('too many key exchanges without need'))
+      return
+    }
+    this.#watch('client')
+  }
+
+  #tooMany(): boolean {
+    const now = performance.now()
+    this.#needless = Math.max(0, this.#needless - (now - this.#needlessAt) / needlessEveryMs) + 1
+    this.#needlessAt = now
+    return this.#needless > needlessAtOnce
   }
 
   newKeys(): void {
