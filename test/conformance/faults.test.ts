@@ -194,6 +194,17 @@ describe('the docker room in front of a failing engine', { concurrency: 3 }, () 
     })
   })
 
+  test('a first size that has to be set twice does not undo a later one', async () => {
+    await faulty([{ match: /\/resize/, answer: error500, times: 1 }], {}, async (_rig, session) => {
+      const channel = await talk(session(), { keepOpen: true })
+      await channel.start(pty(80, 24))
+      await channel.start(exec('while :; do stty size; sleep 0.1; done'))
+      const verdict = await channel.ask({ kind: 'window-change', size: size(91, 17) })
+      assert.equal(verdict.accepted, true)
+      await until('the later size to hold', () => /(17 91\r\n){8}$/.test(channel.stdout.text))
+    })
+  })
+
   test('a damaged frame header ends the output, is told, and ends the program', async () => {
     let frames = 0
     const garble = (chunk: Buffer): Buffer => {

@@ -11,7 +11,7 @@ import type { Announcement, Header } from './header.ts'
 import { createPump, type Pump } from './pump.ts'
 import type { Room } from './room.ts'
 import { deliver, endProgram, type Target } from './signal.ts'
-import { resize, resizeFirst } from './terminal.ts'
+import { createTerminal, type Terminal } from './terminal.ts'
 
 export interface Place {
   readonly room: Room
@@ -56,14 +56,15 @@ export async function runProgram(
   )
   const raw = await attachExec(room, id, tty, log, limited)
   const pump = createPump({ raw, tty, announcement, stdio, log })
+  const terminal = createTerminal((size, until) => room.engine.resizeExec(id, size, until), log)
   if (program.pty !== undefined) {
     const window = AbortSignal.any([closing, AbortSignal.timeout(timeouts.window)])
-    resizeFirst((size, until) => room.engine.resizeExec(id, size, until), program.pty.size, log, window)
+    terminal.resizeFirst(program.pty.size, window)
   }
-  return follow(place, id, pump, program, log)
+  return follow(place, id, pump, program, terminal, log)
 }
 
-function follow(place: Place, id: string, pump: Pump, program: Program, log: Log): Running {
+function follow(place: Place, id: string, pump: Pump, program: Program, terminal: Terminal, log: Log): Running {
   const { room, containerId, announcement, closing } = place
   const { timeouts } = room.settings
   const tty = program.pty !== undefined
@@ -114,7 +115,7 @@ function follow(place: Place, id: string, pump: Pump, program: Program, log: Log
     async resize(size, signal) {
       if (!tty) return
       const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.window)])
-      await resize((to, until) => room.engine.resizeExec(id, to, until), size, log, limited)
+      await terminal.resize(size, limited)
     },
     async signal(name, signal) {
       if (ended) throw fault('DOCKER_SIGNAL_FAILED_NO_PID', { signal: name })

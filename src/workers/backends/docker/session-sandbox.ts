@@ -20,7 +20,7 @@ import type { RawStream } from './hijack.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noForwarding, noSubsystem } from './sandbox.ts'
-import { resize, resizeFirst } from './terminal.ts'
+import { createTerminal } from './terminal.ts'
 
 /** When the connection ends as well, its containers are removed in no time; only a lone channel stops its own politely. */
 const BEFORE_STOPPING_MS = 50
@@ -176,9 +176,10 @@ function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log
   const pump: Pump = createPump({ raw, tty, announcement: 'none', stdio, log })
   let ended = false
 
+  const terminal = createTerminal((size, until) => room.engine.resizeContainer(containerId, size, until), log)
   if (program.pty !== undefined) {
     const window = AbortSignal.any([over, AbortSignal.timeout(timeouts.window)])
-    resizeFirst((size, until) => room.engine.resizeContainer(containerId, size, until), program.pty.size, log, window)
+    terminal.resizeFirst(program.pty.size, window)
   }
   const finish = async (): Promise<Exit> => {
     const code = await Promise.race([made.code, aborted(over)])
@@ -198,7 +199,7 @@ function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log
     async resize(size, signal) {
       if (!tty) return
       const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.window)])
-      await resize((to, until) => room.engine.resizeContainer(containerId, to, until), size, log, limited)
+      await terminal.resize(size, limited)
     },
     async signal(name, signal) {
       if (ended) throw fault('DOCKER_SIGNAL_FAILED_NO_PID', { signal: name })
