@@ -144,7 +144,20 @@ interface ClientProtocol {
 const require = createRequire(import.meta.url)
 type ProtocolClass = new (config: Record<string, unknown>) => ClientProtocol
 const Protocol: ProtocolClass = require('ssh2/lib/protocol/Protocol.js')
+const KexInit: new (lists: object) => object = require('ssh2/lib/protocol/kex.js').KexInit
 const { sendPacket } = require('ssh2/lib/protocol/utils.js')
+
+/** One cipher both ways, for an offer of ssh2. */
+export const direction = (cipher: string, mac: readonly string[]): Record<string, unknown> => {
+  const one = { cipher: [cipher], mac: mac.length > 0 ? mac : ['hmac-sha2-256'], compress: ['none'], lang: [] }
+  return { cs: one, sc: one }
+}
+
+/** ssh2 adds the marker of strict key exchange unless it is given a ready KexInit. */
+export const looseOffer = (cipher: string): unknown => {
+  const kex = ['curve25519-sha256', 'ext-info-c']
+  return new KexInit({ kex, serverHostKey: ['ssh-ed25519'], ...direction(cipher, []) })
+}
 
 export interface Client {
   readonly socket: Socket

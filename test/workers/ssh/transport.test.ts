@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { test } from 'node:test'
-import { connectClient, establish, serviceRequest, startRig } from './transport-rig.ts'
-
-const KexInit: new (lists: object) => object = createRequire(import.meta.url)('ssh2/lib/protocol/kex.js').KexInit
+import { connectClient, direction, establish, looseOffer, serviceRequest, startRig } from './transport-rig.ts'
 
 test('a client learns the signature algorithms before it asks for a service', async () => {
   const client = await connectClient((await startRig()).port, {
@@ -122,7 +119,7 @@ test('strict key exchange ends a connection that sends anything but the exchange
 
 test('without strict key exchange a few idle messages may come first, but not a flood', async () => {
   const server = await startRig()
-  const loose = { offer: looseOffer() }
+  const loose = { offer: looseOffer('aes128-gcm@openssh.com') }
   const few = await connectClient(server.port, loose)
   few.force(Buffer.of(2, 0, 0, 0, 0))
   await few.exchanged()
@@ -333,17 +330,6 @@ test('a forged packet ends the connection with a MAC error', async () => {
   client.socket.write(Buffer.concat([Buffer.of(0, 0, 0, 32), Buffer.alloc(48, 1)]))
   assert.match(String(await served.closed), /bad (MAC|length)/)
 })
-
-function direction(cipher: string, mac: readonly string[]): Record<string, unknown> {
-  const one = { cipher: [cipher], mac: mac.length > 0 ? mac : ['hmac-sha2-256'], compress: ['none'], lang: [] }
-  return { cs: one, sc: one }
-}
-
-/** ssh2 adds the marker of strict key exchange unless it is given a ready KexInit. */
-function looseOffer(): unknown {
-  const kex = ['curve25519-sha256', 'ext-info-c']
-  return new KexInit({ kex, serverHostKey: ['ssh-ed25519'], ...direction('aes128-gcm@openssh.com', []) })
-}
 
 function kexInit(kex = 'curve25519-sha256'): Buffer {
   const lists = [

@@ -25,6 +25,7 @@ export class KeyExchange {
   #agreement: Agreement | undefined
   #inboundKeys: Keys | undefined
   #skipNext = false
+  #completed = false
 
   /** Of the first exchange. */
   sessionId: Buffer | undefined
@@ -48,9 +49,9 @@ export class KeyExchange {
     return this.#step !== 'before KEXINIT'
   }
 
-  /** True while strict key exchange forbids even IGNORE and DEBUG: during the first exchange only. */
+  /** True while strict key exchange forbids even IGNORE and DEBUG: up to the client's first NEWKEYS. */
   get strictlyFirst(): boolean {
-    return this.#strict && this.sessionId === undefined
+    return this.#strict && !this.#completed
   }
 
   /** Sends our KEXINIT, unless an exchange is under way. */
@@ -122,6 +123,7 @@ export class KeyExchange {
     const [agreement, keys] = [this.#agreement, this.#inboundKeys]
     if (!agreement || !keys) throw unexpected(newKeysMessage, this.#step)
     this.#packets.changeInbound(agreement.inbound, keys, this.#strict)
+    this.#completed = true
     this.#serverKexInit = undefined
     this.#clientKexInit = undefined
     this.#agreement = undefined
