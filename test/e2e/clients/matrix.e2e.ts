@@ -12,11 +12,17 @@ import { type Guest, type House, openHouse, sha256, sizes } from '../../rigs/cli
 import { clients } from '../../rigs/clients/index.ts'
 
 let house: House
+/** Changes the keys itself, and often. */
+let restless: House
 const transfer = randomBytes(sizes.transfer)
 before(async () => {
   house = await openHouse(clients)
+  restless = await openHouse(clients, { rekeyBytes: sizes.rekey / 2 })
 })
-after(() => house[Symbol.asyncDispose]())
+after(async () => {
+  await house[Symbol.asyncDispose]()
+  await restless[Symbol.asyncDispose]()
+})
 
 /** 64 MiB up, then the same down: the sum of what arrived on standard error, the bytes on standard output. */
 async function bothWays(guest: Guest, rekeyBytes?: number): Promise<void> {
@@ -48,13 +54,20 @@ function exec(guest: () => Guest, client: SshClient): void {
       assert.deepEqual([code, stdout.toString(), stderr.trim()], expected)
       const { details } = await guest().line(mark, 'SSH_HANDSHAKE_SUCCESSFUL')
       assert.equal(details['method'], 'public key')
-      assert.equal(details['kex'], client.kex)
     })
   }
 
+  test(`agrees with our default offer on ${client.kex}`, async () => {
+    const mark = guest().mark()
+    await guest().run('true')
+    const { details } = await guest().line(mark, 'SSH_HANDSHAKE_SUCCESSFUL')
+    assert.equal(details['kex'], client.kex)
+  })
+
   test('a terminal has the size of the window, also after a resize', async () => {
-    const { stdout, stderr } = await guest().terminal('while :; do set -- $(stty size); echo $2x$1; sleep 0.1; done')
-    assert.match(stdout.toString(), /^100x30\r+\n(.*\r+\n)*91x17\r+\n/m, stderr)
+    const mark = guest().mark()
+    const { stdout } = await guest().terminal('while :; do set -- $(stty size); echo $2x$1; sleep 0.1; done')
+    assert.match(stdout.toString(), /^100x30\r+\n(.*\r+\n)*91x17\r+\n/m, `${stdout}\n${guest().story(mark)}`)
   })
 
   const { exitSignal } = client
@@ -76,6 +89,14 @@ function bulk(guest: () => Guest, client: SshClient): void {
   } else {
     test('64 MiB each way arrive unchanged', () => bothWays(guest()))
   }
+
+  test('64 MiB each way arrive unchanged while the server changes the keys', async () => {
+    const there = restless.guest(client)
+    const mark = there.mark()
+    await bothWays(there)
+    assert.ok(there.rekeys(mark, 'server') >= 8, 'the keys changed in the middle')
+    await there.gone()
+  })
 
   const { copies } = client
   if (!able(copies)) return

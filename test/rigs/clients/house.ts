@@ -47,6 +47,8 @@ export interface Guest {
   /** A place in the log; what comes later is about what is done from now on. */
   mark(): number
   lines(mark: number, code: string): LogLine[]
+  /** Everything logged since the mark, for the message of a failure. */
+  story(mark: number): string
   line(mark: number, code: string): Promise<LogLine>
   /** Key exchanges that were begun by that side since the mark. */
   rekeys(mark: number, initiator: 'client' | 'server'): number
@@ -135,6 +137,11 @@ function createGuest(client: SshClient, { daemon, user, folder, hostKey, keys }:
     start,
     mark: () => daemon.lines.length,
     lines,
+    story: (mark) =>
+      daemon.lines
+        .slice(mark)
+        .map(({ timestamp, code, message }) => `${timestamp} ${code} ${message}`)
+        .join('\n'),
     line: (mark, code) => until(`${code} of ${user}`, () => lines(mark, code)[0]),
     rekeys: (mark, initiator) =>
       lines(mark, 'SSH_REKEYED').filter((line) => line.details['initiator'] === initiator).length,
