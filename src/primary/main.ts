@@ -2,9 +2,9 @@
 import { asFault } from '../shared/codes/fault.ts'
 import type { Config } from '../shared/config/index.ts'
 import type { Output } from '../shared/log/output.ts'
-import { createLog } from '../shared/log.ts'
+import { createLog, type Log } from '../shared/log.ts'
 import { healthService } from './health.ts'
-import { createPool, type Pool } from './services.ts'
+import { createPool, type Pool, type Service } from './services.ts'
 import { sshService } from './ssh-service.ts'
 
 export interface DaemonOptions {
@@ -28,7 +28,8 @@ export async function runDaemon({ config, hostKeys, output, workerEntry }: Daemo
   )
   const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write })
   const health = config.health.enable ? [healthService(config.health, log, () => pool.state === 'running')] : []
-  const pool = createPool([...health, ssh], log)
+  const metrics = config.metrics.enable ? [await metricsOf(config, log, () => ssh.connections)] : []
+  const pool = createPool([...health, ...metrics, ssh], log)
   const release = obeySignals(pool, output, ssh.kill)
   try {
     const crash = await pool.run()
@@ -37,6 +38,12 @@ export async function runDaemon({ config, hostKeys, output, workerEntry }: Daemo
   } finally {
     release()
   }
+}
+
+/** Its library is loaded only where it is used. */
+async function metricsOf(config: Config, log: Log, connections: () => number): Promise<Service> {
+  const { metricsService } = await import('./metrics.ts')
+  return metricsService(config.metrics, log, connections)
 }
 
 /** SIGTERM and SIGINT stop the pool, and a second one ends everything at once. SIGHUP rotates the log. */

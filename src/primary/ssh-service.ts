@@ -25,6 +25,8 @@ export interface SshServiceOptions {
 export interface SshService extends Service {
   /** Ends the workers without grace. */
   kill(): void
+  /** Admitted and not over. */
+  readonly connections: number
 }
 
 export function sshService({ config, hostKeys, workerEntry, log, write }: SshServiceOptions): SshService {
@@ -41,11 +43,14 @@ export function sshService({ config, hostKeys, workerEntry, log, write }: SshSer
     events: eventsOf(admission, refusals),
   })
   const accept = (handle: TcpHandle): void => receive(handle, admission, refusals, fleet)
+  const listener = createListener({ listen: config.ssh.listen, log: sshLog, accept })
   return {
     name: 'SSH server',
     kill: fleet.kill,
+    get connections() {
+      return admission.connections
+    },
     async run(life) {
-      const listener = createListener({ listen: config.ssh.listen, log: sshLog, accept })
       const address = await listener.open()
       const stopped = life.stop.aborted ? Promise.resolve() : once(life.stop, 'abort')
       try {

@@ -7,12 +7,18 @@ import { createListener } from '../../src/primary/listener.ts'
 import { createRefusals } from '../../src/primary/refusal.ts'
 import { Fault, fault } from '../../src/shared/codes/fault.ts'
 import { remoteOf, type TcpHandle } from '../../src/shared/ipc/handle.ts'
+import { formatLine } from '../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
+import { record as keepForCodes } from '../rigs/daemon.ts'
 import { until } from './rig.ts'
 
 const recorder = () => {
   const records: LogRecord[] = []
-  return { records, log: createLog({ level: 'debug', write: (record) => void records.push(record) }) }
+  const write = (record: LogRecord): void => {
+    records.push(record)
+    keepForCodes(formatLine(record, 'ljson').trimEnd())
+  }
+  return { records, log: createLog({ level: 'debug', write }) }
 }
 const portOf = (address: string): number => Number(/:(\d+)$/.exec(address)?.[1])
 const codeIs =

@@ -181,12 +181,6 @@ export const ssh = defineCodes('SSH', ['SSH'], {
     labels: { missed: 'number' },
     seed: false,
   },
-  SSH_SOCKET_REUSE_FAILED: {
-    level: 'warning',
-    says: 'The listen address cannot be made reusable.',
-    doc: 'The option that lets a restarted server take its address at once could not be set. The server runs; a quick restart may find the address taken for a while.',
-    seed: false,
-  },
   SSH_NOT_IMPLEMENTED: {
     level: 'debug',
     says: '{what} is not implemented by this backend.',

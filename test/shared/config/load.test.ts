@@ -83,7 +83,7 @@ test('every wrong place is one line with file, line, column, option, value and w
   clientAliveCountmax: 3
   kex: [foo]
 log: {level: loud}
-metrics:
+audit:
   enable: yes
 workers: three
 backend: dokcer
@@ -97,7 +97,7 @@ auth: {users: [{name: a}]}
       'c.yaml:3:3: ssh.clientAliveCountmax: is not a known option; did you mean clientAliveCountMax?',
       'c.yaml:4:9: ssh.kex[0]: "foo" is not known; expected …',
       'c.yaml:5:14: log.level: "loud" is not a log level; expected …',
-      'c.yaml:7:11: metrics.enable: is not supported by this version yet',
+      'c.yaml:7:11: audit.enable: is not supported by this version yet',
       'c.yaml:8:10: workers: "three" is not accepted; expected a whole number from 0 to 1024',
       'c.yaml:9:10: backend: "dokcer" is not known; expected …',
       'c.yaml:10:36: docker.execution.disableAgent: 5 is neither true nor false; expected true or false',

@@ -1,0 +1,72 @@
+/** The metrics endpoint: what this process and its workers counted, for Prometheus. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { Config } from '../shared/config/index.ts'
+import type { Log } from '../shared/log.ts'
+import { type CounterName, counters, type Increment, processCounters, unknownCountry } from '../shared/metric.ts'
+import { httpEndpoint } from './http-endpoint.ts'
+import type { Service } from './services.ts'
+
+/** `connections`: open ones of SSH. */
+export function metricsService(config: Config['metrics'], parentLog: Log, connections: () => number): Service {
+  const log = parentLog.with({ module: 'metrics' })
+  return httpEndpoint({
+    name: 'Metrics server',
+    section: 'metrics',
+    config,
+    log,
+    answer: (request, response) => void answer(request, response, config.path, connections()),
+    available: (url) => log.emit('METRICS_AVAILABLE', { url: url.slice(0, -1) + config.path }),
+  })
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  connections: number,
+): Promise<void> {
+  request.resume()
+  if (request.url?.split('?')[0] !== path) {
+    response.writeHead(404, { connection: 'close' }).end()
+    return
+  }
+  const contentType = wantsText(request.headers.accept ?? '*/*')
+    ? Registry.PROMETHEUS_CONTENT_TYPE
+    : Registry.OPENMETRICS_CONTENT_TYPE
+  const page = await render(processCounters.read(), connections, contentType)
+  response.writeHead(200, { 'content-type': contentType, connection: 'close' }).end(page)
+}
+
+/** OpenMetrics unless only plain text is asked for. */
+function wantsText(accept: string): boolean {
+  const types = accept.split(',').map((part) => part.split(';')[0]?.trim().toLowerCase() ?? '')
+  return types.includes('text/plain') && !types.includes('application/openmetrics-text')
+}
+
+type ContentType = typeof Registry.PROMETHEUS_CONTENT_TYPE | typeof Registry.OPENMETRICS_CONTENT_TYPE
+
+/** Made anew for each scrape: the library renames the counters of a registry for the format it writes. */
+async function render(
+  increments: readonly Increment[],
+  connections: number,
+  contentType: ContentType,
+): Promise<string> {
+  const registry = new Registry<ContentType>()
+  registry.setContentType(contentType)
+  for (const [name, { help, labels }] of Object.entries(counters)) {
+    const labelNames = Object.keys(labels)
+    const counter = new Counter<string>({ name, help, labelNames, registers: [registry] })
+    for (const [series, values, by] of increments) {
+      if (series === (name as CounterName)) counter.inc(labelsOf(labelNames, values), by)
+    }
+  }
+  const name = 'containerssh_ssh_current_connections'
+  const help = 'TCP connections that are open.'
+  const gauge = new Gauge({ name, help, labelNames: ['country'], registers: [registry] })
+  gauge.set({ country: unknownCountry }, connections)
+  return registry.metrics()
+}
+
+const labelsOf = (names: readonly string[], values: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']))
