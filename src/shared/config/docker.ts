@@ -8,35 +8,44 @@ export const idleCommand = ['/usr/bin/containerssh-agent', 'wait-signal', '--sig
 export const sftpServer = { sftp: '/usr/lib/openssh/sftp-server' }
 
 const execution = section({
-  /** Given at all, it is the whole object: without its image the default image does not come back. */
-  container: containerConfig.default({ Image: guestImage }),
-  host: hostConfig.optional(),
-  network: networkingConfig.optional(),
-  platform: platform.optional(),
-  containername: text(),
-  auth: registryAuth.optional(),
-  mode: choice(['connection', 'session'], 'connection'),
-  idleCommand: texts(idleCommand),
-  shellCommand: texts(['/bin/bash']),
-  agentPath: text('/usr/bin/containerssh-agent'),
-  disableAgent: flag(),
-  /** Name to the path of one program. A given map replaces the default. */
-  subsystems: textMap(sftpServer),
-  imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent'),
-  exposeAuthMetadataAsEnv: flag(),
+  container: containerConfig
+    .default({ Image: guestImage })
+    .describe(
+      'Container of the Docker Engine API. Given at all, it is the whole object: without its image the default one does not come back.',
+    ),
+  host: hostConfig.optional().describe('HostConfig of the Docker Engine API.'),
+  network: networkingConfig.optional().describe('NetworkingConfig of the Docker Engine API.'),
+  platform: platform.optional().describe('Platform of the image.'),
+  containername: text().describe('Name of the container. Two of the same name cannot exist at a time.'),
+  auth: registryAuth.optional().describe('Credentials for the registry of the image.'),
+  mode: choice(['connection', 'session'], 'connection').describe(
+    '`connection`: one container per connection; `session`: one per session channel.',
+  ),
+  idleCommand: texts(idleCommand).describe('Keeps the container of a connection alive.'),
+  shellCommand: texts(['/bin/bash']).describe('Runs for a shell.'),
+  agentPath: text('/usr/bin/containerssh-agent').describe('The guest agent in the image.'),
+  disableAgent: flag().describe('The image has no guest agent.'),
+  subsystems: textMap(sftpServer).describe('Name to the path of one program. A given map replaces the default.'),
+  imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent').describe('When the image is pulled.'),
+  exposeAuthMetadataAsEnv: flag().describe('Metadata of the login become environment variables.'),
 })
 traits.add(execution.unwrap(), { aliases: { containerName: 'containername' } })
 
 const perStep = () => duration(60_000, 1)
 export const docker = section({
-  connection: section({ host: name('unix:///var/run/docker.sock'), cacert: text(), cert: text(), key: secret() }),
-  execution,
+  connection: section({
+    host: name('unix:///var/run/docker.sock').describe('The engine: `unix://`, `npipe://`, `tcp://`, `http(s)://`.'),
+    cacert: text().describe('CA certificate as PEM text. TLS is used if all three are given.'),
+    cert: text().describe('Client certificate as PEM text.'),
+    key: secret().describe('Its private key as PEM text.'),
+  }).describe('The engine.'),
+  execution: execution.describe('Containers.'),
   timeouts: section({
-    containerStart: perStep(),
-    containerStop: perStep(),
-    commandStart: perStep(),
-    signal: perStep(),
-    window: perStep(),
-    http: duration(15_000, 1),
-  }),
+    containerStart: perStep().describe('From the login to a running container, with pulling its image.'),
+    containerStop: perStep().describe('Removing the container.'),
+    commandStart: perStep().describe('Starting a program.'),
+    signal: perStep().describe('Delivering a signal.'),
+    window: perStep().describe('Resizing a terminal.'),
+    http: duration(15_000, 1).describe('One call, if the engine is reached by TLS or HTTP.'),
+  }).describe('Time limits.'),
 })

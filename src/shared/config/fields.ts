@@ -25,6 +25,15 @@ export interface Traits {
 }
 export const traits = z.registry<Traits>()
 
+declare module 'zod' {
+  interface GlobalMeta {
+    /** An option that the Go program did not have, or all of a section that it did not have. */
+    readonly ours?: boolean
+  }
+}
+/** The description of an option of our own; `.describe()` is for those of the Go program. */
+export const ours = (description: string) => ({ description, ours: true }) as const
+
 /** Every error text reads after "PATH: VALUE": `"5x" is not a duration; expected …`. */
 const is = (text: string) => ({ error: text })
 const textError = is('is not a text')

@@ -24,27 +24,26 @@ const suiteNames = [
 ]
 
 const tls = () => ({
-  tlsVersion: choice(['1.2', '1.3'], '1.3'),
-  curves: colonList(curveNames, curves),
-  cipher: colonList(suiteNames, suites),
+  tlsVersion: choice(['1.2', '1.3'], '1.3').describe('The oldest version of TLS.'),
+  curves: colonList(curveNames, curves).describe('Curves of TLS, the preferred one first.'),
+  cipher: colonList(suiteNames, suites).describe('Cipher suites of TLS, by the name of IANA, OpenSSL or GnuTLS.'),
 })
 
-/** `cacert`, `cert`, `key`: PEM text or the name of a file. */
 export const httpClient = (url = '') => ({
-  url: text(url),
-  allowRedirects: flag(),
-  timeout: duration(2000, 100),
-  cacert: text(),
-  cert: text(),
-  key: secret(),
+  url: text(url).describe('Where requests go.'),
+  allowRedirects: flag().describe('Follows redirects, at most ten.'),
+  timeout: duration(2000, 100).describe('For one request, from connecting to the end of the answer.'),
+  cacert: text().describe("CA certificates in place of the system's: PEM text or the name of a file."),
+  cert: text().describe('Client certificate: PEM text or the name of a file; needs `key`.'),
+  key: secret().describe('Private key of `cert`: PEM text or the name of a file.'),
   ...tls(),
 })
 
 export const httpServer = (listen: string) => ({
-  listen: name(listen),
-  key: secret(),
-  cert: text(),
-  clientcacert: text(),
+  listen: name(listen).describe('Address and port.'),
+  key: secret().describe('Private key of `cert`: PEM text or the name of a file.'),
+  cert: text().describe('Certificate, which turns HTTPS on: PEM text or the name of a file; needs `key`.'),
+  clientcacert: text().describe('CA certificates that a client must have a certificate of: PEM text or a file.'),
   ...tls(),
 })
 export { tls as tlsOptions }

@@ -8,6 +8,7 @@ import {
   foreign,
   integer,
   name,
+  ours,
   secret,
   section,
   text,
@@ -16,50 +17,56 @@ import {
 } from './fields.ts'
 
 const connection = section({
-  host: name('kubernetes.default.svc'),
-  path: name('/api'),
-  username: text(),
-  password: secret(),
-  serverName: text(),
-  certFile: text(),
-  keyFile: text(),
-  cacertFile: text(),
-  cert: text(),
-  key: secret(),
-  cacert: text(),
-  bearerToken: secret(),
-  bearerTokenFile: text(),
-  qps: decimal(5),
-  burst: integer(10, 1),
+  host: name('kubernetes.default.svc').describe('API server: host, host and port, or URL.'),
+  path: name('/api').describe('Path of the API.'),
+  username: text().describe('Name for HTTP basic authentication.'),
+  password: secret().describe('Password for HTTP basic authentication.'),
+  serverName: text().describe("Name in the server's certificate, if it is not the host."),
+  certFile: text().describe('File with the client certificate.'),
+  keyFile: text().describe('File with its private key.'),
+  cacertFile: text().describe('File with the CA certificates that the server is checked against.'),
+  cert: text().describe('Client certificate as PEM text; wins over the file.'),
+  key: secret().describe('Its private key as PEM text; wins over the file.'),
+  cacert: text().describe('CA certificates as PEM text; win over the file.'),
+  bearerToken: secret().describe('Bearer token.'),
+  bearerTokenFile: text().describe('File with the bearer token, read again when it changes.'),
+  insecure: flag().meta(ours("The server's certificate is not verified. For what was written for `kuberun`.")),
+  qps: decimal(5).describe('Requests per second.'),
+  burst: integer(10, 1).describe('Requests at once beyond that.'),
 })
 
 const pod = section({
-  agentPath: text('/usr/bin/containerssh-agent'),
-  consoleContainerNumber: integer(0, 0),
-  createMissingPods: flag(),
-  disableAgent: flag(),
-  exposeAuthMetadataAsAnnotations: textMap(),
-  exposeAuthMetadataAsEnv: textMap(),
-  exposeAuthMetadataAsLabels: textMap(),
-  idleCommand: texts(idleCommand),
-  /** ObjectMeta and PodSpec of the Kubernetes API, checked by its server. */
-  metadata: foreign().default({ generateName: 'containerssh-', namespace: 'default' }),
-  mode: choice(['connection', 'session', 'persistent'], 'connection'),
-  shellCommand: texts(['/bin/bash']),
-  spec: foreign().default({ containers: [{ image: guestImage, name: 'shell', resources: {} }] }),
-  subsystems: textMap(sftpServer),
+  agentPath: text('/usr/bin/containerssh-agent').describe('The guest agent in the image.'),
+  consoleContainerNumber: integer(0, 0).describe('Which container of the pod runs programs, counted from 0.'),
+  createMissingPods: flag().describe('`persistent` mode: makes the pod if there is none.'),
+  disableAgent: flag().describe('The image has no guest agent.'),
+  exposeAuthMetadataAsAnnotations: textMap().describe('Metadata of the login to annotations: key to name.'),
+  exposeAuthMetadataAsEnv: textMap().describe('Metadata of the login to environment variables: key to name.'),
+  exposeAuthMetadataAsLabels: textMap().describe('Metadata of the login to labels: key to name.'),
+  idleCommand: texts(idleCommand).describe('Keeps the pod of a connection alive.'),
+  metadata: foreign()
+    .default({ generateName: 'containerssh-', namespace: 'default' })
+    .describe('ObjectMeta of the Kubernetes API.'),
+  mode: choice(['connection', 'session', 'persistent'], 'connection').describe(
+    '`connection`: one pod per connection; `session`: one per session channel; `persistent`: one that stays.',
+  ),
+  shellCommand: texts(['/bin/bash']).describe('Runs for a shell.'),
+  spec: foreign()
+    .default({ containers: [{ image: guestImage, name: 'shell', resources: {} }] })
+    .describe('PodSpec of the Kubernetes API.'),
+  subsystems: textMap(sftpServer).describe('Name to the path of one program.'),
 })
 
 const perStep = () => duration(60_000, 1)
 export const kubernetes = section({
-  connection,
-  pod,
+  connection: connection.describe('The API server.'),
+  pod: pod.describe('Pods.'),
   timeouts: section({
-    podStart: perStep(),
-    podStop: perStep(),
-    commandStart: perStep(),
-    signal: perStep(),
-    window: perStep(),
-    http: duration(15_000, 1),
-  }),
+    podStart: perStep().describe('From the login to a running pod.'),
+    podStop: perStep().describe('Removing the pod.'),
+    commandStart: perStep().describe('Starting a program.'),
+    signal: perStep().describe('Delivering a signal.'),
+    window: perStep().describe('Resizing a terminal.'),
+    http: duration(15_000, 1).describe('One call.'),
+  }).describe('Time limits.'),
 })

@@ -1,12 +1,13 @@
 /**
  * The whole configuration: one file per section, put together here. Key names and their order are those of the files
- * that the Go program wrote, so existing files load; `auth.users`, `limits` and the limits in `ssh` are ours.
+ * that the Go program wrote, so existing files load; options with `ours(…)` it did not have. The descriptions are those of
+ * docs/config.md and docs/config.schema.json.
  */
 import type * as z from 'zod'
 import { audit } from './audit.ts'
 import { auth } from './auth.ts'
 import { docker } from './docker.ts'
-import { duration, integer, name, section } from './fields.ts'
+import { duration, integer, name, ours, section } from './fields.ts'
 import { kubernetes } from './kubernetes.ts'
 import { limits } from './limits.ts'
 import { security } from './security.ts'
@@ -15,25 +16,25 @@ import { ssh } from './ssh.ts'
 import { sshproxy } from './sshproxy.ts'
 
 export const schema = section({
-  ssh,
-  configserver,
-  auth,
-  log,
-  metrics,
-  geoip,
-  audit,
-  health,
-  security,
-  /** The name of a room; `checks.ts` knows which exist. */
-  backend: name('docker'),
-  docker,
-  kubernetes,
-  sshproxy,
-  limits,
-  /** Worker processes; 0: one per processor core. */
-  workers: integer(0, 0, 1024),
-  /** From SIGTERM until the last connections are cut. */
-  shutdownTimeout: duration(20_000, 1),
+  ssh: ssh.describe('The SSH server.'),
+  configserver: configserver.describe('Webhook that is asked for the configuration of each user. Off without a URL.'),
+  auth: auth.describe('Who may log in.'),
+  log: log.describe('The log.'),
+  metrics: metrics.describe('Endpoint for Prometheus.'),
+  geoip: geoip.describe('Countries of addresses, for metrics and audit logs.'),
+  audit: audit.describe('Recording of sessions.'),
+  health: health.describe('Endpoint that tells whether the server runs.'),
+  security: security.describe('What a logged-in user may ask for.'),
+  // `checks.ts` knows which exist.
+  backend: name('docker').describe('Where sessions live: `docker`, `kubernetes` or `sshproxy`.'),
+  docker: docker.describe('The Docker backend.'),
+  kubernetes: kubernetes.describe('The Kubernetes backend.'),
+  sshproxy: sshproxy.describe('The backend that forwards to another SSH server.'),
+  limits: limits.meta(
+    ours('How long a session may last, and how much one connection may have at a time. Sizes are bytes.'),
+  ),
+  workers: integer(0, 0, 1024).meta(ours('Worker processes; 0: one per processor core.')),
+  shutdownTimeout: duration(20_000, 1).meta(ours('From SIGTERM until the last connections are cut.')),
 })
 
 type DeepReadonly<T> = T extends readonly (infer E)[]

@@ -21,27 +21,33 @@ const level = z
   .default('notice')
 
 export const log = section({
-  level,
-  format: choice(['ljson', 'text'], 'ljson'),
-  destination: choice(['stdout', 'file', 'syslog'], 'stdout'),
-  file: name('/var/log/containerssh/containerssh.log'),
+  level: level.describe('What is logged: this level and those before it. A name or its number.'),
+  format: choice(['ljson', 'text'], 'ljson').describe('One JSON object per line, or text for people.'),
+  destination: choice(['stdout', 'file', 'syslog'], 'stdout').describe('Where the log goes.'),
+  file: name('/var/log/containerssh/containerssh.log').describe('The file; opened again on SIGHUP.'),
   syslog: section({
-    /** A socket's path, or `host:port` over UDP. */
-    destination: name('/dev/log'),
-    facility: choice(facilities, 'auth'),
-    tag: name('ContainerSSH'),
-    pid: flag(),
-  }),
+    destination: name('/dev/log').describe("A socket's path, or `host:port` over UDP."),
+    facility: choice(facilities, 'auth').describe('Facility of the messages.'),
+    tag: name('ContainerSSH').describe('Name of the program in the messages.'),
+    pid: flag().describe('Adds the process ID to it.'),
+  }).describe('Syslog.'),
 })
 
-export const configserver = section({ ...httpClient(), transmitSensitiveMetadata: flag() })
-export const metrics = section({ ...httpServer('0.0.0.0:9100'), enable: flag(), path: name('/metrics') })
+export const configserver = section({
+  ...httpClient(),
+  transmitSensitiveMetadata: flag().describe('Values marked as sensitive are sent too, as the Go program always did.'),
+})
+export const metrics = section({
+  ...httpServer('0.0.0.0:9100'),
+  enable: flag().describe('Opens the endpoint.'),
+  path: name('/metrics').describe('Path of the endpoint.'),
+})
 export const geoip = section({
-  provider: choice(['dummy', 'maxmind'], 'dummy'),
-  'maxmind-geoip2-file': name('/var/lib/GeoIP/GeoIP2-Country.mmdb'),
+  provider: choice(['dummy', 'maxmind'], 'dummy').describe('`dummy`: every country is XX.'),
+  'maxmind-geoip2-file': name('/var/lib/GeoIP/GeoIP2-Country.mmdb').describe('Database of MaxMind.'),
 })
 export const health = section({
-  enable: flag(),
+  enable: flag().describe('Opens the endpoint.'),
   ...httpServer('0.0.0.0:7000'),
-  client: section(httpClient('http://127.0.0.1:7000/')),
+  client: section(httpClient('http://127.0.0.1:7000/')).describe('How `--healthcheck` asks.'),
 })

@@ -11,42 +11,35 @@ const network = z
   .register(kinds, { form: 'text' })
 const networkList = () => z.array(network, { error: 'is not a list' }).register(kinds, { form: 'list' }).default([])
 
-/**
- * How long a source is refused for what its connections did: sshd_config(5), PerSourcePenalties, with its values. 0: no
- * penalty. There is none of its own for unknown users: whoever measured it would learn who exists.
- */
+/** There is no penalty of its own for unknown users: whoever measured it would learn who exists. */
 export const penalties = section({
-  enable: flag(true),
-  /** Ended after at least one failed attempt to log in. */
-  authFail: duration(5000),
-  /** Ended without an attempt. */
-  noAuth: duration(1000),
-  /** Did not log in within `ssh.loginGrace`. */
-  graceExceeded: duration(10_000),
-  /** Broke the protocol before it had logged in; sshd's `crash`, which costs 90 s there, is rarer than that. */
-  protocolError: duration(5000),
-  /** Refused for the limits of its source. Off: whoever shares an address would be locked out by a burst of the others. */
-  refuseConnection: duration(0),
-  /** Penalties of one source add up, to this at most. */
-  max: duration(600_000, 1),
-  /** A source is refused once more than this has added up. */
-  min: duration(15_000),
-  /** Sources with a penalty that are remembered, and what happens beyond: the shortest is forgotten, or all are refused. */
-  maxSources4: integer(65_536, 1),
-  maxSources6: integer(65_536, 1),
-  overflow: choice(['permissive', 'deny-all'], 'permissive'),
-  /**
-   * Networks that get no penalties. None by default, loopback neither: behind a tunnel or a proxy that ends on this
-   * machine, loopback is everybody.
-   */
-  exempt: networkList(),
+  enable: flag(true).describe('Off: no penalties.'),
+  authFail: duration(5000).describe('Ended after at least one failed attempt to log in.'),
+  noAuth: duration(1000).describe('Ended without an attempt to log in.'),
+  graceExceeded: duration(10_000).describe('Did not log in within `ssh.loginGrace`.'),
+  // sshd's `crash`, which costs 90 s there, is rarer than this.
+  protocolError: duration(5000).describe('Broke the protocol before it had logged in.'),
+  refuseConnection: duration(0).describe(
+    'Refused for the limits of its source. Off by default: whoever shares an address would be locked out by a burst of the others.',
+  ),
+  max: duration(600_000, 1).describe('Penalties of one source add up, to this at most.'),
+  min: duration(15_000).describe('A source is refused once more than this has added up.'),
+  maxSources4: integer(65_536, 1).describe('IPv4 sources with a penalty that are remembered.'),
+  maxSources6: integer(65_536, 1).describe('IPv6 sources with a penalty that are remembered.'),
+  overflow: choice(['permissive', 'deny-all'], 'permissive').describe(
+    'Beyond that number, `permissive`: the shortest penalty is forgotten; `deny-all`: all new sources are refused.',
+  ),
+  exempt: networkList().describe(
+    'Networks that get no penalties. None by default, loopback neither: behind a tunnel or a proxy that ends on this machine, loopback is everybody.',
+  ),
 })
 
 export const proxyProtocol = section({
-  /** Networks of proxies whose header (PROXY protocol, versions 1 and 2) tells who the client is. Empty: off. */
-  trusted: networkList(),
-  /** From accept() to the complete header. */
-  timeout: duration(200, 10),
-  /** A connection from a trusted network without a header is refused. If not, it counts as the proxy's own. */
-  required: flag(true),
+  trusted: networkList().describe(
+    'Networks of proxies whose header (PROXY protocol, versions 1 and 2) tells who the client is. Empty: off.',
+  ),
+  timeout: duration(200, 10).describe('From the start of a connection to the complete header.'),
+  required: flag(true).describe(
+    "A connection from a trusted network without a header is refused. If not, it counts as the proxy's own.",
+  ),
 })

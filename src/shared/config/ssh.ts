@@ -1,7 +1,7 @@
 /** `ssh`: the server itself. */
 import * as z from 'zod'
 import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
-import { duration, flag, integer, kinds, name, section, text, texts } from './fields.ts'
+import { duration, flag, integer, kinds, name, ours, section, text, texts } from './fields.ts'
 import { penalties, proxyProtocol } from './ssh-sources.ts'
 
 /** One of the known names; the obsolete ones are taken out, with a warning, by `checks.ts`. */
@@ -27,50 +27,47 @@ const clientAliveInterval = duration(30_000).refine((ms) => ms <= 0 || ms >= 100
 })
 
 export const ssh = section({
-  listen: name('0.0.0.0:2222'),
-  serverVersion,
-  ciphers: algorithmList(ciphers),
-  kex: algorithmList(keyExchanges),
-  macs: algorithmList(macs),
-  /** Sent once, when the first authentication request arrives. */
-  banner: text(),
-  /** Each PEM text, or the name of a file. */
-  hostkeys: texts([], true),
-  /** Certificates of these host keys: the line of a `-cert.pub` file, or the file's name. */
-  hostCertificates: texts(),
-  /** 0: no keepalive messages; after so many without a sign of life the connection ends. */
-  clientAliveInterval,
-  clientAliveCountMax: integer(3, 1),
-  /** From accept() to a successful login. */
-  loginGrace: duration(120_000, 1000),
-  /** TCP connections of this process, and of one source address. */
-  maxConnections: integer(10_000, 1),
-  maxConnectionsPerSource: integer(1000, 1),
-  /** The same for connections that have not logged in yet. */
-  maxStartups: integer(500, 1),
-  maxStartupsPerSource: integer(100, 1),
-  /**
-   * From this many such connections on, a new one is refused with a probability of `maxStartupsRate` per cent, which
-   * grows to 100 at `maxStartups`: sshd_config(5), MaxStartups. At or above `maxStartups` it means: not before that.
-   */
-  maxStartupsStart: integer(300, 1),
-  maxStartupsRate: integer(30, 1, 100),
-  /** Bits of the network that counts as one source, here and for penalties: what one subscriber gets (RFC 6177). */
-  sourceNetBlockIPv4: integer(32, 0, 32),
-  sourceNetBlockIPv6: integer(64, 0, 128),
-  penalties,
-  proxyProtocol,
-  /** Failed attempts after which the connection ends. */
-  maxAuthTries: integer(6, 1),
-  /** Attempts and queries whether a key would do, all together. */
-  maxAuthRequests: integer(100, 1),
-  /**
-   * New keys after so much in one direction (RFC 4253 section 9, RFC 4344 section 3). 64 GiB is the most for a cipher
-   * with blocks of 128 bits; 1 GiB, the most for all others, costs nothing that could be measured.
-   */
-  rekeyBytes: integer(2 ** 30, 2 ** 20, 2 ** 36),
-  rekeyPackets: integer(2 ** 31, 1000, 2 ** 31),
-  rekeyInterval: duration(3_600_000, 1000),
-  /** Tells clients all our host keys after the login, so that they learn new ones (OpenSSH: UpdateHostKeys). */
-  announceHostKeys: flag(true),
+  listen: name('0.0.0.0:2222').describe('Address and port; `:2222`: all addresses, `[::1]:2222`: an IPv6 one.'),
+  serverVersion: serverVersion.describe('Identification that clients see before they log in.'),
+  ciphers: algorithmList(ciphers).describe('Ciphers, the preferred one first.'),
+  kex: algorithmList(keyExchanges).describe('Key exchange methods, the preferred one first.'),
+  macs: algorithmList(macs).describe('Message authentication codes, the preferred one first.'),
+  banner: text().describe('Sent once, when the first authentication request arrives.'),
+  hostkeys: texts([], true).describe(
+    'Host keys, each as PEM text or the name of a file. Empty: one is made at start and written into this file.',
+  ),
+  hostCertificates: texts().meta(
+    ours("Certificates of the host keys: each the line of a `-cert.pub` file, or the file's name."),
+  ),
+  clientAliveInterval: clientAliveInterval.describe('Between keepalive messages; 0: none are sent.'),
+  clientAliveCountMax: integer(3, 1).describe('Keepalive messages without a sign of life that end the connection.'),
+  loginGrace: duration(120_000, 1000).meta(ours('From the start of a connection to a successful login.')),
+  maxConnections: integer(10_000, 1).meta(ours('Connections of this server.')),
+  maxConnectionsPerSource: integer(1000, 1).meta(ours('Connections of one source.')),
+  maxStartups: integer(500, 1).meta(ours('Connections that have not logged in yet.')),
+  maxStartupsPerSource: integer(100, 1).meta(ours('The same of one source.')),
+  maxStartupsStart: integer(300, 1).meta(
+    ours(
+      'From this many connections that have not logged in on, a new one is refused with a probability of `maxStartupsRate` per cent, which grows to 100 at `maxStartups`: sshd_config(5), MaxStartups. At or above `maxStartups` it means: not before that.',
+    ),
+  ),
+  maxStartupsRate: integer(30, 1, 100).meta(ours('Per cent; see `maxStartupsStart`.')),
+  sourceNetBlockIPv4: integer(32, 0, 32).meta(ours('Bits of the network that counts as one source.')),
+  sourceNetBlockIPv6: integer(64, 0, 128).meta(ours('The same for IPv6; 64 bits are what one subscriber gets.')),
+  penalties: penalties.meta(
+    ours(
+      'How long a source is refused for what its connections did: sshd_config(5), PerSourcePenalties, with its values. 0: no penalty.',
+    ),
+  ),
+  proxyProtocol: proxyProtocol.meta(ours('Proxies in front of this server that tell the address of the client.')),
+  maxAuthTries: integer(6, 1).meta(ours('Failed attempts to log in that end the connection.')),
+  maxAuthRequests: integer(100, 1).meta(ours('Attempts and queries whether a key would do, all together.')),
+  // RFC 4253 section 9, RFC 4344 section 3: 64 GiB is the most for a cipher with blocks of 128 bits; 1 GiB, the most
+  // for all others, costs nothing that could be measured.
+  rekeyBytes: integer(2 ** 30, 2 ** 20, 2 ** 36).meta(ours('New keys after so many bytes in one direction.')),
+  rekeyPackets: integer(2 ** 31, 1000, 2 ** 31).meta(ours('New keys after so many packets in one direction.')),
+  rekeyInterval: duration(3_600_000, 1000).meta(ours('New keys after so long.')),
+  announceHostKeys: flag(true).meta(
+    ours('Tells clients all host keys after the login, so that they learn new ones (OpenSSH: UpdateHostKeys).'),
+  ),
 })
