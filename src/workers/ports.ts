@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream'
 import type { Fault } from '../shared/codes/fault.ts'
 import type { Place } from '../shared/key-options.ts'
 import type { Log } from '../shared/log.ts'
+import type { FileDatum, Inquiry, Metadatum } from '../shared/webhook/data.ts'
 import type { Certificate } from './ssh/certificate.ts'
 import type { Attestation } from './ssh/signature.ts'
 
@@ -56,15 +57,6 @@ export interface Restrictions {
   readonly permitOpen?: readonly Place[]
   readonly permitListen?: readonly Place[]
 }
-export interface Metadatum {
-  readonly value: string
-  readonly sensitive: boolean
-}
-export interface FileDatum {
-  readonly value: Uint8Array
-  readonly sensitive: boolean
-}
-
 /** A refusal is a value: the fault carries the code for the log and the text the user may see. */
 export interface Refused {
   readonly accepted: false
@@ -108,18 +100,6 @@ export type Attempt =
  * Undefined: the client is gone, began another attempt instead, or sent something else than one text per prompt.
  */
 export type Ask = (inquiry: Inquiry) => Promise<readonly Uint8Array[] | undefined>
-/** RFC 4256 section 3.2. */
-export interface Inquiry {
-  readonly name: string
-  readonly instruction: string
-  /** May be empty: the client answers at once, after it has shown the instruction. */
-  readonly prompts: readonly Prompt[]
-}
-export interface Prompt {
-  readonly text: string
-  /** The answer is no secret: it is shown as it is typed. */
-  readonly echo: boolean
-}
 
 /**
  * `partial`: right, but more is needed (RFC 4252 section 5.1). `unavailable`: the method is not offered, or its backend

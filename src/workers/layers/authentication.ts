@@ -4,7 +4,8 @@
  */
 import { type Fault, fault } from '../../shared/codes/fault.ts'
 import { type KeyOptions, noOptions } from '../../shared/key-options.ts'
-import type { Attempt, AuthVerdict, Connection, Layer, Member, Metadatum, Peer } from '../ports.ts'
+import type { Metadatum } from '../../shared/webhook/data.ts'
+import type { Attempt, AuthVerdict, Connection, Layer, Member, Peer } from '../ports.ts'
 import { describeCertificate } from './certificates.ts'
 import { restrictionsOf } from './key-verdict.ts'
 import type { Users } from './users.ts'

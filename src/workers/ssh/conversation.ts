@@ -1,5 +1,5 @@
 /** Keyboard-interactive authentication (RFC 4256): the questions of one attempt, one after the other. */
-import type { Inquiry } from '../ports.ts'
+import type { Inquiry } from '../../shared/webhook/data.ts'
 import type { Link } from './link.ts'
 import { decodeInfoResponse, userauthInfoRequest } from './messages.ts'
 

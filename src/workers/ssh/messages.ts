@@ -2,7 +2,7 @@
  * Messages of RFC 4252, RFC 4256 and of RFC 4254 section 4 and 5: bytes to typed values and back. A decoder gives `undefined` for
  * a malformed message, and bytes left over make a message malformed. Buffers in the result are views: copy what is kept.
  */
-import type { Inquiry } from '../ports.ts'
+import type { Inquiry } from '../../shared/webhook/data.ts'
 import { longestNameBytes, Reader, textOf, Writer } from './bytes.ts'
 import { maximumPacketBytes, message } from './numbers.ts'
 

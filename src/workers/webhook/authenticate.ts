@@ -2,16 +2,10 @@
 import { asFault, fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import { type AuthType, count, unknownCountry } from '../../shared/metric.ts'
+import { type Answer, decodeAnswer, decodeInteractive } from '../../shared/webhook/answers.ts'
 import type { Attempt, AuthVerdict, Member, Peer } from '../ports.ts'
 import type { HttpClient } from './client.ts'
-import {
-  type Answer,
-  decodeAnswer,
-  decodeInteractive,
-  interactiveRequest,
-  passwordRequest,
-  publicKeyRequest,
-} from './protocol.ts'
+import { interactiveRequest, passwordRequest, publicKeyRequest } from './protocol.ts'
 import { ask } from './question.ts'
 
 export interface Authenticator {

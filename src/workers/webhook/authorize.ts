@@ -2,10 +2,11 @@
 import { asFault, fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import { count, unknownCountry } from '../../shared/metric.ts'
+import { type Answer, decodeAnswer } from '../../shared/webhook/answers.ts'
 import type { AuthVerdict, Member, Peer } from '../ports.ts'
 import type { HttpClient } from './client.ts'
 import { mergeMember } from './merge.ts'
-import { type Answer, authorizationRequest, decodeAnswer } from './protocol.ts'
+import { authorizationRequest } from './protocol.ts'
 import { ask } from './question.ts'
 
 export interface Authorizer {

@@ -2,8 +2,8 @@
  * What a webhook answers, from `unknown` to typed, as strictly as the Go program: names of properties in any case, null
  * is absence, an unknown property or another type is an error. Errors name the place, never the value.
  */
-import { show } from '../../shared/config/problems.ts'
-import type { FileDatum, Metadatum } from '../ports.ts'
+import { show } from '../config/problems.ts'
+import type { FileDatum, Metadatum } from './data.ts'
 
 /** Gives the typed value. @throws Error that names the place */
 export type Reader<T> = (value: unknown, place: string) => T

@@ -1,0 +1,73 @@
+/**
+ * What the authentication and authorization webhooks answer: the documents of ContainerSSH 0.6, and those of
+ * keyboard-interactive, which are our addition in the same manner.
+ */
+import type { FileDatum, Inquiry, Metadatum } from './data.ts'
+import { environment, files, flag, listOf, metadata, objectOf, type Reader, text, textUpTo } from './fields.ts'
+
+export interface Answer {
+  readonly success: boolean
+  /** Empty: the server does not say. */
+  readonly authenticatedUsername: string
+  readonly metadata: ReadonlyMap<string, Metadatum>
+  readonly environment: ReadonlyMap<string, Metadatum>
+  readonly files: ReadonlyMap<string, FileDatum>
+}
+/** What the server wants to know before it decides; `state` comes back to it with the answers. */
+export interface Challenge extends Inquiry {
+  readonly state: string
+}
+
+const address: Reader<string> = (value, place) => {
+  const found = text(value, place)
+  if (!/^(?:[\d.]+|\[[\da-f:.]+\]):\d{1,5}$/i.test(found)) throw new Error(`${place} is not ip:port`)
+  return found
+}
+
+const properties = {
+  success: flag,
+  authenticatedUsername: text,
+  metadata,
+  environment,
+  files,
+  // An echo of the request is tolerated.
+  username: text,
+  connectionId: text,
+  remoteAddress: address,
+  clientVersion: text,
+}
+const answer = objectOf(properties)
+const nothing: ReadonlyMap<string, never> = new Map<string, never>()
+
+const answerOf = (found: ReturnType<typeof answer>): Answer => ({
+  success: found.success ?? false,
+  authenticatedUsername: found.authenticatedUsername ?? '',
+  metadata: found.metadata ?? nothing,
+  environment: found.environment ?? nothing,
+  files: found.files ?? nothing,
+})
+
+/** @throws Error that says what is wrong */
+export const decodeAnswer = (value: unknown): Answer => answerOf(answer(value, ''))
+
+/** Of a challenge: what fits on a screen, and a state that fits into a cookie. */
+const mostPrompts = 16
+const shown = textUpTo(8192)
+const interactive = objectOf({
+  ...properties,
+  challenge: objectOf({
+    name: textUpTo(255),
+    instruction: shown,
+    state: textUpTo(4096),
+    prompts: listOf(objectOf({ text: shown, echo: flag }), mostPrompts),
+  }),
+})
+
+/** An answer, or the questions that come before it. @throws Error that says what is wrong */
+export function decodeInteractive(value: unknown): Answer | Challenge {
+  const { challenge, ...found } = interactive(value, '')
+  if (challenge === undefined) return answerOf(found)
+  if (found.success === true) throw new Error('success and challenge exclude each other')
+  const { name = '', instruction = '', state = '', prompts = [] } = challenge
+  return { name, instruction, state, prompts: prompts.map(({ text = '', echo = false }) => ({ text, echo })) }
+}
