@@ -1,0 +1,40 @@
+/**
+ * `npm run soak -- NAME [ARGUMENT...]`: what takes too long for `npm test`, which runs a short form of each.
+ *
+ * `bulk [SIZE [REKEY]]`: so many bytes each way with key exchanges in between; 5G and 256M unless told.
+ */
+import { prepare } from '../rigs/prepare.ts'
+import { bulk } from './bulk.ts'
+
+const units: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+
+function size(text: string): number {
+  const found = /^(\d+)([KMG]?)$/.exec(text)
+  const bytes = Number(found?.[1]) * (units[found?.[2] ?? ''] ?? 1)
+  if (!(bytes > 0)) throw new Error(`${JSON.stringify(text)} is not a size; expected e.g. 256M or 5G`)
+  return bytes
+}
+
+const soaks: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  bulk: ([bytes = '5G', rekeyBytes = '256M']) =>
+    bulk({ bytes: size(bytes), rekeyBytes: size(rekeyBytes), limitMs: 1_800_000 }, (passage) => {
+      const { initiator, direction, seconds, mbPerSecond, rekeys, memory } = passage
+      const mb = [memory.before, memory.after, memory.most].map((value) => value.toFixed(0))
+      process.stdout.write(
+        `${direction.padEnd(4)} ${seconds.toFixed(1)} s, ${mbPerSecond.toFixed(0)} MB/s, ${rekeys} re-keys by the ${initiator}, ` +
+          `memory of the workers ${mb[0]} MB before, ${mb[1]} MB after, ${mb[2]} MB at most\n`,
+      )
+    }),
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+const soak = soaks[name]
+if (soak === undefined) {
+  process.stderr.write(
+    `usage: npm run soak -- NAME [ARGUMENT...], where NAME is one of ${Object.keys(soaks).join(', ')}\n`,
+  )
+  process.exitCode = 2
+} else {
+  await prepare()
+  await soak(args)
+}
