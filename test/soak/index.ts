@@ -11,8 +11,9 @@ const units: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20,
 function size(text: string): number {
   const found = /^(\d+)([KMG]?)$/.exec(text)
   const bytes = Number(found?.[1]) * (units[found?.[2] ?? ''] ?? 1)
-  if (!(bytes > 0)) throw new Error(`${JSON.stringify(text)} is not a size; expected e.g. 256M or 5G`)
-  return bytes
+  if (bytes > 0) return bytes
+  process.stderr.write(`${JSON.stringify(text)} is not a size; expected e.g. 256M or 5G\n`)
+  process.exit(2)
 }
 
 const soaks: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
