@@ -10,6 +10,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Fault } from '../shared/codes/fault.ts'
+import type { UserSettings } from '../shared/config/user/settings.ts'
 import type { Place } from '../shared/key-options.ts'
 import type { Log } from '../shared/log.ts'
 import type { FileDatum, Inquiry, Metadatum } from '../shared/webhook/data.ts'
@@ -43,6 +44,8 @@ export interface Member {
   readonly files: ReadonlyMap<string, FileDatum>
   /** What the proof of identity itself forbids or forces: a certificate, or the options of an authorized key. */
   readonly restrictions?: Restrictions
+  /** This user's own configuration; absent: the file's, as for everybody. */
+  readonly settings?: UserSettings
 }
 /** Narrower than the configuration allows, never wider (OpenSSH: PROTOCOL.certkeys, sshd(8) AUTHORIZED_KEYS). */
 export interface Restrictions {

@@ -1,4 +1,4 @@
-/** Rules over the webhooks of `auth` and over `auth.required`. */
+/** Rules over the webhooks of `auth`, over `configserver` and over `auth.required`. */
 import type { Finding } from './checks.ts'
 import { show } from './problems.ts'
 import type { Config } from './schema.ts'
@@ -27,12 +27,15 @@ const urlProblem = (url: string): string | undefined => {
   return `${url.includes('@') ? 'the value' : show(url)} is not a URL; expected e.g. "https://auth.example.com"`
 }
 
-export const webhookUrls = ({ auth }: Config): Finding[] =>
-  activeWebhooks(auth).flatMap((name) => {
+export const webhookUrls = ({ auth, configserver }: Config): Finding[] => {
+  const ofConfiguration = configserver.url === '' ? undefined : urlProblem(configserver.url)
+  const found = activeWebhooks(auth).flatMap((name) => {
     const { url } = auth[name].webhook
     const message = url === '' ? 'is missing; the webhook needs it' : urlProblem(url)
     return message === undefined ? [] : [{ path: ['auth', name, 'webhook', 'url'], message }]
   })
+  return ofConfiguration === undefined ? found : [...found, { path: ['configserver', 'url'], message: ofConfiguration }]
+}
 
 const methodSections = {
   publickey: 'publicKey',

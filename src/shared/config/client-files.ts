@@ -58,10 +58,21 @@ const readClient = async <C extends HttpClientSettings>(client: C, complain: Com
 
 /** The configuration with texts in place of file names, for the webhooks that are switched on. */
 export const readClientFiles = async (config: Config, findings: Finding[]): Promise<Config> => {
+  const complainAt =
+    (...path: string[]): Complain =>
+    (key, message) =>
+      void findings.push({ path: [...path, key], message })
   const read = activeWebhooks(config.auth).map(async (name) => {
-    const complain: Complain = (key, message) => findings.push({ path: ['auth', name, 'webhook', key], message })
     const section = config.auth[name]
-    return [name, { ...section, webhook: await readClient(section.webhook, complain) }] as const
+    return [
+      name,
+      { ...section, webhook: await readClient(section.webhook, complainAt('auth', name, 'webhook')) },
+    ] as const
   })
-  return { ...config, auth: { ...config.auth, ...Object.fromEntries(await Promise.all(read)) } }
+  const { configserver } = config
+  return {
+    ...config,
+    configserver: configserver.url === '' ? configserver : await readClient(configserver, complainAt('configserver')),
+    auth: { ...config.auth, ...Object.fromEntries(await Promise.all(read)) },
+  }
 }

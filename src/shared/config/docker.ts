@@ -29,7 +29,8 @@ const execution = section({
   imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent').describe('When the image is pulled.'),
   exposeAuthMetadataAsEnv: flag().describe('Metadata of the login become environment variables.'),
 })
-traits.add(execution.unwrap(), { aliases: { containerName: 'containername' } })
+// The Go program's library writes the container's objects below `Launch` when it writes JSON.
+traits.add(execution.unwrap(), { aliases: { containerName: 'containername' }, inline: 'launch' })
 
 const perStep = () => duration(60_000, 1)
 export const docker = section({

@@ -11,6 +11,10 @@ export interface Kind {
   readonly emptyMeansDefault?: boolean
   /** Never echoed in errors, masked in dumps. */
   readonly secret?: boolean
+  /** Texts besides the empty one that the Go program's zero value has. */
+  readonly zeros?: readonly string[]
+  /** The Go program tells false and 0 from "not set". */
+  readonly pointer?: boolean
 }
 export const kinds = z.registry<Kind>()
 
@@ -123,8 +127,8 @@ export const apiObject = <S extends z.ZodRawShape>(shape: S, more: Traits = {}) 
 export const api = {
   text: () => register(z.string(textError), { form: 'text' }).optional(),
   secret: () => register(z.string(textError), { form: 'text', secret: true }).optional(),
-  flag: () => register(z.boolean(is('is neither true nor false')), { form: 'flag' }).optional(),
-  number: () => register(z.number(is('is not a number')), { form: 'number' }).optional(),
+  flag: (pointer = false) => register(z.boolean(is('is neither true nor false')), { form: 'flag', pointer }).optional(),
+  number: (pointer = false) => register(z.number(is('is not a number')), { form: 'number', pointer }).optional(),
   /** Written as nanoseconds or as a text; handed on as nanoseconds, the API's unit. */
   nanoseconds: () => register(z.int(is(durationError)), { form: 'nanoseconds' }).optional(),
   texts: () =>

@@ -6,14 +6,13 @@ import { hostKeyProblem } from '../private-key.ts'
 import { translateAuthUrl } from './auth-url.ts'
 import { check, type Finding, withoutObsolete } from './checks.ts'
 import { readClientFiles } from './client-files.ts'
-import { formatDuration } from './duration.ts'
-import type { Kind } from './fields.ts'
+import { issueProblem, locate } from './issues.ts'
 import { jsonTree } from './json-tree.ts'
 import { readKeys } from './key-files.ts'
 import { readPem } from './pem.ts'
-import { ConfigErrors, describe, type Problem, show } from './problems.ts'
+import { ConfigErrors, describe, type Problem } from './problems.ts'
 import { type Config, schema } from './schema.ts'
-import { core, pathKey, type Reading, shape } from './shape.ts'
+import { type Reading, shape } from './shape.ts'
 import { type Node, TreeError } from './tree.ts'
 import { yamlTree } from './yaml-tree.ts'
 
@@ -42,47 +41,6 @@ const treeProblems = (error: unknown): Problem[] => {
   // The YAML library recurses; a hostile file gets no further than this.
   if (error instanceof RangeError) return [{ at: undefined, path: '', message: 'is nested too deeply' }]
   throw error
-}
-
-/** The note of the option at a path; a secret's covers all that is below it. */
-const kindAt = (path: readonly PropertyKey[]): Kind | undefined => {
-  let at: z.ZodType = schema
-  for (const step of path) {
-    const found = core(at)
-    if (found.kind?.secret) return found.kind
-    const def = found.schema.def as { shape?: Record<string, z.ZodType>; element?: z.ZodType; valueType?: z.ZodType }
-    const next = def.shape?.[String(step)] ?? def.element ?? def.valueType
-    if (next === undefined) return undefined
-    at = next
-  }
-  return core(at).kind
-}
-
-const shown = (path: readonly PropertyKey[], value: unknown): string => {
-  const kind = kindAt(path)
-  if (kind?.secret) return 'the value'
-  return kind?.form === 'duration' && typeof value === 'number' ? formatDuration(value) : show(value)
-}
-
-const dotted = (path: readonly PropertyKey[]): string =>
-  path
-    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
-    .join('')
-    .replace(/^\./, '')
-
-/** A problem at the nearest place that the file has. */
-const locate = (path: readonly PropertyKey[], message: string, reading: Reading): Problem => {
-  const exact = reading.places.get(pathKey(path))
-  for (let length = path.length; length > 0; length--) {
-    const place = reading.places.get(pathKey(path.slice(0, length)))
-    if (place !== undefined) return { at: place.at, path: exact?.path ?? dotted(path), message }
-  }
-  return { at: undefined, path: dotted(path), message }
-}
-
-const issueProblem = (issue: z.core.$ZodIssue, reading: Reading): Problem => {
-  if (issue.input === undefined && issue.code === 'invalid_type') return locate(issue.path, 'is missing', reading)
-  return locate(issue.path, `${shown(issue.path, issue.input)} ${issue.message}`, reading)
 }
 
 /** The option that an issue makes unusable: for an item of a list, the whole list. */

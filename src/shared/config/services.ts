@@ -1,6 +1,6 @@
 /** The small sections: `configserver`, `log`, `metrics`, `geoip`, `health`. */
 import * as z from 'zod'
-import { choice, flag, kinds, name, section } from './fields.ts'
+import { choice, duration, flag, kinds, name, ours, section } from './fields.ts'
 import { httpClient, httpServer } from './http.ts'
 
 /** In the order of syslog's numbers (RFC 5424 section 6.2.1). */
@@ -17,7 +17,7 @@ const level = z
     (value) => (/^[0-7]$/.test(String(value)) ? levels[Number(value)] : value),
     z.enum(levels, { error: `is not a log level; expected one of ${levels.join(', ')}, or 0 to 7` }),
   )
-  .register(kinds, { form: 'text', emptyMeansDefault: true })
+  .register(kinds, { form: 'text', emptyMeansDefault: true, zeros: ['emerg', '0'] })
   .default('notice')
 
 export const log = section({
@@ -36,6 +36,23 @@ export const log = section({
 export const configserver = section({
   ...httpClient(),
   transmitSensitiveMetadata: flag().describe('Values marked as sensitive are sent too, as the Go program always did.'),
+  configTimeout: duration(60_000, 100).meta(ours('For all tries together.')),
+  retryRefusals: flag(true).meta(
+    ours(
+      'Asks again also after what will be refused again: a status of 4xx, a redirect, an answer that cannot be decoded, a certificate that is not trusted.',
+    ),
+  ),
+  merge: choice(['nonzero', 'present'], 'nonzero').meta(
+    ours(
+      '`nonzero`: values that are empty, 0 or false change nothing; `present`: they count, and null stands for the default.',
+    ),
+  ),
+  ignoreOtherOptions: flag().meta(
+    ours(
+      'Options that cannot be set per user are left alone, with a warning; otherwise an answer with one refuses the login.',
+    ),
+  ),
+  legacyFields: flag().meta(ours('Also sends `sessionId` and `remoteAddr`, which servers from before 0.5 may read.')),
 })
 export const metrics = section({
   ...httpServer('0.0.0.0:9100'),

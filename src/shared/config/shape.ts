@@ -17,6 +17,10 @@ export interface Reading {
   readonly warnings: Problem[]
   /** Path by the schema's names (`pathKey`) to where it stands and how it is spelled there. */
   readonly places: Map<string, { readonly at: number; readonly path: string }>
+  /** Unknown keys with such values are skipped in silence. */
+  readonly tolerates?: (value: Node) => boolean
+  /** `null` is kept, for whoever tells it from absence. */
+  readonly keepsNull?: boolean
 }
 type Step = string | number
 export const pathKey = (path: readonly PropertyKey[]): string => JSON.stringify(path.map(String))
@@ -76,6 +80,8 @@ const isUnset = (node: Node, kind: Kind | undefined): boolean => {
   return kind.form === 'duration' ? scalarValue(node, kind, false) === 0 : node.value === ''
 }
 
+const isNull = (node: Node): boolean => node.kind === 'scalar' && node.value === null
+
 interface KnownKey {
   readonly key: string
   readonly schema: z.ZodType
@@ -115,6 +121,7 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
       }
       const known = find(entry.key)
       if (known === undefined) {
+        if (reading.tolerates?.(entry.value)) continue
         unknownKey(entry, spot, Object.keys(shape), trait, reading)
         if (trait.unknownKeys === 'warn') found.set(entry.key, plainValue(entry.value))
         continue
@@ -123,7 +130,10 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
       if (found.has(known.key)) {
         reading.problems.push({ at: entry.at, path: child.spelled, message: 'stands here a second time' })
       }
-      if (isUnset(entry.value, core(known.schema).kind)) continue
+      if (isUnset(entry.value, core(known.schema).kind)) {
+        if (reading.keepsNull && isNull(entry.value)) found.set(known.key, null)
+        continue
+      }
       found.set(known.key, shapeValue(entry.value, known.schema, child, reading))
     }
   }
@@ -145,7 +155,8 @@ const shapeValue = (node: Node, declared: z.ZodType, spot: Spot, reading: Readin
   if (object?.def.type === 'object') return objectValue(node, object as z.ZodObject, spot, reading)
   const { valueType } = def
   if (valueType === undefined) return plainValue(node)
-  const set = node.entries.filter((entry) => core(valueType).kind === undefined || !isUnset(entry.value, undefined))
+  const keeps = reading.keepsNull || core(valueType).kind === undefined
+  const set = node.entries.filter(({ value }) => keeps || !isNull(value))
   return Object.fromEntries(set.map(({ key, value }) => [key, shapeValue(value, valueType, below(spot, key), reading)]))
 }
 

@@ -10,7 +10,6 @@ interface Row {
 }
 
 const rows: readonly Row[] = [
-  { option: 'configserver.url', isOn: ({ configserver }) => configserver.url !== '' },
   { option: 'auth.password.method', isOn: ({ auth }) => auth.password.method === 'kerberos' },
   { option: 'auth.keyboardInteractive.method', isOn: ({ auth }) => auth.keyboardInteractive.method === 'oauth2' },
   { option: 'auth.gssapi.method', isOn: ({ auth }) => auth.gssapi.method !== '' },

@@ -161,7 +161,12 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['log: {syslog: {pid: "true"}}', /log\.syslog\.pid: "true" is neither true nor false/],
   ['backend: kubernetes', 'c.yaml:1:10: backend: "kubernetes" is not supported by this version yet'],
   ['audit: {enable: true}', 'c.yaml:1:17: audit.enable: is not supported by this version yet'],
-  ['configserver: {url: "http://x/"}', /configserver\.url: is not supported by this version yet/],
+  [
+    'configserver: {url: "ftp://x/"}',
+    /^c\.yaml:1:21: configserver\.url: "ftp:\/\/x\/" is not a URL; expected e\.g\. "https/,
+  ],
+  ['configserver: {url: "https://x/", cacert: /nonexistent}', /configserver\.cacert: the file "\/nonexistent" cannot/],
+  ['configserver: {merge: all}', /configserver\.merge: "all" is not known; expected one of nonzero, present/],
   ['health: {enable: true, cert: x}', /health\.cert: is not supported by this version yet/],
   ['geoip: {provider: maxmind}', /geoip\.provider: is not supported/],
   [
