@@ -1,6 +1,6 @@
 /** A room with one occupant, and channels whose streams are in the test's hands. */
 import { asFault } from '../../src/shared/codes/fault.ts'
-import { schema } from '../../src/shared/config/schema.ts'
+import { type Config, schema } from '../../src/shared/config/schema.ts'
 import { newId } from '../../src/shared/id.ts'
 import { type Identity, ownerLabel } from '../../src/shared/identity.ts'
 import { formatLine } from '../../src/shared/log/format.ts'
@@ -13,6 +13,7 @@ import type {
   ChannelRequest,
   ConnectionId,
   Exit,
+  Member,
   Occupant,
   Pty,
   Session,
@@ -32,9 +33,11 @@ export interface RoomOptions {
   readonly execution?: Readonly<Record<string, unknown>>
   readonly timeouts?: Readonly<Record<string, number>>
   readonly owner?: string
+  readonly member?: Partial<Member>
 }
 
 export interface Rig extends AsyncDisposable {
+  readonly config: Config
   readonly identity: Identity
   readonly records: readonly LogRecord[]
   readonly occupant: Occupant
@@ -85,10 +88,12 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
     metadata: new Map(),
     environment: new Map(),
     files: new Map(),
+    ...options.member,
   }
   const occupant: Occupant = { peer, member }
   const codes = (): string[] => records.map(({ code }) => code)
   return {
+    config,
     identity,
     records,
     occupant,

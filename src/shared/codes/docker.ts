@@ -319,14 +319,14 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
   DOCKER_FILE_WRITE: {
     level: 'debug',
     says: 'Writing file {file} into the container.',
-    doc: 'A file from the authentication response is being written into the container.',
+    doc: 'A file from the answer of a webhook is being put into the container, before anything runs in it.',
     labels: { file: 'string' },
     seed: false,
   },
   DOCKER_FILE_WRITE_FAILED: {
     level: 'warning',
     says: 'File {file} cannot be written into the container.',
-    doc: 'A file from the authentication response could not be written: its folder does not exist, the user of the container may not write there, or the guest agent is disabled. The login goes on.',
+    doc: 'A file from the answer of a webhook could not be put into the container: its folder does not exist, is a file system in memory or cannot be written, the path is that of a folder, or the image does not have the user that the container runs as. The login goes on. A failure that is tried again is on level debug.',
     labels: { file: 'string', exitCode: 'number?', reason: 'string?' },
     seed: false,
   },

@@ -14,6 +14,8 @@ export interface Cleanup extends AsyncDisposable {
   sweep(creation: string, log: Log): Promise<void>
   /** Has the worker wait for something at its end that goes on without its owner. */
   track(task: Promise<unknown>): void
+  /** The same with another deadline for removals. */
+  lasting(timeoutMs: number): Cleanup
   /** Containers that could not be removed in time; for the next round of the reaper. */
   takeAbandoned(): readonly string[]
 }
@@ -21,10 +23,17 @@ export interface Cleanup extends AsyncDisposable {
 /** A creation that was given up may still be under way in the engine. */
 const SWEEP_AFTER_MS = [0, 1000, 5000] as const
 
-export function createCleanup(engine: Engine, timeoutMs: number): Cleanup {
-  const pending = new Set<Promise<unknown>>()
-  const abandoned = new Set<string>()
+interface Duties {
+  readonly pending: Set<Promise<unknown>>
+  readonly abandoned: Set<string>
+}
 
+export function createCleanup(
+  engine: Engine,
+  timeoutMs: number,
+  duties: Duties = { pending: new Set(), abandoned: new Set() },
+): Cleanup {
+  const { pending, abandoned } = duties
   const track = (task: Promise<unknown>): void => {
     const settled = task.catch(() => undefined).then(() => void pending.delete(settled))
     pending.add(settled)
@@ -70,6 +79,7 @@ export function createCleanup(engine: Engine, timeoutMs: number): Cleanup {
       track(task)
       return task
     },
+    lasting: (otherMs) => createCleanup(engine, otherMs, duties),
     takeAbandoned() {
       const taken = [...abandoned]
       abandoned.clear()

@@ -23,6 +23,8 @@ export interface Call {
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean | object>>
   readonly body?: object
+  /** In place of a body: a tar archive. */
+  readonly archive?: Buffer
   /** X-Registry-Auth. */
   readonly registryAuth?: object | undefined
 }
@@ -75,6 +77,7 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
         isStream,
         abortSignal: signal,
         ...(call.registryAuth === undefined ? {} : { authconfig: call.registryAuth }),
+        ...(call.archive === undefined ? {} : { file: call.archive }),
       }
       modem.dial(options, (error, answer) => {
         if (error === null || error === undefined) resolve(answer)
@@ -147,6 +150,8 @@ interface DialOptions {
   readonly isStream: boolean
   readonly abortSignal: AbortSignal
   readonly authconfig?: object
+  /** The body; a tar archive by its content type. */
+  readonly file?: Buffer
 }
 interface ModemError extends Error {
   readonly statusCode?: number

@@ -2,6 +2,7 @@
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import { newId } from '../../../shared/id.ts'
 import type { Log } from '../../../shared/log.ts'
+import type { Metadatum } from '../../../shared/webhook/data.ts'
 import type { Occupant } from '../../ports.ts'
 import { asEngineError, persist } from './failure.ts'
 import { platformQuery } from './image.ts'
@@ -124,8 +125,11 @@ function containerBody(room: Room, who: Occupant, extras: ContainerExtras, creat
   }
 }
 
-/** What authentication brought along; the explicit environment wins over exposed metadata. */
+/** What the webhooks brought along; the explicit environment wins over exposed metadata, which may be no variables. */
 function memberEnv(room: Room, { member }: Occupant): string[] {
-  const exposed = room.settings.execution.exposeAuthMetadataAsEnv ? [...member.metadata] : []
+  const exposed = room.settings.execution.exposeAuthMetadataAsEnv ? [...member.metadata].filter(isVariable) : []
   return [...new Map([...exposed, ...member.environment])].map(([name, { value }]) => `${name}=${value}`)
 }
+
+const isVariable = ([name, { value }]: readonly [string, Metadatum]): boolean =>
+  name !== '' && !/[=\0]/.test(name) && !value.includes('\0')

@@ -51,6 +51,12 @@ export interface Engine {
   resizeContainer(id: string, size: Size, signal: AbortSignal): Promise<void>
   /** Whether a path exists in a container, running or not. */
   hasPath(id: string, path: string, signal: AbortSignal): Promise<boolean>
+  /** The user that the container was made with, or the image's: `user`, `user:group` or empty. */
+  containerUser(id: string, signal: AbortSignal): Promise<string>
+  /** A file of a container, running or not, as a tar archive; undefined when there is none. */
+  archive(id: string, path: string, mostBytes: number, signal: AbortSignal): Promise<Buffer | undefined>
+  /** Unpacks a tar archive in a folder of a container, running or not. */
+  putArchive(id: string, folder: string, archive: Buffer, signal: AbortSignal): Promise<void>
   createExec(containerId: string, spec: ExecSpec, signal: AbortSignal): Promise<string>
   startExec(id: string, tty: boolean, signal: AbortSignal): Promise<RawStream>
   startExecDetached(id: string, signal: AbortSignal): Promise<void>
@@ -100,6 +106,18 @@ export function createEngine(client: Client): Engine {
       const call: Call = { method: 'HEAD', path: `/containers/${id}/archive`, query: { path } }
       return (await orUndefined(() => client.request(call, signal).then(() => true))) === true
     },
+    containerUser: async (id, signal) =>
+      (await ask<{ Config?: { User?: string } }>(get(`/containers/${id}/json`), signal)).Config?.User ?? '',
+    async archive(id, path, mostBytes, signal) {
+      const found = await orUndefined(() => client.stream(get(`/containers/${id}/archive`, { path }), signal))
+      return found === undefined ? undefined : collect(found, mostBytes)
+    },
+    // A folder is not replaced by a file of its name.
+    putArchive: (id, path, archive, signal) =>
+      act(
+        { method: 'PUT', path: `/containers/${id}/archive`, query: { path, noOverwriteDirNonDir: 1 }, archive },
+        signal,
+      ),
     async createExec(containerId, spec, signal) {
       const { stdin, size, ...rest } = spec
       const ConsoleSize = size === undefined ? undefined : [size.rows, size.columns] // since API 1.42
@@ -113,6 +131,18 @@ export function createEngine(client: Client): Engine {
     events: (filters, signal) => client.stream(get('/events', { filters }), signal),
     close: client.close,
   }
+}
+
+async function collect(stream: Readable, mostBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of stream) {
+    const bytes = chunk as Buffer // the stream has no encoding
+    chunks.push(bytes)
+    size += bytes.length
+    if (size > mostBytes) throw new EngineError(200, `the answer is larger than ${mostBytes} bytes`)
+  }
+  return Buffer.concat(chunks)
 }
 
 async function orUndefined<T>(task: () => Promise<T>): Promise<T | undefined> {

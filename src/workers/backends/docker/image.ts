@@ -5,6 +5,7 @@ import type { Log } from '../../../shared/log.ts'
 import { SHELL } from './command.ts'
 import type { Engine } from './engine.ts'
 import { EngineError, persist } from './failure.ts'
+import { type Owner, ownerOf } from './owner.ts'
 import type { DockerSettings } from './room.ts'
 
 export interface Images {
@@ -14,13 +15,15 @@ export interface Images {
   forget(): void
   /** Whether the image has /bin/sh; looked up in one of its containers, remembered for a minute. */
   hasShell(containerId: string, signal: AbortSignal): Promise<boolean>
+  /** Whom programs run as; looked up in one of the image's containers, remembered for a minute. @throws Error */
+  owner(containerId: string, signal: AbortSignal): Promise<Owner>
   /** What the last lookup said; true before there was one. */
   assumeShell(): boolean
 }
 
 /** Long enough for a burst of logins, short enough for an operator who removes an image. */
 const PRESENT_MS = 10_000
-const SHELL_MS = 60_000
+const LOOKUP_MS = 60_000
 
 export function createImages(engine: Engine, settings: DockerSettings): Images {
   const { execution, timeouts } = settings
@@ -29,6 +32,7 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
   let checking: Promise<void> | undefined
   let shell: { answer: Promise<boolean>; until: number } | undefined
   let lastShell = true
+  let owner: { readonly answer: Promise<Owner>; readonly until: number } | undefined
 
   const check = async (log: Log): Promise<void> => {
     log.emit('DOCKER_IMAGE_PULL_NEEDED_CHECKING', { image })
@@ -60,7 +64,7 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
     hasShell(containerId, signal) {
       if (shell !== undefined && performance.now() < shell.until) return shell.answer
       const answer = engine.hasPath(containerId, SHELL, signal)
-      const known = { answer, until: performance.now() + SHELL_MS }
+      const known = { answer, until: performance.now() + LOOKUP_MS }
       shell = known
       answer.then(
         (is) => {
@@ -70,6 +74,16 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
           if (shell === known) shell = undefined
         },
       )
+      return answer
+    },
+    owner(containerId, signal) {
+      if (owner !== undefined && performance.now() < owner.until) return owner.answer
+      const answer = ownerOf(engine, containerId, signal)
+      const known = { answer, until: performance.now() + LOOKUP_MS }
+      owner = known
+      answer.catch(() => {
+        if (owner === known) owner = undefined
+      })
       return answer
     },
     assumeShell: () => lastShell,

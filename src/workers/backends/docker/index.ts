@@ -1,16 +1,12 @@
-/** The Docker room: see spec of `docker` in the configuration reference. One per worker; no state but the engine's. */
-import { fault } from '../../../shared/codes/fault.ts'
+/** The Docker backend: see `docker` in the configuration reference. One per worker, with a room per `docker` section. */
+import { asFault, fault } from '../../../shared/codes/fault.ts'
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
+import { createLeases } from '../../../shared/leases.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Backend, RoomFaults } from '../../ports.ts'
-import { createCleanup } from './cleanup.ts'
-import { connect } from './client.ts'
-import { createEnds } from './ends.ts'
-import { createEngine } from './engine.ts'
-import { createImages } from './image.ts'
-import { reap } from './reap.ts'
-import { occupantLabels, type Room } from './room.ts'
+import type { Backend, Occupant, RoomFaults, Sandbox } from '../../ports.ts'
+import { createHouse, type House, houseName } from './house.ts'
+import { type DockerSettings, occupantLabels, type Room } from './room.ts'
 import { openSandbox } from './sandbox.ts'
 import { openSessionSandbox } from './session-sandbox.ts'
 
@@ -26,47 +22,60 @@ const faults: RoomFaults = {
   notSupported: (request) => fault('DOCKER_REQUEST_NOT_SUPPORTED', { request }),
 }
 
+/** Engines that only users' own configurations name. */
+const idleMs = 60_000
+const mostIdle = 8
+const reapMs = 60_000
+
 /** @throws Fault DOCKER_CONFIG_ERROR when no client can be made of the configuration. */
 export async function docker(config: Config, identity: Identity, workerLog: Log): Promise<ReapingBackend> {
   const log = workerLog.with({ module: 'backend', backend: 'docker' })
-  const room = createRoom(config, identity, log)
-  const open = config.docker.execution.mode === 'session' ? openSessionSandbox : openSandbox
+  const failed = (error: unknown): void => log.fault(asFault(error))
+  const houses = createLeases<House>({ idleMs, mostIdle, failed })
+  const ours = houses.take(houseName(config.docker), () => createHouse(config.docker, identity, log)).value
+  const main = ours.room(config.docker)
+
+  /** A house that nobody has lived in: dead workers may have left something there. */
+  const build = (settings: DockerSettings): House => {
+    const house = createHouse(settings, identity, log)
+    house.reap(AbortSignal.timeout(reapMs)).catch(failed)
+    return house
+  }
+  const openOwn = async (settings: DockerSettings, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> => {
+    const lease = houses.take(houseName(settings), () => build(settings))
+    try {
+      const sandbox = await openIn(lease.value.room(settings), who, log, signal)
+      return {
+        ...sandbox,
+        async [Symbol.asyncDispose]() {
+          await sandbox[Symbol.asyncDispose]()
+          lease.release()
+        },
+      }
+    } catch (error) {
+      lease.release()
+      throw error
+    }
+  }
   return {
     name: 'docker',
     faults,
     open(who, signal) {
+      const settings = who.member.settings?.docker ?? config.docker
       const own = who.peer.log.with(occupantLabels(who))
-      tellAgent(config.docker.execution, own)
-      return open(room, who, own, signal)
+      tellAgent(settings.execution, own)
+      return settings === config.docker ? openIn(main, who, own, signal) : openOwn(settings, who, own, signal)
     },
-    reap: (signal) => reap(room, log, signal),
-    async [Symbol.asyncDispose]() {
-      await room.cleanup[Symbol.asyncDispose]()
-      await room.ends[Symbol.asyncDispose]()
-      room.engine.close()
+    async reap(signal) {
+      const counts = await Promise.all(houses.values().map((house) => house.reap(signal)))
+      return counts.reduce((sum, one) => sum + one, 0)
     },
+    [Symbol.asyncDispose]: () => houses[Symbol.asyncDispose](),
   }
 }
 
-function createRoom(config: Config, identity: Identity, log: Log): Room {
-  const settings = config.docker
-  if ((settings.execution.container.Image ?? '') === '') {
-    throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
-  }
-  try {
-    const engine = createEngine(connect(settings.connection, settings.timeouts.http))
-    return {
-      engine,
-      settings,
-      identity,
-      images: createImages(engine, settings),
-      ends: createEnds(engine, identity.owner, log),
-      cleanup: createCleanup(engine, settings.timeouts.containerStop),
-    }
-  } catch (cause) {
-    throw fault('DOCKER_CONFIG_ERROR', { reason: cause instanceof Error ? cause.message : String(cause) }, { cause })
-  }
-}
+const openIn = (room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> =>
+  (room.settings.execution.mode === 'session' ? openSessionSandbox : openSandbox)(room, who, log, signal)
 
 /** Per connection, because a connection may bring its own configuration. */
 function tellAgent(execution: Config['docker']['execution'], log: Log): void {

@@ -6,7 +6,11 @@ import { asEngineError } from './failure.ts'
 import { label, type Room } from './room.ts'
 
 /** Removes what dead owners left behind, and what we could not remove ourselves. Gives the number of containers. */
-export async function reap(room: Room, log: Log, signal: AbortSignal): Promise<number> {
+export async function reap(
+  room: Pick<Room, 'engine' | 'identity' | 'cleanup'>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<number> {
   const orphans = await room.engine.listContainers(label.owner, signal).catch((error) => {
     if (!signal.aborted) log.emit('DOCKER_REAP_FAILED', labelsOf(error))
     return []

@@ -1,4 +1,4 @@
-/** What all files of this room share: made once per worker. */
+/** What all files of this room share: made once per `docker` section. */
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import type { Labels } from '../../../shared/log.ts'

@@ -5,6 +5,7 @@ import { placeName } from '../../place.ts'
 import type { Door, Occupant, Program, Sandbox, Target } from '../../ports.ts'
 import { SHELL, wordsOf } from './command.ts'
 import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
+import { writeFiles } from './files.ts'
 import type { Announcement } from './header.ts'
 import { type Place, runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -32,6 +33,7 @@ async function makeContainer(room: Room, who: Occupant, log: Log, signal: AbortS
   const containerId = await createContainer(room, who, { Cmd: idleCommand(room) }, log, signal, deadline)
   try {
     const shell = room.images.hasShell(containerId, deadline).catch(() => true) // then the first program tells
+    await writeFiles(room, who, containerId, log, AbortSignal.any([signal, deadline]))
     await startContainer(room, containerId, log, signal, deadline)
     return { containerId, hasShell: await shell }
   } catch (error) {

@@ -16,6 +16,7 @@ import {
   UNKNOWN_EXIT,
 } from './exit.ts'
 import { EngineError, persist } from './failure.ts'
+import { writeFiles } from './files.ts'
 import type { RawStream } from './hijack.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -117,6 +118,7 @@ async function makeFor(
       await room.cleanup.remove(containerId, own)
       return 'no shell'
     }
+    await writeFiles(room, who, containerId, own, AbortSignal.any([signal, deadline]))
     const code = await exitCode(room, containerId, own)
     await startContainer(room, containerId, own, signal, deadline)
     return { containerId, raw, code: code.value }

@@ -1,0 +1,75 @@
+/**
+ * One engine with all that is made once for it: connections, the stream of events, what has to be removed. Users with
+ * containers of their own kind but the same engine live in the same house, each kind in a room.
+ */
+import { fault } from '../../../shared/codes/fault.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import type { Log } from '../../../shared/log.ts'
+import { createLru } from '../../../shared/lru.ts'
+import { createCleanup } from './cleanup.ts'
+import { connect } from './client.ts'
+import { createEnds } from './ends.ts'
+import { createEngine } from './engine.ts'
+import { createImages, type Images } from './image.ts'
+import { reap } from './reap.ts'
+import type { DockerSettings, Room } from './room.ts'
+
+export interface House extends AsyncDisposable {
+  /** The same room for the same object. @throws Fault DOCKER_CONFIG_ERROR */
+  room(settings: DockerSettings): Room
+  /** Gives the number of containers removed. Never rejects for the engine's sake. */
+  reap(signal: AbortSignal): Promise<number>
+}
+
+/** Images about which something is remembered. */
+const mostImages = 256
+
+/** What makes an engine another one. */
+export const houseName = ({ connection, timeouts }: DockerSettings): string =>
+  JSON.stringify([connection, timeouts.http])
+
+/** @throws Fault DOCKER_CONFIG_ERROR when no client can be made of the settings */
+export function createHouse({ connection, timeouts }: DockerSettings, identity: Identity, log: Log): House {
+  const engine = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
+  const ends = createEnds(engine, identity.owner, log)
+  const cleanup = createCleanup(engine, timeouts.containerStop)
+  const images = createLru<string, Images>(mostImages)
+  const rooms = new WeakMap<DockerSettings, Room>()
+
+  const imagesOf = (settings: DockerSettings): Images => {
+    const { container, platform, auth, imagePullPolicy } = settings.execution
+    const { Image, User } = container
+    const name = JSON.stringify([Image, User, platform, auth, imagePullPolicy, settings.timeouts.containerStart])
+    const known = images.get(name) ?? createImages(engine, settings)
+    images.set(name, known)
+    return known
+  }
+  const make = (settings: DockerSettings): Room => {
+    if ((settings.execution.container.Image ?? '') === '') {
+      throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
+    }
+    const patience = settings.timeouts.containerStop
+    return { engine, settings, identity, images: imagesOf(settings), ends, cleanup: cleanup.lasting(patience) }
+  }
+  return {
+    room(settings) {
+      const room = rooms.get(settings) ?? make(settings)
+      rooms.set(settings, room)
+      return room
+    },
+    reap: (signal) => reap({ engine, identity, cleanup }, log, signal),
+    async [Symbol.asyncDispose]() {
+      await cleanup[Symbol.asyncDispose]()
+      await ends[Symbol.asyncDispose]()
+      engine.close()
+    },
+  }
+}
+
+function createEngineOr<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (cause) {
+    throw fault('DOCKER_CONFIG_ERROR', { reason: cause instanceof Error ? cause.message : String(cause) }, { cause })
+  }
+}
