@@ -29,6 +29,8 @@ export interface Log {
   enabled(level: Level): boolean
   /** A child: its labels are added to each record and win over the record's own and over the parent's. */
   with(labels: Labels): Log
+  /** The same log with another level. */
+  at(level: Level): Log
   /** The labels are those that the code's row declares. */
   emit<C extends Code>(code: C, labels: LabelsOf<C>, options?: EmitOptions): void
   /** Writes the record of a fault, causes included, on the given level, its own, or its row's. */
@@ -57,6 +59,7 @@ export function createLog(options: LogOptions): Log {
     level,
     enabled: (asked) => levels[asked] <= limit,
     with: (labels) => createLog({ level, write, labels: { ...own, ...labels } }),
+    at: (other) => createLog({ level: other, write, labels: own }),
     emit(code, labels, emitOptions) {
       const row = rowOf(code)
       const at = emitOptions?.level ?? row.level

@@ -55,6 +55,14 @@ const authServerReasons = [
   'HTTP_CLIENT_REDIRECTS_DISABLED',
 ] as const
 
+const configServerReasons = [
+  'CONFIG_INVALID_STATUS_CODE',
+  'HTTP_CLIENT_CONNECTION_FAILED',
+  'HTTP_CLIENT_DECODE_FAILED',
+  'HTTP_CLIENT_ENCODE_FAILED',
+  'HTTP_CLIENT_REDIRECTS_DISABLED',
+] as const
+
 /** Names as in OpenMetrics; those with `country` are ContainerSSH's. */
 export const counters = {
   containerssh_ssh_connections_total: {
@@ -96,6 +104,14 @@ export const counters = {
   containerssh_ssh_penalties_total: {
     help: 'Sources that began to be refused, by what their last connection did.',
     labels: { reason: offences },
+  },
+  containerssh_config_server_requests_total: {
+    help: 'Requests to the configuration webhook, first ones and repeated ones.',
+    labels: { retry: ['0', '1'] },
+  },
+  containerssh_config_server_failures_total: {
+    help: 'Requests to this webhook without a usable answer, by the code of the reason: a soft one each time, a hard one when there is no other try.',
+    labels: { type: ['soft', 'hard'], retry: ['0', '1'], reason: configServerReasons },
   },
 } as const satisfies Readonly<Record<string, CounterRow>>
 

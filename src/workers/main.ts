@@ -12,9 +12,8 @@ import { createRecordSender } from '../shared/ipc/record-sender.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { processCounters } from '../shared/metric.ts'
 import type { RoomFactory } from './backends/index.ts'
+import { openRooms, type Rooms } from './backends/rooms.ts'
 import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
-
-type OpenRoom = Awaited<ReturnType<RoomFactory>>
 
 /** Place of the message pipe among the worker's file descriptors; see the primary's `worker-process.ts`. */
 const LINK_FD = 4
@@ -92,15 +91,13 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   const sender = createRecordSender(link)
   const log = createLog({ level: config.log.level, write: sender.write })
   const identity: Identity = { owner: ownerLabel(), instance }
-  const factory = options.rooms[config.backend]
-  if (factory === undefined) throw new Error(`there is no backend ${config.backend}`)
-  const room = await factory(config, identity, log)
+  const rooms = await openRooms(options.rooms, config, identity, log)
   const events = {
     authenticated: (ticket: number) => link.send({ kind: 'authenticated', ticket }),
     closed: (ticket: number, outcome: Outcome) => link.send({ kind: 'closed', ticket, outcome }),
     source: (ticket: number, { address, port }: Remote) => link.send({ kind: 'source', ticket, address, port }),
   }
-  const intake = (options.intake ?? createIntake)({ config, hostKeys, log, backend: room, events })
+  const intake = (options.intake ?? createIntake)({ config, hostKeys, log, backend: rooms.main, rooms, events })
   link.send({ kind: 'ready', owner: identity.owner })
   link.phase = 'serving'
   takeConnections(intake, link)
@@ -109,14 +106,14 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
     const counts = processCounters.take()
     if (!link.offer({ kind: 'load', connections: intake.size, counts })) processCounters.add(counts)
   }, LOAD_INTERVAL_MS)
-  const reap = (): Promise<void> => reapTwice(room, log)
+  const reap = (): Promise<void> => reapTwice(rooms, log)
   void reap()
 
   let ending: Promise<void> | undefined
   const finish = async (deadlineMs: number): Promise<never> => {
     link.phase = 'draining'
     await intake.drain(AbortSignal.timeout(deadlineMs), deadlineMs)
-    await dispose(room, log)
+    await dispose(rooms, log)
     clearInterval(beat)
     sender.flush()
     return leave(link)
@@ -134,9 +131,9 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   }
 }
 
-async function dispose(room: OpenRoom, log: Log): Promise<void> {
+async function dispose(rooms: Rooms, log: Log): Promise<void> {
   try {
-    await within('removing what is left', DISPOSE_MS, undefined, async () => room[Symbol.asyncDispose]())
+    await within('removing what is left', DISPOSE_MS, undefined, async () => rooms[Symbol.asyncDispose]())
   } catch (error) {
     log.fault(asFault(error))
   }
@@ -173,15 +170,15 @@ function takeConnections(intake: Intake, link: Link<Report>): void {
 }
 
 /** The engine may still be at work for a process that has died: a container can appear after the first look. */
-async function reapTwice(room: OpenRoom, log: Log): Promise<void> {
-  await reapOnce(room, log)
+async function reapTwice(rooms: Rooms, log: Log): Promise<void> {
+  await reapOnce(rooms, log)
   await sleep(REAP_AGAIN_MS)
-  await reapOnce(room, log)
+  await reapOnce(rooms, log)
 }
 
-async function reapOnce(room: OpenRoom, log: Log): Promise<void> {
+async function reapOnce(rooms: Rooms, log: Log): Promise<void> {
   try {
-    await within('removing orphans', REAP_MS, undefined, (signal) => room.reap(signal))
+    await within('removing orphans', REAP_MS, undefined, (signal) => rooms.reap(signal))
   } catch (error) {
     // The engine may be down; logins will say so. What is left is removed at the next start.
     log.fault(asFault(error), 'warning')

@@ -10,12 +10,14 @@ export const configuration = defineCodes('Configuration', ['CONFIG'], {
   CONFIG_RESPONSE: {
     level: 'debug',
     says: 'The configuration server has answered.',
-    doc: 'A configuration for the user arrived and could be decoded. Whether it makes sense is checked next.',
+    doc: 'A configuration for the user arrived and could be decoded. Whether it makes sense is checked next. Properties of the answer that mean nothing to us are in `ignored`.',
+    labels: { attempt: 'number?', ignored: 'string?' },
   },
   CONFIG_BACKEND_ERROR: {
     level: 'error',
     says: 'The configuration server gave no usable answer.',
     doc: 'The configuration webhook could not be reached, answered with a status other than 200, or sent something that cannot be decoded. The code of the cause is in `reason`. Each try that is followed by another one is on level debug; giving up is an error and closes the connection. Look into the logs of the configuration server.',
+    user: 'Your configuration is not available at the moment. Please try again later.',
     labels: { reason: 'string?', attempt: 'number?' },
   },
   CONFIG_INVALID_STATUS_CODE: {
@@ -29,6 +31,12 @@ export const configuration = defineCodes('Configuration', ['CONFIG'], {
     says: 'The configuration server is available at {url}.',
     doc: 'A configuration webhook server made with the helper of this package is listening.',
     labels: { url: 'string' },
+  },
+  CONFIG_OPTION_IGNORED: {
+    level: 'warning',
+    says: 'The configuration server sent something that has no effect.',
+    doc: 'The answer sets an option that cannot be set per user, and `configserver.ignoreOtherOptions` is on; or the Docker API has no key of this name that we know, and it was passed on as written. Written once for all users with this answer. The message names the option.',
+    seed: false,
   },
   CONFIG_AUTH_URL_DEPRECATED: {
     level: 'warning',

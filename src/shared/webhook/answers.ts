@@ -1,9 +1,21 @@
 /**
- * What the authentication and authorization webhooks answer: the documents of ContainerSSH 0.6, and those of
- * keyboard-interactive, which are our addition in the same manner.
+ * What the webhooks answer: the documents of ContainerSSH 0.6, and those of keyboard-interactive, which are our addition
+ * in the same manner.
  */
 import type { FileDatum, Inquiry, Metadatum } from './data.ts'
-import { environment, files, flag, listOf, metadata, objectOf, type Reader, text, textUpTo } from './fields.ts'
+import {
+  anything,
+  environment,
+  files,
+  flag,
+  knownProperties,
+  listOf,
+  metadata,
+  objectOf,
+  type Reader,
+  text,
+  textUpTo,
+} from './fields.ts'
 
 export interface Answer {
   readonly success: boolean
@@ -49,6 +61,25 @@ const answerOf = (found: ReturnType<typeof answer>): Answer => ({
 
 /** @throws Error that says what is wrong */
 export const decodeAnswer = (value: unknown): Answer => answerOf(answer(value, ''))
+
+export interface Configuration extends Omit<Answer, 'success'> {
+  /** The part of the configuration that the server gave, as it came; `{}` if it gave none. */
+  readonly config: unknown
+  /** Properties of the answer that mean nothing to us. */
+  readonly ignored: readonly string[]
+}
+const { success: _success, ...dynamic } = properties
+// The Go program's library answers with the address `<nil>:0`, and nobody needs it.
+const configuration = { ...dynamic, config: anything, remoteAddress: text }
+const readConfiguration = objectOf(configuration)
+
+/** @throws Error that says what is wrong */
+export function decodeConfiguration(value: unknown): Configuration {
+  const { known, unknown } = knownProperties(value, Object.keys(configuration))
+  const { config = {}, ...found } = readConfiguration(known, '')
+  const { authenticatedUsername, metadata, environment, files } = answerOf(found)
+  return { authenticatedUsername, metadata, environment, files, config, ignored: unknown }
+}
 
 /** Of a challenge: what fits on a screen, and a state that fits into a cookie. */
 const mostPrompts = 16

@@ -3,7 +3,6 @@
  * is absence, an unknown property or another type is an error. Errors name the place, never the value.
  */
 import { show } from '../config/problems.ts'
-import type { FileDatum, Metadatum } from './data.ts'
 
 /** Gives the typed value. @throws Error that names the place */
 export type Reader<T> = (value: unknown, place: string) => T
@@ -22,6 +21,7 @@ export const textUpTo =
     if (found.length > most) throw new Error(`${place} has more than ${most} characters`)
     return found
   }
+export const anything: Reader<unknown> = (value) => value
 export const flag: Reader<boolean> = (value, place) => {
   if (typeof value !== 'boolean') throw wrong(place, 'true or false')
   return value
@@ -56,21 +56,47 @@ export function objectOf<S extends Readonly<Record<string, Reader<unknown>>>>(sh
   }
 }
 
+/** For readers that are not strict: the object with these properties only, and the names of the others. */
+export function knownProperties(value: unknown, names: readonly string[]) {
+  const known = new Set(names.map((name) => name.toLowerCase()))
+  const entries = entriesOf(value, '')
+  return {
+    known: Object.fromEntries(entries.filter(([name]) => known.has(name.toLowerCase()))),
+    unknown: entries.map(([name]) => name).filter((name) => !known.has(name.toLowerCase())),
+  }
+}
+
 interface Datum<V> {
   readonly value: V
   readonly sensitive: boolean
 }
 
+interface MapRules<V> {
+  readonly value: Reader<V>
+  readonly absent: V
+  isName(name: string): boolean
+  /** What a name has to be. */
+  readonly nameOf: string
+  readonly mostEntries: number
+  /** Of names and values together; UTF-16 units for texts. */
+  readonly mostBytes: number
+}
+
 /** Name to `{value, sensitive}`. */
-function mapOf<V>(value: Reader<V>, absent: V, isName: (name: string) => boolean, nameOf: string) {
-  const datum = objectOf({ value, sensitive: flag })
-  return (given: unknown, place: string): ReadonlyMap<string, Datum<V>> => {
+function mapOf<V extends { readonly length: number }>(rules: MapRules<V>): Reader<ReadonlyMap<string, Datum<V>>> {
+  const { mostEntries, mostBytes } = rules
+  const datum = objectOf({ value: rules.value, sensitive: flag })
+  return (given, place) => {
     const found = new Map<string, Datum<V>>()
+    let size = 0
     for (const [name, entry] of entriesOf(given, place)) {
       const inside = `${place}[${show(name)}]`
-      if (!isName(name)) throw wrong(inside, nameOf)
-      const { value = absent, sensitive = false } = datum(entry, inside) as Partial<Datum<V>> // as the shape above says
+      if (!rules.isName(name)) throw wrong(inside, rules.nameOf)
+      const { value = rules.absent, sensitive = false } = datum(entry, inside) as Partial<Datum<V>> // as the shape above says
       found.set(name, { value, sensitive })
+      size += name.length + value.length
+      if (found.size > mostEntries) throw new Error(`${place} has more than ${mostEntries} entries`)
+      if (size > mostBytes) throw new Error(`${place} has more than ${mostBytes} bytes`)
     }
     return found
   }
@@ -89,16 +115,37 @@ function bytes(value: unknown, place: string): Uint8Array {
   return decoded
 }
 
-export const metadata: Reader<ReadonlyMap<string, Metadatum>> = mapOf(text, '', () => true, 'a name')
-export const environment: Reader<ReadonlyMap<string, Metadatum>> = mapOf(
-  text,
-  '',
-  (name) => name !== '' && !/[=\0]/.test(name),
-  'the name of a variable',
-)
-export const files: Reader<ReadonlyMap<string, FileDatum>> = mapOf(
-  bytes,
-  new Uint8Array(0),
-  (name) => name.startsWith('/') && !name.includes('\0'),
-  'an absolute path',
-)
+/** What fits into a variable of the environment (execve(2): MAX_ARG_STRLEN) and has no NUL in it. */
+const variable: Reader<string> = (value, place) => {
+  const found = textUpTo(131_000)(value, place)
+  if (found.includes('\0')) throw wrong(place, 'a text without NUL')
+  return found
+}
+const isVariable = (name: string): boolean => name !== '' && name.length <= 255 && !/[=\0]/.test(name)
+/** PATH_MAX. */
+const longestPath = 4095
+
+export const metadata = mapOf({
+  value: text,
+  absent: '',
+  isName: () => true,
+  nameOf: 'a name',
+  mostEntries: 1000,
+  mostBytes: 2 ** 20,
+})
+export const environment = mapOf({
+  value: variable,
+  absent: '',
+  isName: isVariable,
+  nameOf: 'the name of a variable',
+  mostEntries: 1000,
+  mostBytes: 2 ** 20,
+})
+export const files = mapOf<Uint8Array>({
+  value: bytes,
+  absent: new Uint8Array(0),
+  isName: (name) => name.startsWith('/') && name.length <= longestPath && !name.includes('\0'),
+  nameOf: 'an absolute path',
+  mostEntries: 256,
+  mostBytes: 8 * 2 ** 20,
+})

@@ -1,9 +1,13 @@
 /** The innermost `Connection`: knows no way to log in, and opens the room for whoever a layer let in. */
-import { fault } from '../../shared/codes/fault.ts'
+import { asFault, fault } from '../../shared/codes/fault.ts'
 import { enterRoom } from '../backends/session.ts'
-import type { Backend, Connection, Peer } from '../ports.ts'
+import type { Backend, Connection, Member, Peer } from '../ports.ts'
+import { peerOf } from './configuration.ts'
 
-export const core = (backend: Backend, peer: Peer): Connection => ({
+/** Which room the user is to have. @throws Fault when it cannot be made */
+export type RoomOf = (member: Member) => Backend | Promise<Backend>
+
+export const core = (roomOf: RoomOf, peer: Peer): Connection => ({
   methods: [],
   async authenticate(username, { method }) {
     const why = fault('AUTH_DISABLED', { method, username })
@@ -11,7 +15,18 @@ export const core = (backend: Backend, peer: Peer): Connection => ({
     if (method !== 'none') peer.log.with({ module: 'auth' }).fault(why)
     return { outcome: 'unavailable', fault: why }
   },
-  enter: (member, signal) => enterRoom(backend, { peer, member }, signal),
+  async enter(member, signal) {
+    const own = peerOf(peer, member.settings)
+    let room: Backend
+    try {
+      room = await roomOf(member)
+    } catch (error) {
+      const why = asFault(error)
+      own.log.with({ module: 'backend', username: member.username }).fault(why)
+      return { accepted: false, fault: why }
+    }
+    return enterRoom(room, { peer: own, member }, signal)
+  },
   // The session is disposed by whoever entered; a connection without one owns nothing.
   [Symbol.asyncDispose]: async () => undefined,
 })

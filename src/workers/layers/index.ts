@@ -1,10 +1,11 @@
 /** The layers that a connection meets on its way to the room. One list, outermost first. */
 import type { Config, SecurityConfig } from '../../shared/config/index.ts'
-import { type Backend, type Connection, type Layer, type Peer, stack } from '../ports.ts'
+import { type Connection, type Layer, type Peer, stack } from '../ports.ts'
 import type { Webhooks } from '../webhook/index.ts'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
-import { core } from './core.ts'
+import { configuration } from './configuration.ts'
+import { core, type RoomOf } from './core.ts'
 import { limits } from './limits.ts'
 import { required } from './required.ts'
 import { security } from './security/index.ts'
@@ -16,7 +17,7 @@ export interface Surroundings {
   readonly webhooks?: Webhooks | undefined
   /** `auth.required`. */
   readonly chains?: Config['auth']['required']
-  readonly backend: Backend
+  readonly roomOf: RoomOf
   readonly security: SecurityConfig
 }
 
@@ -28,9 +29,10 @@ function* layers(peer: Peer, surroundings: Surroundings): Iterable<Layer<Connect
   yield authentication(users, peer, isChained)
   if (webhooks !== undefined) yield webhookAuthentication(webhooks, peer)
   yield limits(users)
+  if (webhooks?.configuration !== undefined) yield configuration(webhooks.configuration, peer)
   yield security(surroundings.security, peer)
 }
 
 /** What one connection talks to. */
 export const connectionOf = (peer: Peer, surroundings: Surroundings): Connection =>
-  stack([...layers(peer, surroundings)], core(surroundings.backend, peer))
+  stack([...layers(peer, surroundings)], core(surroundings.roomOf, peer))

@@ -2,9 +2,10 @@
 import type { Config } from '../../shared/config/index.ts'
 import type { Remote, TcpHandle } from '../../shared/ipc/handle.ts'
 import type { Log } from '../../shared/log.ts'
+import type { Rooms } from '../backends/rooms.ts'
 import { connectionOf } from '../layers/index.ts'
 import { createUsers } from '../layers/users.ts'
-import type { Backend } from '../ports.ts'
+import type { Backend, Member } from '../ports.ts'
 import { createWebhooks } from '../webhook/index.ts'
 import { withCertificates } from './host-certificate.ts'
 import { parseHostKey } from './host-key.ts'
@@ -20,6 +21,8 @@ export interface IntakeOptions {
   /** Without labels; module, connectionId and remoteAddr are added here. */
   readonly log: Log
   readonly backend: Backend
+  /** For users whose configuration names another one. */
+  readonly rooms?: Pick<Rooms, 'names' | 'open'>
   readonly events: IntakeEvents
 }
 export interface IntakeEvents extends ReceptionEvents {
@@ -34,7 +37,7 @@ export interface Intake extends Omit<Reception<TcpHandle>, 'serve'> {
   refuse(ticket: number, line: string): void
 }
 
-export function createIntake({ config, hostKeys, log, backend, events }: IntakeOptions): Intake {
+export function createIntake({ config, hostKeys, log, backend, rooms, events }: IntakeOptions): Intake {
   const own = log.with({ module: 'ssh' })
   if (!addonAvailable) own.emit('CORE_CRYPTO_ADDON_MISSING', { node: process.version })
   const keys = hostKeys.map(parseHostKey)
@@ -43,10 +46,12 @@ export function createIntake({ config, hostKeys, log, backend, events }: IntakeO
   for (const cause of [...certified.warnings, ...transport.warnings]) own.emit('CORE_CONFIG_WARNING', {}, { cause })
   const users = createUsers(config.auth, log.with({ module: 'auth' }))
   const { required: chains } = config.auth
-  const webhooks = createWebhooks(config.auth)
+  const webhooks = createWebhooks(config, rooms?.names)
+  const roomOf = ({ settings }: Member): Backend | Promise<Backend> =>
+    rooms === undefined || settings === undefined ? backend : rooms.open(settings.backend)
   const reception = createReception<TcpHandle | Incoming>({
     accept: (connection) => transport.accept(connection),
-    admit: (peer) => connectionOf(peer, { users, webhooks, chains, backend, security: config.security }),
+    admit: (peer) => connectionOf(peer, { users, webhooks, chains, roomOf, security: config.security }),
     config,
     hostKeys: keys,
     log,

@@ -1,6 +1,7 @@
 /**
- * What is sent to the authentication and authorization webhooks, byte for byte as ContainerSSH 0.6 does, in the order in
- * which it is written. Keyboard-interactive is our addition, in the same manner.
+/**
+ * What is sent to the webhooks, byte for byte as ContainerSSH 0.6 does, in the order in which it is written.
+ * Keyboard-interactive is our addition, in the same manner.
  */
 import type { Member, Peer } from '../ports.ts'
 
@@ -59,6 +60,12 @@ export const authorizationRequest = (peer: Peer, member: Member, all: boolean): 
   ...extras(member, all),
   ...who(peer, member.username),
   ...(member.authenticatedUsername !== '' && { authenticatedUsername: member.authenticatedUsername }),
+})
+
+/** `legacy`: also what servers from before 0.5 read. */
+export const configurationRequest = (peer: Peer, member: Member, all: boolean, legacy: boolean): object => ({
+  ...authorizationRequest(peer, member, all),
+  ...(legacy && { sessionId: peer.connectionId, remoteAddr: peer.remoteAddress }),
 })
 
 /** `metadata`, `environment` and `files` where they are not empty. */

@@ -33,7 +33,7 @@ function open(users: readonly User[]) {
   const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, clientVersion: '', log }
   const room = createRoom()
   const { security } = defaults()
-  const connection = connectionOf(peer, { users: createUsers({ users }, log), backend: room, security })
+  const connection = connectionOf(peer, { users: createUsers({ users }, log), roomOf: () => room, security })
   return { connection, records, room, codes: () => records.map((record) => record.code) }
 }
 

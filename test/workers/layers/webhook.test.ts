@@ -53,12 +53,13 @@ async function open(handler: Handler, setup: Setup = {}) {
     clientVersion: 'SSH-2.0-test',
     log: log.with({ connectionId: '0'.repeat(32) }),
   }
-  const webhooks = createWebhooks(auth)
+  const webhooks = createWebhooks({ ...defaults(), auth })
+  const room = createRoom()
   const connection = connectionOf(peer, {
     users: createUsers(auth, log),
     webhooks,
     chains: required,
-    backend: createRoom(),
+    roomOf: () => room,
     security: defaults().security,
   })
   return {

@@ -5,6 +5,7 @@
 import { fault } from '../../../shared/codes/fault.ts'
 import type { SecurityConfig } from '../../../shared/config/index.ts'
 import type { Arrive, Channel, ChannelId, Connection, Layer, Member, Peer, Session, Verdict } from '../../ports.ts'
+import { peerOf } from '../configuration.ts'
 import { guardChannel } from './channel.ts'
 import { dialRefusal, doorRefusal, type Rules } from './decide.ts'
 import { policyOf } from './policy.ts'
@@ -16,7 +17,10 @@ export const security =
     ...inner,
     async enter(member, signal) {
       const verdict = await inner.enter(member, signal)
-      return verdict.accepted ? { accepted: true, value: guardSession(section, peer, member, verdict.value) } : verdict
+      if (!verdict.accepted) return verdict
+      const { settings } = member
+      const own = settings?.security ?? section
+      return { accepted: true, value: guardSession(own, peerOf(peer, settings), member, verdict.value) }
     },
   })
 

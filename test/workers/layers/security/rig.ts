@@ -52,7 +52,7 @@ export async function enter(written: Readonly<Record<string, unknown>>, restrict
     ...(restrictions === undefined ? {} : { restrictions }),
   }
   const room = createRoom()
-  const verdict = await security(sectionOf(written), peer)(core(room, peer)).enter(member, never)
+  const verdict = await security(sectionOf(written), peer)(core(() => room, peer)).enter(member, never)
   if (!verdict.accepted) throw verdict.fault
   return { session: verdict.value, peer, member, room, records, codes: () => records.map(({ code }) => code) }
 }
