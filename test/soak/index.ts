@@ -2,9 +2,12 @@
  * `npm run soak -- NAME [ARGUMENT...]`: what takes too long for `npm test`, which runs a short form of each.
  *
  * `bulk [SIZE [REKEY]]`: so many bytes each way with key exchanges in between; 5G and 256M unless told.
+ * `connections [MINUTES [ROOM]]`: connections of every kind, 30 minutes with a daemon that has Docker and one that has a
+ * room without containers (`docker`, `bench`: only one of them). Status 1 when memory, descriptors or containers leak.
  */
 import { prepare } from '../rigs/prepare.ts'
 import { bulk } from './bulk.ts'
+import { soakConnections } from './connections.ts'
 
 const units: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 
@@ -26,6 +29,18 @@ const soaks: Readonly<Record<string, (args: readonly string[]) => Promise<void>>
           `memory of the workers ${mb[0]} MB before, ${mb[1]} MB after, ${mb[2]} MB at most\n`,
       )
     }),
+  connections: async ([minutes = '30', room]) => {
+    const houses = (['bench', 'docker'] as const).filter((name) => room === undefined || room === name)
+    if (!(Number(minutes) > 0) || houses.length === 0) {
+      process.stderr.write('usage: npm run soak -- connections [MINUTES [bench|docker]]\n')
+      process.exit(2)
+    }
+    const say = (line: string): void => void process.stdout.write(`${line}\n`)
+    const { faults, connections } = await soakConnections({ minutes: Number(minutes), houses, say })
+    for (const fault of faults) say(`FAULT ${fault}`)
+    say(`${connections} connections, ${faults.length === 0 ? 'no leak' : `${faults.length} faults`}`)
+    process.exitCode = faults.length === 0 ? 0 : 1
+  },
 }
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -1,0 +1,84 @@
+/** The daemons under soak: one with a room without containers, for the rate, and one with Docker, for the containers. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { stringify } from 'yaml'
+import { makeCredentials } from '../../bench/credentials.ts'
+import { freePort, startService } from '../../bench/process.ts'
+import { hashPassword } from '../../src/shared/password.ts'
+import { children } from '../rigs/daemon.ts'
+import { configFor, containersOf, uniqueUser } from '../rigs/login.ts'
+import { makeRawKey, type RawKey } from '../rigs/raw/login.ts'
+
+export interface House extends AsyncDisposable {
+  readonly name: 'bench' | 'docker'
+  readonly port: number
+  readonly user: string
+  readonly key: RawKey
+  readonly password: string
+  /** Of the primary and of its workers, in the order of their birth. */
+  pids(): number[]
+  containers(): Promise<number>
+  /** Lines of the log, which has only those of level error and worse. */
+  troubles(): string[]
+}
+
+const daemon = resolve(import.meta.dirname, '../../bench/daemon.ts')
+const many = 100_000
+const ssh = {
+  // Half-open connections are to end by themselves within a sample.
+  loginGrace: '2s',
+  ...{ maxConnections: many, maxConnectionsPerSource: many, maxStartups: many, maxStartupsPerSource: many },
+  ...{ maxStartupsStart: many, penalties: { enable: false } },
+}
+
+export async function startHouse(name: House['name'], signal: AbortSignal): Promise<House> {
+  const credentials = await makeCredentials()
+  const key = makeRawKey()
+  const [port, user] = [await freePort(), uniqueUser()]
+  const base =
+    name === 'docker'
+      ? await configFor(user, { file: '', line: key.line, [Symbol.dispose]() {} })
+      : { backend: 'bench' }
+  const passwordHash = await hashPassword(Buffer.from(credentials.password))
+  const config = {
+    ...base,
+    ssh: { ...ssh, listen: `127.0.0.1:${port}`, hostkeys: [readFileSync(credentials.hostKeyFile, 'utf8')] },
+    auth: { users: [{ name: user, passwordHash, authorizedKeys: [key.line] }] },
+    log: { level: 'error' },
+    workers: 1,
+  }
+  const configFile = join(credentials.directory, `${name}.yaml`)
+  const logFile = join(credentials.directory, `${name}.log`)
+  writeFileSync(configFile, stringify(config), { mode: 0o600 })
+  const args = [daemon, '--config', configFile]
+  const service = await startService({ command: process.execPath, args, port, logFile, signal })
+  return {
+    ...{ name, port, user, key, password: credentials.password },
+    pids: () => [service.pid, ...children(service.pid)],
+    containers: async () => (name === 'docker' ? (await containersOf(user)).length : 0),
+    troubles: () =>
+      readFileSync(logFile, 'utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
+    async [Symbol.asyncDispose]() {
+      await service[Symbol.asyncDispose]()
+      credentials[Symbol.dispose]()
+    },
+  }
+}
+
+export interface Size {
+  readonly pid: number
+  /** Resident, without file pages: what is the process's own. */
+  readonly kib: number
+  readonly descriptors: number
+}
+
+export function sizeOf(pid: number): Size {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return {
+    pid,
+    kib: Number(/^RssAnon:\s+(\d+)/m.exec(status)?.[1]),
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+  }
+}
