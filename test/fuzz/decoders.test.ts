@@ -5,7 +5,7 @@ import { keepInput, readCorpus } from './corpus.ts'
 import { targets } from './targets/index.ts'
 
 /** Runs per target; `FUZZ_RUNS=100000` for a long look. */
-const numRuns = Number(process.env['FUZZ_RUNS'] ?? 500)
+const numRuns = Number(process.env['FUZZ_RUNS'] ?? 300)
 
 const change = fc.oneof(
   fc.record({ do: fc.constant('set' as const), at: fc.nat(), byte: fc.nat({ max: 255 }) }),

@@ -30,6 +30,7 @@ import type {
 const mostVariables = 1000
 const mostVariableBytes = 1024 * 1024
 
+const ignore = (): void => undefined
 /** Made once: an abort without a reason makes an exception with a stack trace each time. */
 const over = new Error('the channel is over')
 const accepted: Verdict = { accepted: true, value: undefined }
@@ -112,6 +113,8 @@ function createChannel(
   /** Undefined: being opened. */
   let doors: Map<Door['kind'], Listening | undefined> | undefined
   const exit = Promise.withResolvers<Exit>()
+  // Nobody watches it when the program's start fails late: that must not end the process.
+  exit.promise.catch(ignore)
   const env = new Map<string, string>()
   let envBytes = 0
   let pty: Pty | undefined
