@@ -3,12 +3,10 @@ import { isDeepStrictEqual } from 'node:util'
 import * as yaml from 'yaml'
 import { jsonTree } from '../shared/config/json-tree.ts'
 import { plainValue } from '../shared/config/tree.ts'
+import { keepAsWritten, layoutOf } from '../shared/config/yaml-edit.ts'
 import { yamlTree } from '../shared/config/yaml-tree.ts'
 
 type Plain = Record<string, unknown>
-
-/** Width of the first indented line that is no comment or list; 2 if there is none. */
-const indentOf = (source: string): number => /^( +)[^\s#-]/m.exec(source)?.[1]?.length ?? 2
 
 const block = (doc: yaml.Document, key: string): yaml.Node => {
   const item = new yaml.Scalar(key)
@@ -23,6 +21,7 @@ const intoYaml = (source: string, key: string): string => {
   const docs = yaml.parseAllDocuments(source, { schema: 'core' })
   const doc = Array.isArray(docs) ? docs[0] : undefined
   if (doc === undefined || doc.errors.length > 0) throw new Error('the file changed since it was read')
+  keepAsWritten(doc)
   const list = block(doc, key)
   const root = doc.contents
   if (!yaml.isMap(root)) doc.contents = doc.createNode({ ssh: { hostkeys: list } }) as never
@@ -35,9 +34,7 @@ const intoYaml = (source: string, key: string): string => {
     else doc.set('ssh', doc.createNode({}))
     doc.setIn(['ssh', 'hostkeys'], list)
   }
-  const indentSeq = !/^( *)[^\s#-][^\n]*:[^\S\n]*\n\1- /m.test(source)
-  const options = { lineWidth: 0, indent: indentOf(source), indentSeq, flowCollectionPadding: false }
-  return (docs as yaml.Document[]).map((one) => one.toString(options)).join('')
+  return (docs as yaml.Document[]).map((one) => one.toString(layoutOf(source))).join('')
 }
 
 const intoJson = (source: string, key: string): string => {

@@ -28,7 +28,7 @@ const start = async (
   const log = createLog({ level: config.log.level, labels: { module: 'core' }, write })
   log.emit('CORE_CONFIG_FILE', { file: path })
   for (const cause of warnings) log.emit('CORE_CONFIG_WARNING', { file: path }, { cause })
-  for (const { code, line } of deprecations) log.emit(code, {}, { cause: line })
+  for (const { record } of deprecations) log.fault(record)
   let hostKeys: readonly string[]
   try {
     hostKeys = await loadHostKeys({ config, configPath: path, log })

@@ -15,6 +15,8 @@ export interface Kind {
   readonly zeros?: readonly string[]
   /** The Go program tells false and 0 from "not set". */
   readonly pointer?: boolean
+  /** An object of the Kubernetes API, by its name in `pod-types.ts`. */
+  readonly object?: 'PodSpec' | 'ObjectMeta'
 }
 export const kinds = z.registry<Kind>()
 
@@ -111,6 +113,7 @@ export const textMap = (preset: Readonly<Record<string, string>> = {}) =>
     form: 'map',
   }).default({ ...preset })
 /** Whatever stands there; for objects whose schema belongs to somebody else. */
+export const podObject = (object: 'PodSpec' | 'ObjectMeta') => register(foreign(), { form: 'map', object })
 export const foreign = () => z.record(z.string(), z.unknown(), is('is not a mapping'))
 
 const mappingError = is('is not a mapping')

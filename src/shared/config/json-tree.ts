@@ -2,7 +2,7 @@
  * JSON (RFC 8259) to a tree. `JSON.parse` tells no positions, and quotes the file in its errors, which may hold
  * secrets.
  */
-import { deepest, type Entry, type Node, TreeError } from './tree.ts'
+import { deepest, type Entry, mostNodes, type Node, TreeError } from './tree.ts'
 
 const space = /[ \t\n\r]*/y
 const literal = /true|false|null/y
@@ -12,6 +12,7 @@ const string = /"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
 
 class Reader {
   readonly #source: string
+  #nodes = 0
   at = 0
   constructor(source: string) {
     this.#source = source
@@ -54,7 +55,9 @@ class Reader {
   }
 
   value(depth: number): Node {
+    this.#nodes += 1
     if (depth > deepest) throw new TreeError('is nested too deeply', this.at)
+    if (this.#nodes > mostNodes) throw new TreeError('has too many values', this.at)
     this.skip()
     const at = this.at
     const next = this.#source[at]

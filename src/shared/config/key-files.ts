@@ -1,9 +1,9 @@
 /** Options that list public keys and certificates: each entry is a line, or the name of a file of such lines. */
-import { readFile } from 'node:fs/promises'
 import { filledLines, looksLikeKey, parseCertificateLine, parseKeyLine } from '../authorized-key.ts'
 import { looksLikeRevokedKey, parseRevokedKey } from '../revoked-key.ts'
 import type { Finding } from './checks.ts'
 import { show } from './problems.ts'
+import { readBounded } from './read-bounded.ts'
 import type { Config } from './schema.ts'
 
 interface Kind {
@@ -27,10 +27,10 @@ const krlMagic = 'SSHKRL\n\0'
 
 const linesOf = async (entry: string, kind: Kind): Promise<string[]> => {
   if (kind.isLine(entry)) return [entry]
-  const bytes = await readFile(entry).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readBounded(entry, mostBytes).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${show(entry)} is neither ${kind.what} nor a file that can be read (${error.code ?? 'error'})`)
   })
-  if (bytes.length > mostBytes) throw new Error(`the file ${show(entry)} is larger than 16 MiB`)
+  if (bytes === undefined) throw new Error(`the file ${show(entry)} is larger than 16 MiB`)
   if (bytes.toString('latin1', 0, krlMagic.length) === krlMagic) {
     throw new Error(`the file ${show(entry)} is a binary revocation list; expected lines with ${kind.what}`)
   }

@@ -1,16 +1,17 @@
 /** A configuration file to a checked `Config`, or everything that is wrong with it. */
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type * as z from 'zod'
+import type { Fault } from '../codes/fault.ts'
 import { hostKeyProblem } from '../private-key.ts'
-import { translateAuthUrl } from './auth-url.ts'
 import { check, type Finding, withoutObsolete } from './checks.ts'
 import { readClientFiles } from './client-files.ts'
 import { issueProblem, locate } from './issues.ts'
 import { jsonTree } from './json-tree.ts'
 import { readKeys } from './key-files.ts'
+import { type Migration, migrate } from './migrate/index.ts'
 import { readPem } from './pem.ts'
 import { ConfigErrors, describe, type Problem } from './problems.ts'
+import { readBounded } from './read-bounded.ts'
 import { type Config, schema } from './schema.ts'
 import { type Reading, shape } from './shape.ts'
 import { type Node, TreeError } from './tree.ts'
@@ -23,7 +24,7 @@ export interface Loaded {
   /** One line each, in the form of the errors. */
   readonly warnings: readonly string[]
   /** What was written in an old form and has been translated. */
-  readonly deprecations: readonly { readonly code: 'CONFIG_AUTH_URL_DEPRECATED'; readonly line: string }[]
+  readonly deprecations: readonly { readonly line: string; readonly record: Fault }[]
 }
 export interface LoadOptions {
   /** Values of `backend` that exist. */
@@ -33,6 +34,8 @@ export interface LoadOptions {
 }
 
 const mostBytes = 4 * 1024 * 1024
+/** Told of one file; nobody reads more, and looking into what is left takes time. */
+const mostProblems = 100
 
 /** The parts of a file that has no tree are still worth one line each. */
 const treeProblems = (error: unknown): Problem[] => {
@@ -85,10 +88,16 @@ const treeOf = (path: string, source: string): Node | undefined =>
 
 /** The same for a text that has been read already. `path` decides the format: `.json`, anything else is YAML. */
 export const parseConfig = async (path: string, source: string, options: LoadOptions = {}): Promise<Loaded> => {
-  const lines = (problems: readonly Problem[]): string[] =>
-    problems.toSorted((a, b) => (a.at ?? source.length) - (b.at ?? source.length)).map((p) => describe(path, source, p))
+  const lines = (problems: readonly Problem[]): string[] => {
+    const inOrder = problems.toSorted((a, b) => (a.at ?? source.length) - (b.at ?? source.length))
+    const told = new Set(inOrder.slice(0, mostProblems).map((problem) => describe(path, source, problem)))
+    const more = problems.length - mostProblems
+    return more > 0
+      ? [...told, describe(path, source, { at: undefined, path: '', message: `and ${more} more` })]
+      : [...told]
+  }
   const fail = (problems: readonly Problem[]): never => {
-    throw new ConfigErrors(path, [...new Set(lines(problems))])
+    throw new ConfigErrors(path, lines(problems))
   }
   let tree: Node | undefined
   try {
@@ -99,18 +108,22 @@ export const parseConfig = async (path: string, source: string, options: LoadOpt
   if (tree === undefined) return fail([{ at: undefined, path: '', message: 'is empty' }])
   const isJson = path.endsWith('.json')
   const reading: Reading = { anyCase: isJson, converts: !isJson, problems: [], warnings: [], places: new Map() }
-  const { tree: translated, deprecated } = translateAuthUrl(tree, isJson)
-  const old = deprecated === undefined ? [] : lines([deprecated])
-  const deprecations = old.map((line) => ({ code: 'CONFIG_AUTH_URL_DEPRECATED' as const, line }))
-  const value = shape(translated, schema, reading)
+  const old: Migration = { anyCase: isJson, problems: reading.problems, warnings: reading.warnings, deprecations: [] }
+  const value = shape(migrate(tree, old), schema, reading)
+  const deprecations = old.deprecations.map(({ record, ...problem }) => {
+    const line = describe(path, source, problem)
+    return { line, record: record(line) }
+  })
   const parsed = schema.safeParse(value, { reportInput: true })
   const issues = parsed.success ? [] : parsed.error.issues
   const problems = [...reading.problems, ...issues.map((issue) => issueProblem(issue, reading))]
+  if (problems.length > mostProblems) return fail(problems)
   const wrong = issues.map(optionPath)
   const usable = parsed.success ? parsed : schema.safeParse(without(value, wrong))
   if (!usable.success) return fail(problems)
-  if (options.onlyParse === true && problems.length === 0) {
-    return { config: usable.data, warnings: [], deprecations }
+  if (options.onlyParse === true) {
+    if (problems.length > 0) return fail(problems)
+    return { config: usable.data, warnings: lines(reading.warnings), deprecations }
   }
   const keyFindings: Finding[] = []
   const config = await readClientFiles(await readKeys(usable.data, keyFindings), keyFindings)
@@ -125,10 +138,11 @@ export const parseConfig = async (path: string, source: string, options: LoadOpt
   return { config: withoutObsolete(config), warnings: lines(warned), deprecations }
 }
 
-const readSource = async (path: string): Promise<string> => {
+/** @throws ConfigErrors if the file cannot be read or is too large. */
+export const readSource = async (path: string): Promise<string> => {
   try {
-    const bytes = await readFile(path)
-    if (bytes.length > mostBytes) throw new ConfigErrors(path, [`${path}: is larger than 4 MiB`])
+    const bytes = await readBounded(path, mostBytes)
+    if (bytes === undefined) throw new ConfigErrors(path, [`${path}: is larger than 4 MiB`])
     return bytes.toString('utf8').replace(/^\ufeff/, '')
   } catch (error) {
     if (error instanceof ConfigErrors) throw error

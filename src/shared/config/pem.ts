@@ -1,6 +1,6 @@
 /** Options that hold PEM text or the name of a file with it: it is text if it begins with five dashes. */
-import { readFile } from 'node:fs/promises'
 import { show } from './problems.ts'
+import { readBounded } from './read-bounded.ts'
 
 export interface Pem {
   readonly text: string
@@ -16,8 +16,8 @@ export const readPem = async (value: string): Promise<Pem> => {
   if (value.trim().startsWith('-----')) return { text: value, shown: 'the key' }
   const shown = `the file ${show(value)}`
   try {
-    const bytes = await readFile(value)
-    if (bytes.length > mostBytes) return { text: '', shown, problem: 'is larger than 1 MiB' }
+    const bytes = await readBounded(value, mostBytes)
+    if (bytes === undefined) return { text: '', shown, problem: 'is larger than 1 MiB' }
     return { text: bytes.toString('utf8'), shown }
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'error'

@@ -5,8 +5,12 @@
 import type * as z from 'zod'
 import { parseDuration } from './duration.ts'
 import { type Kind, kinds, type Traits, traits } from './fields.ts'
+import { podValue } from './pod-value.ts'
 import { nearest, type Problem } from './problems.ts'
+import { below, pathKey, type Spot } from './spot.ts'
 import { type Entry, type Mapping, type Node, plainValue, type Scalar } from './tree.ts'
+
+export { pathKey } from './spot.ts'
 
 export interface Reading {
   /** YAML keys are exact; JSON's are not, because the Go program's were not. */
@@ -22,22 +26,6 @@ export interface Reading {
   /** `null` is kept, for whoever tells it from absence. */
   readonly keepsNull?: boolean
 }
-type Step = string | number
-export const pathKey = (path: readonly PropertyKey[]): string => JSON.stringify(path.map(String))
-
-interface Spot {
-  readonly path: readonly Step[]
-  readonly spelled: string
-}
-const below = ({ path, spelled }: Spot, step: Step, as: string = String(step)): Spot => {
-  const dotted = /^[\w-]+$/.test(as) ? as : JSON.stringify(as)
-  const tail = typeof step === 'number' ? `[${step}]` : dotted.startsWith('"') ? `[${dotted}]` : dotted
-  return {
-    path: [...path, step],
-    spelled: spelled === '' || tail.startsWith('[') ? spelled + tail : `${spelled}.${tail}`,
-  }
-}
-
 /** The schema without defaults and optionality, and the first note met on the way. */
 export const core = (schema: z.ZodType): { readonly schema: z.ZodType; readonly kind: Kind | undefined } => {
   let at = schema
@@ -97,8 +85,14 @@ const finder = (shape: Readonly<Record<string, z.ZodType>>, trait: Traits, anyCa
   return (written: string): KnownKey | undefined => known.get(fold(written))
 }
 
+/** No honest file has more wrong keys; searching for what each one was meant to be takes time. */
+const mostHints = 100
+
+const twice = (entry: Entry, { spelled }: Spot, { problems }: Reading): void =>
+  void problems.push({ at: entry.at, path: spelled, message: 'stands here a second time' })
+
 const unknownKey = (entry: Entry, spot: Spot, known: readonly string[], trait: Traits, reading: Reading): void => {
-  const meant = nearest(entry.key, known)
+  const meant = reading.problems.length < mostHints ? nearest(entry.key, known) : undefined
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`
   const { spelled } = below(spot, entry.key)
   if (trait.unknownKeys === 'warn') {
@@ -112,6 +106,7 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
   const shape = schema.shape as Readonly<Record<string, z.ZodType>>
   const find = finder(shape, trait, reading.anyCase)
   const found = new Map<string, unknown>()
+  const seen = new Set<string>()
   const read = (entries: readonly Entry[], spot: Spot): void => {
     for (const entry of entries) {
       const { inline } = trait
@@ -127,9 +122,8 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
         continue
       }
       const child = below(spot, known.key, entry.key)
-      if (found.has(known.key)) {
-        reading.problems.push({ at: entry.at, path: child.spelled, message: 'stands here a second time' })
-      }
+      if (seen.has(known.key)) twice(entry, child, reading)
+      seen.add(known.key)
       if (isUnset(entry.value, core(known.schema).kind)) {
         if (reading.keepsNull && isNull(entry.value)) found.set(known.key, null)
         continue
@@ -141,23 +135,44 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
   return Object.fromEntries(found)
 }
 
+/** A map of texts or of objects, or whatever stands there: keys are as written. */
+const mapValue = (node: Mapping, spot: Spot, reading: Reading, one: (entry: Entry, spot: Spot) => unknown): unknown => {
+  const found = new Map<string, unknown>()
+  for (const entry of node.entries) {
+    const child = below(spot, entry.key)
+    if (found.has(entry.key)) twice(entry, child, reading)
+    found.set(entry.key, one(entry, child))
+  }
+  return Object.fromEntries(found)
+}
+
+/** An object whose schema belongs to somebody else. */
+const foreignValue = (node: Node, spot: Spot, reading: Reading): unknown => {
+  if (node.kind === 'scalar') return node.value
+  if (node.kind === 'list') return node.items.map((item, index) => foreignValue(item, below(spot, index), reading))
+  return mapValue(node, spot, reading, ({ value }, child) => foreignValue(value, child, reading))
+}
+
 const shapeValue = (node: Node, declared: z.ZodType, spot: Spot, reading: Reading): unknown => {
   reading.places.set(pathKey(spot.path), { at: node.at, path: spot.spelled })
   const { schema, kind } = core(declared)
+  if (kind?.object !== undefined) return podValue(node, kind.object, spot, reading)
   const def = schema.def as { type: string; element?: z.ZodType; valueType?: z.ZodType; options?: z.ZodType[] }
   if (node.kind === 'scalar') return scalarValue(node, kind, reading.converts)
   if (node.kind === 'list') {
     const { element } = def
-    if (element === undefined) return plainValue(node)
+    if (element === undefined) return foreignValue(node, spot, reading)
     return node.items.map((item, index) => shapeValue(item, element, below(spot, index), reading))
   }
   const object = def.type === 'union' ? def.options?.find((option) => option.def.type === 'object') : schema
   if (object?.def.type === 'object') return objectValue(node, object as z.ZodObject, spot, reading)
   const { valueType } = def
-  if (valueType === undefined) return plainValue(node)
+  if (valueType === undefined || valueType.def.type === 'unknown') return foreignValue(node, spot, reading)
   const keeps = reading.keepsNull || core(valueType).kind === undefined
-  const set = node.entries.filter(({ value }) => keeps || !isNull(value))
-  return Object.fromEntries(set.map(({ key, value }) => [key, shapeValue(value, valueType, below(spot, key), reading)]))
+  const entries = node.entries.filter(({ value }) => keeps || !isNull(value))
+  return mapValue({ ...node, entries }, spot, reading, ({ value }, child) =>
+    shapeValue(value, valueType, child, reading),
+  )
 }
 
 /** The plain value that the schema can parse. Fills the reading's problems, warnings and places. */

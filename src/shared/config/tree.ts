@@ -10,21 +10,27 @@ export interface Scalar {
   readonly plain?: string
   /** Offset in the file, counted in UTF-16 units. */
   readonly at: number
+  /** What the reader made it from, for whoever writes it back with its comments; the same in the other nodes. */
+  readonly source?: unknown
 }
 export interface Sequence {
   readonly kind: 'list'
   readonly items: readonly Node[]
   readonly at: number
+  readonly source?: unknown
 }
 export interface Entry {
   readonly key: string
   readonly at: number
   readonly value: Node
+  readonly source?: unknown
 }
 export interface Mapping {
   readonly kind: 'map'
+  /** A key may stand here twice. */
   readonly entries: readonly Entry[]
   readonly at: number
+  readonly source?: unknown
 }
 export type Node = Scalar | Sequence | Mapping
 

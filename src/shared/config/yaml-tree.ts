@@ -3,8 +3,12 @@ import * as yaml from 'yaml'
 import { deepest, type Entry, mostNodes, type Node, type Scalar, TreeError } from './tree.ts'
 
 interface Walk {
-  readonly doc: yaml.Document.Parsed
   nodes: number
+  /** The latest node of each name. */
+  readonly anchors: Map<string, yaml.Node>
+  /** An alias means the latest node before itself, also when it is followed again later. */
+  readonly targets: Map<yaml.Alias, yaml.Node>
+  readonly seen: Set<yaml.Node>
 }
 
 const offset = (node: unknown): number => (yaml.isNode(node) ? (node.range?.[0] ?? 0) : 0)
@@ -14,7 +18,13 @@ const scalar = (node: yaml.Scalar): Scalar => {
   const { value } = node
   const known = value === null || ['string', 'number', 'boolean'].includes(typeof value)
   const plain = node.type === 'PLAIN' ? { plain: node.source ?? '' } : {}
-  return { kind: 'scalar', value: known ? (value as Scalar['value']) : (node.source ?? ''), at, ...plain }
+  return {
+    kind: 'scalar',
+    value: known ? (value as Scalar['value']) : (node.source ?? ''),
+    at,
+    ...plain,
+    source: node,
+  }
 }
 
 const keyText = (key: unknown): string => {
@@ -35,45 +45,65 @@ const merged = (walk: Walk, node: unknown, depth: number): Entry[] => {
 const mapping = (walk: Walk, node: yaml.YAMLMap, depth: number): Node => {
   const own: Entry[] = []
   const inherited: Entry[] = []
-  for (const { key, value } of node.items) {
+  for (const pair of node.items) {
+    const { key, value } = pair
     const isMerge = yaml.isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
-    if (isMerge) inherited.push(...merged(walk, value, depth + 1))
-    else own.push({ key: keyText(key), at: offset(key), value: toNode(walk, value, depth + 1) })
+    if (isMerge) for (const entry of merged(walk, value, depth + 1)) inherited.push(entry)
+    else own.push({ key: keyText(key), at: offset(key), value: toNode(walk, value, depth + 1), source: pair })
   }
   const seen = new Set(own.map((entry) => entry.key))
   for (const entry of inherited) {
     if (!seen.has(entry.key)) own.push(entry)
     seen.add(entry.key)
   }
-  return { kind: 'map', entries: own, at: offset(node) }
+  return { kind: 'map', entries: own, at: offset(node), source: node }
+}
+
+/** `Alias.resolve` of the library searches the whole document each time. */
+const follow = (walk: Walk, alias: yaml.Alias): yaml.Node => {
+  const target = walk.targets.get(alias) ?? walk.anchors.get(alias.source)
+  if (target === undefined) throw new TreeError(`no anchor is named ${alias.source}`, offset(alias))
+  walk.targets.set(alias, target)
+  return target
 }
 
 const toNode = (walk: Walk, node: unknown, depth: number): Node => {
   walk.nodes += 1
   if (depth > deepest) throw new TreeError('is nested too deeply', offset(node))
   if (walk.nodes > mostNodes) throw new TreeError('has too many values', offset(node))
-  if (yaml.isAlias(node)) {
-    const target = node.resolve(walk.doc)
-    if (target === undefined) throw new TreeError(`no anchor is named ${node.source}`, offset(node))
-    return toNode(walk, target, depth + 1)
+  if (yaml.isAlias(node)) return { ...toNode(walk, follow(walk, node), depth + 1), source: node }
+  if (yaml.isNode(node) && node.anchor !== undefined && !walk.seen.has(node)) {
+    walk.anchors.set(node.anchor, node)
+    walk.seen.add(node)
   }
   if (yaml.isMap(node)) return mapping(walk, node, depth)
   if (yaml.isSeq(node)) {
-    return { kind: 'list', items: node.items.map((item) => toNode(walk, item, depth + 1)), at: offset(node) }
+    const items = node.items.map((item) => toNode(walk, item, depth + 1))
+    return { kind: 'list', items, at: offset(node), source: node }
   }
   if (yaml.isScalar(node)) return scalar(node)
   // A key without a value.
   return { kind: 'scalar', value: null, at: offset(node) }
 }
 
-/** Undefined for an empty file. Throws all syntax errors as `TreeError`s in an array. */
-export const yamlTree = (source: string): Node | undefined => {
-  // prettyErrors would quote lines of the file, which may hold secrets.
-  const docs = yaml.parseAllDocuments(source, { prettyErrors: false, schema: 'core', logLevel: 'silent' })
+/**
+ * The first document of a file; undefined if there is none.
+ * @throws AggregateError of all syntax errors, as `TreeError`s.
+ */
+export const yamlDocument = (source: string): yaml.Document | undefined => {
+  // prettyErrors would quote lines of the file, which may hold secrets. The library compares each key with each other
+  // one to find a key that stands twice; whoever reads the tree has to look at the keys anyway.
+  const options = { prettyErrors: false, schema: 'core', logLevel: 'silent', uniqueKeys: false } as const
+  const docs = yaml.parseAllDocuments(source, options)
   const doc = Array.isArray(docs) ? docs[0] : undefined
-  if (doc === undefined) return undefined
-  if (doc.errors.length > 0) {
-    throw new AggregateError(doc.errors.map((error) => new TreeError(`is not YAML: ${error.message}`, error.pos[0])))
-  }
-  return toNode({ doc, nodes: 0 }, doc.contents, 0)
+  if (doc === undefined || doc.errors.length === 0) return doc
+  throw new AggregateError(doc.errors.map((error) => new TreeError(`is not YAML: ${error.message}`, error.pos[0])))
 }
+
+/** Undefined for an empty file. Throws as `yamlDocument`, and `TreeError`. */
+export const yamlTree = (source: string): Node | undefined => treeOfDocument(yamlDocument(source))
+
+export const treeOfDocument = (doc: yaml.Document | undefined): Node | undefined =>
+  doc === undefined
+    ? undefined
+    : toNode({ nodes: 0, anchors: new Map(), targets: new Map(), seen: new Set() }, doc.contents, 0)

@@ -184,7 +184,7 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
     /docker\.execution\.host\.resources\.memory: stands here a second time/,
   ],
   ['docker: {timeouts: {singal: 1s}}', /docker\.timeouts\.singal: is not a known option; did you mean signal\?/],
-  ['ssh: {listen: ":1"}\nssh: {}', /^c\.yaml:2:1: is not YAML: Map keys must be unique/],
+  ['ssh: {listen: ":1"}\nssh: {}', 'c.yaml:2:1: ssh: stands here a second time'],
   ['a: [', /^c\.yaml:\d+:\d+: is not YAML: /],
   ['a: *nowhere', /^c\.yaml:1:4: no anchor is named nowhere$/],
   ['? {a: b}\n: c', /the key of a mapping must be a text/],

@@ -1,0 +1,21 @@
+/** Where a value stands: by the schema's names, and as the file spells them. */
+export type Step = string | number
+export const pathKey = (path: readonly PropertyKey[]): string => JSON.stringify(path.map(String))
+
+export interface Spot {
+  readonly path: readonly Step[]
+  readonly spelled: string
+}
+
+/** Keys of files can have any length; errors are for people. */
+const longestKey = 60
+
+export const below = ({ path, spelled }: Spot, step: Step, as: string = String(step)): Spot => {
+  const key = as.length > longestKey ? `${as.slice(0, longestKey)}…` : as
+  const dotted = /^[\w-]+$/.test(key) ? key : JSON.stringify(key)
+  const tail = typeof step === 'number' ? `[${step}]` : dotted.startsWith('"') ? `[${dotted}]` : dotted
+  return {
+    path: [...path, step],
+    spelled: spelled === '' || tail.startsWith('[') ? spelled + tail : `${spelled}.${tail}`,
+  }
+}
