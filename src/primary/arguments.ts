@@ -2,7 +2,7 @@
 import { nearest } from '../shared/config/problems.ts'
 
 export type Action =
-  | { readonly kind: 'serve' | 'check-config' | 'health-check'; readonly config: string }
+  | { readonly kind: 'serve' | 'check-config' | 'migrate-config' | 'health-check'; readonly config: string }
   | { readonly kind: 'dump-config'; readonly config: string; readonly showSecrets: boolean }
   | { readonly kind: 'licenses' | 'version' | 'hash-password' | 'help' }
   | { readonly kind: 'quickstart'; readonly state?: string; readonly listen?: string }
@@ -10,11 +10,13 @@ export type Action =
 
 export const usage = `Usage: containerssh [--config FILE]              run the server
        containerssh check-config [--config FILE]   say what is wrong with a configuration, and end
+       containerssh migrate-config [--config FILE] print a configuration of an older version in today's form
        containerssh hash-password                  read a password, print its hash for auth.users
        containerssh quickstart [--state DIR] [--listen HOST:PORT]
                                                    run with a configuration of its own, made on first start
 
   --config FILE          the configuration; default config.yaml in the working directory
+  --check-config         the same as check-config
   --dump-config          print the effective configuration as YAML, with secrets masked
   --dump-config=secrets  print it with secrets
   --healthcheck          ask the running server's health endpoint; status 0 if it is well, else 1
@@ -24,8 +26,8 @@ export const usage = `Usage: containerssh [--config FILE]              run the s
 `
 
 const withValue = ['config', 'state', 'listen'] as const
-const switches = ['dump-config', 'licenses', 'healthcheck', 'version', 'help', 'h'] as const
-const commands = ['check-config', 'hash-password', 'quickstart'] as const
+const switches = ['dump-config', 'check-config', 'licenses', 'healthcheck', 'version', 'help', 'h'] as const
+const commands = ['check-config', 'migrate-config', 'hash-password', 'quickstart'] as const
 type ValueFlag = (typeof withValue)[number]
 type Switch = (typeof switches)[number]
 
@@ -72,7 +74,7 @@ const collect = (argv: readonly string[], given: Given): string | undefined => {
   return undefined
 }
 
-/** If several actions are given: help, version, dump, licences, health check. `argv` without node and script. */
+/** If several actions are given: help, version, dump, check, licences, health check. `argv` without node and script. */
 export const parseArguments = (argv: readonly string[]): Action => {
   const given: Given = { values: new Map(), switches: new Map(), command: undefined }
   const problem = collect(argv, given)
@@ -83,6 +85,7 @@ export const parseArguments = (argv: readonly string[]): Action => {
   if (given.switches.has('version')) return { kind: 'version' }
   const dump = given.switches.get('dump-config')
   if (dump !== undefined) return { kind: 'dump-config', config, showSecrets: dump === 'secrets' }
+  if (given.switches.has('check-config')) return { kind: 'check-config', config }
   if (given.switches.has('licenses')) return { kind: 'licenses' }
   if (given.switches.has('healthcheck')) return { kind: 'health-check', config }
   if (command === 'quickstart') {

@@ -54,6 +54,21 @@ const dumpConfig = async (path: string, showSecrets: boolean): Promise<number> =
   }
 }
 
+const migrateConfig = async (path: string): Promise<number> => {
+  const { migrateConfig: migrate } = await import('./migrate-config.ts')
+  const { ConfigErrors } = await import('../shared/config/problems.ts')
+  try {
+    const { text, warnings } = await migrate(path)
+    for (const line of warnings) print(2, `warning: ${line}\n`)
+    print(1, text)
+    return 0
+  } catch (error) {
+    if (!(error instanceof ConfigErrors)) throw error
+    print(2, `${error.lines.join('\n')}\n`)
+    return 1
+  }
+}
+
 const run = async (action: Action, options: CommandLineOptions): Promise<number> => {
   const rooms = options.rooms === undefined ? {} : { rooms: options.rooms }
   switch (action.kind) {
@@ -71,6 +86,8 @@ const run = async (action: Action, options: CommandLineOptions): Promise<number>
       return 0
     case 'check-config':
       return checkConfig(action.config, rooms)
+    case 'migrate-config':
+      return migrateConfig(resolve(action.config))
     case 'dump-config':
       return dumpConfig(action.config, action.showSecrets)
     case 'health-check':
