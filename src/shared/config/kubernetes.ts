@@ -1,5 +1,5 @@
 /** `kubernetes`: the Kubernetes backend. */
-import { guestImage, idleCommand, sftpServer } from './docker.ts'
+import { idleCommand, sftpServer } from './docker.ts'
 import {
   choice,
   decimal,
@@ -16,8 +16,7 @@ import {
   texts,
   traits,
 } from './fields.ts'
-
-type PodObject = Record<string, unknown>
+import { presetMetadata, presetSpec } from './pod-presets.ts'
 
 const connection = section({
   host: name('kubernetes.default.svc').describe('API server: host, host and port, or URL.'),
@@ -38,19 +37,6 @@ const connection = section({
   burst: integer(10, 1).describe('Requests at once beyond that.'),
 })
 
-/** Names are no empty texts: the Go program read that as "not set". */
-const withNames = (metadata: PodObject): PodObject => {
-  const given = Object.entries(metadata).filter(([, value]) => value !== '')
-  return { generateName: 'containerssh-', namespace: 'default', ...Object.fromEntries(given) }
-}
-/** The Go program decoded a pod over the default one, so the first container may lack what that has. */
-const withContainer = (spec: PodObject): PodObject => {
-  const { containers = [{}] } = spec
-  if (!Array.isArray(containers) || containers.length === 0) return spec
-  const [first, ...more] = containers as PodObject[]
-  return { ...spec, containers: [{ image: guestImage, name: 'shell', ...first }, ...more] }
-}
-
 const pod = section({
   agentPath: text('/usr/bin/containerssh-agent').describe('The guest agent in the image.'),
   consoleContainerNumber: integer(0, 0).describe('Which container of the pod runs programs, counted from 0.'),
@@ -60,18 +46,12 @@ const pod = section({
   exposeAuthMetadataAsEnv: textMap().describe('Metadata of the login to environment variables: key to name.'),
   exposeAuthMetadataAsLabels: textMap().describe('Metadata of the login to labels: key to name.'),
   idleCommand: texts(idleCommand).describe('Keeps the pod of a connection alive.'),
-  metadata: podObject('ObjectMeta')
-    .overwrite(withNames)
-    .default({ generateName: 'containerssh-', namespace: 'default' })
-    .describe('ObjectMeta of the Kubernetes API.'),
+  metadata: podObject('ObjectMeta').default(presetMetadata).describe('ObjectMeta of the Kubernetes API.'),
   mode: choice(['connection', 'session', 'persistent'], 'connection').describe(
     '`connection`: one pod per connection; `session`: one per session channel; `persistent`: one that stays.',
   ),
   shellCommand: texts(['/bin/bash']).describe('Runs for a shell.'),
-  spec: podObject('PodSpec')
-    .overwrite(withContainer)
-    .default({ containers: [{ image: guestImage, name: 'shell', resources: {} }] })
-    .describe('PodSpec of the Kubernetes API.'),
+  spec: podObject('PodSpec').default(presetSpec).describe('PodSpec of the Kubernetes API.'),
   subsystems: textMap(sftpServer).describe('Name to the path of one program.'),
 })
 

@@ -83,59 +83,80 @@ const checkHostKeys = async ({ ssh }: Config, findings: Finding[]): Promise<void
   )
 }
 
-const treeOf = (path: string, source: string): Node | undefined =>
-  path.endsWith('.json') ? jsonTree(source) : yamlTree(source)
-
-/** The same for a text that has been read already. `path` decides the format: `.json`, anything else is YAML. */
-export const parseConfig = async (path: string, source: string, options: LoadOptions = {}): Promise<Loaded> => {
+/** Turns the problems of one file into lines, in the order of the file. */
+const reporter = (path: string, source: string) => {
+  const line = (problem: Problem): string => describe(path, source, problem)
   const lines = (problems: readonly Problem[]): string[] => {
     const inOrder = problems.toSorted((a, b) => (a.at ?? source.length) - (b.at ?? source.length))
-    const told = new Set(inOrder.slice(0, mostProblems).map((problem) => describe(path, source, problem)))
+    const told = new Set(inOrder.slice(0, mostProblems).map(line))
     const more = problems.length - mostProblems
-    return more > 0
-      ? [...told, describe(path, source, { at: undefined, path: '', message: `and ${more} more` })]
-      : [...told]
+    return more > 0 ? [...told, line({ at: undefined, path: '', message: `and ${more} more` })] : [...told]
   }
   const fail = (problems: readonly Problem[]): never => {
     throw new ConfigErrors(path, lines(problems))
   }
-  let tree: Node | undefined
+  return { line, lines, fail }
+}
+type Reporter = ReturnType<typeof reporter>
+
+const treeOf = (isJson: boolean, source: string, { fail }: Reporter): Node => {
   try {
-    tree = treeOf(path, source)
+    const tree = isJson ? jsonTree(source) : yamlTree(source)
+    return tree ?? fail([{ at: undefined, path: '', message: 'is empty' }])
   } catch (error) {
-    fail(treeProblems(error))
+    if (error instanceof ConfigErrors) throw error
+    return fail(treeProblems(error))
   }
-  if (tree === undefined) return fail([{ at: undefined, path: '', message: 'is empty' }])
-  const isJson = path.endsWith('.json')
-  const reading: Reading = { anyCase: isJson, converts: !isJson, problems: [], warnings: [], places: new Map() }
-  const old: Migration = { anyCase: isJson, problems: reading.problems, warnings: reading.warnings, deprecations: [] }
+}
+
+interface Parsed {
+  /** Without the options that are wrong. */
+  readonly config: Config
+  readonly wrong: readonly (readonly PropertyKey[])[]
+  readonly problems: readonly Problem[]
+  readonly reading: Reading
+  readonly deprecations: Loaded['deprecations']
+}
+
+/** What the types of the options tell. Fails if there is so much wrong that nothing else is worth a look. */
+const parse = (isJson: boolean, source: string, report: Reporter): Parsed => {
+  const tree = treeOf(isJson, source, report)
+  const lists = { problems: [] as Problem[], warnings: [] as Problem[] }
+  const reading: Reading = { anyCase: isJson, converts: !isJson, isFile: true, places: new Map(), ...lists }
+  const old: Migration = { anyCase: isJson, deprecations: [], ...lists }
   const value = shape(migrate(tree, old), schema, reading)
   const deprecations = old.deprecations.map(({ record, ...problem }) => {
-    const line = describe(path, source, problem)
+    const line = report.line(problem)
     return { line, record: record(line) }
   })
   const parsed = schema.safeParse(value, { reportInput: true })
   const issues = parsed.success ? [] : parsed.error.issues
-  const problems = [...reading.problems, ...issues.map((issue) => issueProblem(issue, reading))]
-  if (problems.length > mostProblems) return fail(problems)
+  const problems = [...lists.problems, ...issues.map((issue) => issueProblem(issue, reading))]
+  if (problems.length > mostProblems) return report.fail(problems)
   const wrong = issues.map(optionPath)
   const usable = parsed.success ? parsed : schema.safeParse(without(value, wrong))
-  if (!usable.success) return fail(problems)
+  return usable.success ? { config: usable.data, wrong, problems, reading, deprecations } : report.fail(problems)
+}
+
+/** The same for a text that has been read already. `path` decides the format: `.json`, anything else is YAML. */
+export const parseConfig = async (path: string, source: string, options: LoadOptions = {}): Promise<Loaded> => {
+  const report = reporter(path, source)
+  const { config: parsed, wrong, problems, reading, deprecations } = parse(path.endsWith('.json'), source, report)
   if (options.onlyParse === true) {
-    if (problems.length > 0) return fail(problems)
-    return { config: usable.data, warnings: lines(reading.warnings), deprecations }
+    if (problems.length > 0) return report.fail(problems)
+    return { config: parsed, warnings: report.lines(reading.warnings), deprecations }
   }
-  const keyFindings: Finding[] = []
-  const config = await readClientFiles(await readKeys(usable.data, keyFindings), keyFindings)
-  await checkHostKeys(config, keyFindings)
-  const { errors, warnings } = check(usable.data, options.rooms ?? ['docker'])
+  const findings: Finding[] = []
+  const config = await readClientFiles(await readKeys(parsed, findings), findings)
+  await checkHostKeys(config, findings)
+  const { errors, warnings } = check(parsed, options.rooms ?? ['docker'])
   // What stands where a value was taken out is our doing, not the file's.
   const isOurs = ({ path }: Finding) => wrong.some((cut) => cut.every((step, index) => path[index] === step))
-  const found = [...keyFindings, ...errors].filter((finding) => !isOurs(finding))
-  problems.push(...found.map(({ path, message }) => locate(path, message, reading)))
-  if (problems.length > 0) return fail(problems)
+  const found = [...findings, ...errors].filter((finding) => !isOurs(finding))
+  const all = [...problems, ...found.map(({ path, message }) => locate(path, message, reading))]
+  if (all.length > 0) return report.fail(all)
   const warned = [...reading.warnings, ...warnings.map(({ path, message }) => locate(path, message, reading))]
-  return { config: withoutObsolete(config), warnings: lines(warned), deprecations }
+  return { config: withoutObsolete(config), warnings: report.lines(warned), deprecations }
 }
 
 /** @throws ConfigErrors if the file cannot be read or is too large. */

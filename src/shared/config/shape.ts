@@ -5,6 +5,7 @@
 import type * as z from 'zod'
 import { parseDuration } from './duration.ts'
 import { type Kind, kinds, type Traits, traits } from './fields.ts'
+import { overPreset } from './pod-presets.ts'
 import { podValue } from './pod-value.ts'
 import { nearest, type Problem } from './problems.ts'
 import { below, pathKey, type Spot } from './spot.ts'
@@ -21,6 +22,8 @@ export interface Reading {
   readonly warnings: Problem[]
   /** Path by the schema's names (`pathKey`) to where it stands and how it is spelled there. */
   readonly places: Map<string, { readonly at: number; readonly path: string }>
+  /** Not an answer, which goes over the configuration of a file. */
+  readonly isFile?: boolean
   /** Unknown keys with such values are skipped in silence. */
   readonly tolerates?: (value: Node) => boolean
   /** `null` is kept, for whoever tells it from absence. */
@@ -156,7 +159,10 @@ const foreignValue = (node: Node, spot: Spot, reading: Reading): unknown => {
 const shapeValue = (node: Node, declared: z.ZodType, spot: Spot, reading: Reading): unknown => {
   reading.places.set(pathKey(spot.path), { at: node.at, path: spot.spelled })
   const { schema, kind } = core(declared)
-  if (kind?.object !== undefined) return podValue(node, kind.object, spot, reading)
+  if (kind?.object !== undefined) {
+    const value = podValue(node, kind.object, spot, reading)
+    return reading.isFile ? overPreset(kind.object, value) : value
+  }
   const def = schema.def as { type: string; element?: z.ZodType; valueType?: z.ZodType; options?: z.ZodType[] }
   if (node.kind === 'scalar') return scalarValue(node, kind, reading.converts)
   if (node.kind === 'list') {

@@ -346,6 +346,56 @@ test('keys are exact in YAML and of any case in JSON', async () => {
   assert.match(twice.join('\n'), /^c\.json:1:13: SSH: stands here a second time/)
 })
 
+test('pods are read by the keys of the Kubernetes API, in any case, over the default pod', async () => {
+  const source = `kubernetes:
+  POD:
+    IdleCommand: [x]
+    metadata: {Labels: {MyLabel: 1}}
+    spec:
+      containers:
+        - {name: first, ENV: [{name: A, value: 5}], resources: {limits: {cpu: 2}}, ports: [{containerPort: 80}]}
+        - {image: second}
+      terminationGracePeriodSeconds: 3
+      nodeName:
+`
+  const { config: loaded } = await parseConfig('c.yaml', source.replace('POD', 'pod'), { onlyParse: true })
+  const { idleCommand, metadata, spec } = loaded.kubernetes.pod
+  assert.deepEqual(idleCommand, ['x'])
+  assert.deepEqual(metadata, { generateName: 'containerssh-', namespace: 'default', labels: { MyLabel: '1' } })
+  const env = [{ name: 'A', value: '5' }]
+  const image = 'containerssh/containerssh-guest-image'
+  const first = { image, name: 'first', env, resources: { limits: { cpu: '2' } }, ports: [{ containerPort: 80 }] }
+  assert.deepEqual(spec, { containers: [first, { image: 'second' }], terminationGracePeriodSeconds: 3 })
+  assert.deepEqual(await errorsOf(source), ['c.yaml:2:3: kubernetes.POD: is not a known option; did you mean pod?'])
+})
+
+test('what is wrong in a pod is named like everything else', async () => {
+  const source = `kubernetes:
+  pod:
+    metadata: {label: {}, name: [x]}
+    spec:
+      containers: {image: x}
+      hostNetwork: "yes"
+      securitycontext: {runAsUser: root, runAsGroup: 1.5}
+      volumes: [{name: a, name: b, emptyDir: 5}]
+      tolerations: [x]
+      nodeSelector: {a: {b: c}, d: 1, d: 2}
+`
+  assert.deepEqual(await errorsOf(source), [
+    'c.yaml:3:16: kubernetes.pod.metadata.label: is not a key of the Kubernetes API that we know; did you mean labels?',
+    'c.yaml:3:33: kubernetes.pod.metadata.name: a list is not accepted; expected a text',
+    'c.yaml:5:19: kubernetes.pod.spec.containers: a mapping is not accepted; expected a list',
+    'c.yaml:6:20: kubernetes.pod.spec.hostNetwork: "yes" is not accepted; expected true or false',
+    'c.yaml:7:36: kubernetes.pod.spec.securitycontext.runAsUser: "root" is not accepted; expected a whole number',
+    'c.yaml:7:54: kubernetes.pod.spec.securitycontext.runAsGroup: 1.5 is not accepted; expected a whole number',
+    'c.yaml:8:27: kubernetes.pod.spec.volumes[0].name: stands here a second time',
+    'c.yaml:8:46: kubernetes.pod.spec.volumes[0].emptyDir: 5 is not accepted; expected a mapping',
+    'c.yaml:9:21: kubernetes.pod.spec.tolerations[0]: "x" is not accepted; expected a mapping',
+    'c.yaml:10:25: kubernetes.pod.spec.nodeSelector.a: a mapping is not accepted; expected a text',
+    'c.yaml:10:39: kubernetes.pod.spec.nodeSelector.d: stands here a second time',
+  ])
+})
+
 test("Docker's objects take their keys in any case, under Docker's names, and leave free maps alone", async () => {
   const loaded = await config(`${users}docker:
   execution:
