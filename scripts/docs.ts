@@ -2,7 +2,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { renderPage } from '../src/shared/codes/page.ts'
+import { renderOpenApi } from '../src/shared/webhook/openapi.ts'
 
 const docs = resolve(import.meta.dirname, '../docs')
 mkdirSync(docs, { recursive: true })
 writeFileSync(resolve(docs, 'codes.md'), renderPage())
+writeFileSync(resolve(docs, 'webhooks.openapi.yaml'), renderOpenApi())
