@@ -27,7 +27,8 @@ describe('what /proc says about a server', () => {
     // On a busy machine the processes are still becoming what they will be.
     await until('three processes', () => processCount(server.pid ?? 0) === 3)
     await until('more memory of all than of one', () => pssKb(server.pid ?? 0) > pssKb(child))
-    for (const pid of [childOf(child), child]) process.kill(pid)
+    // The child first: it ends by itself when its own child is gone.
+    for (const pid of [child, childOf(child)]) process.kill(pid)
     server.kill()
     stranger.kill()
     await once(server, 'exit')
