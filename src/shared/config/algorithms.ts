@@ -54,7 +54,7 @@ export const macs: AlgorithmNames = {
   weak: ['hmac-sha1', 'hmac-sha1-96'],
 }
 
-/** For the SSH client of the sshproxy backend. */
+/** For the SSH client of the sshproxy backend: those of the Go program. */
 export const hostKeyAlgorithms = [
   'ssh-rsa-cert-v01@openssh.com',
   'ssh-dss-cert-v01@openssh.com',
@@ -65,4 +65,14 @@ export const hostKeyAlgorithms = [
   'ssh-rsa',
   'ssh-dss',
   'ssh-ed25519',
+] as const
+/** Others, which it refused. */
+export const moreHostKeyAlgorithms = [
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+  'rsa-sha2-512-cert-v01@openssh.com',
+  'rsa-sha2-256-cert-v01@openssh.com',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
 ] as const

@@ -19,7 +19,7 @@ export const activeWebhooks = (auth: Auth): readonly WebhookSection[] =>
 export const isServed = ({ password, publicKey, keyboardInteractive, gssapi }: Auth): boolean =>
   [password, publicKey, keyboardInteractive, gssapi].some(({ method }) => method !== '')
 
-const urlProblem = (url: string): string | undefined => {
+export const urlProblem = (url: string): string | undefined => {
   const parsed = URL.parse(url)
   const usable = parsed !== null && ['http:', 'https:'].includes(parsed.protocol) && !/[\s#]|%(?![\da-f]{2})/i.test(url)
   if (usable) return undefined

@@ -2,9 +2,10 @@
 import { isPasswordHash } from '../password.ts'
 import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
 import { chains, isServed, webhookUrls } from './auth-checks.ts'
-import { parseListen } from './listen.ts'
 import { nearest, show } from './problems.ts'
+import { roomFindings } from './room-checks.ts'
 import type { Config } from './schema.ts'
+import { addresses } from './service-checks.ts'
 import { unsupportedOptions } from './unsupported.ts'
 
 /** Path by the schema's names. */
@@ -59,26 +60,6 @@ const eachUser = (auth: Config['auth'], trustsCAs: boolean): Finding[] => {
     }
     return found
   })
-}
-
-const docker = ({ docker: { execution } }: Config): Finding[] => {
-  const path = ['docker', 'execution']
-  const found: Finding[] = []
-  if ((execution.container.Image ?? '') === '') {
-    const message = 'is missing; a container section replaces the default one as a whole'
-    found.push({ path: [...path, 'container', 'Image'], message })
-  }
-  for (const key of ['idleCommand', 'shellCommand'] as const) {
-    if (execution.mode === 'connection' && execution[key].length === 0) {
-      found.push({ path: [...path, key], message: 'is empty; connection mode needs it' })
-    }
-  }
-  const restart = execution.host?.RestartPolicy?.Name ?? ''
-  if (execution.mode === 'session' && !['', 'no'].includes(restart)) {
-    const message = `${show(restart)} is not possible in session mode; expected "no"`
-    found.push({ path: [...path, 'host', 'RestartPolicy', 'Name'], message })
-  }
-  return found
 }
 
 const lists: readonly (readonly ['ciphers' | 'kex' | 'macs', AlgorithmNames])[] = [
@@ -137,20 +118,17 @@ const limits = ({ ssh, limits }: Config): Finding[] => {
   return found
 }
 
-export const check = (config: Config, rooms: readonly string[]) => {
+/**
+ * `isWhole`: the section of the backend is all that a user has. It is not where a configuration server may send what is
+ * missing; then it is looked at when somebody logs in.
+ */
+export const check = (config: Config, rooms: readonly string[], isWhole = true) => {
   const refused = unsupportedOptions(config).map((option) => ({
     path: option.split('.'),
     message: 'is not supported by this version yet',
   }))
   const { errors, warnings } = algorithms(config)
-  if (parseListen(config.ssh.listen) === undefined) {
-    const message = `${show(config.ssh.listen)} is not an address; expected e.g. "0.0.0.0:2222", "[::1]:2222"`
-    errors.push({ path: ['ssh', 'listen'], message })
-  }
-  const inUse = config.backend === 'docker' ? docker(config) : []
-  errors.push(...limits(config), ...users(config), ...webhookUrls(config), ...chains(config))
-  return {
-    errors: [...errors, ...backend(config, rooms), ...inUse, ...refused],
-    warnings,
-  }
+  const room = isWhole ? roomFindings(config) : []
+  errors.push(...addresses(config), ...limits(config), ...users(config), ...webhookUrls(config), ...chains(config))
+  return { errors: [...errors, ...backend(config, rooms), ...room, ...refused], warnings }
 }

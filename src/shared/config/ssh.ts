@@ -15,12 +15,13 @@ export const algorithmList = (names: AlgorithmNames) => {
 
 /** RFC 4253 section 4.2: at most 255 bytes with CR LF; no space or minus in the software version. */
 const versionForm = /^SSH-2\.0-[!-,.-~]+( [A-Za-z0-9 ._-]*)?$/
-const serverVersion = z
-  .string({ error: 'is not a text' })
-  .max(253, 'is too long; expected at most 253 characters')
-  .regex(versionForm, 'is not an SSH identification; expected e.g. "SSH-2.0-ContainerSSH"')
-  .register(kinds, { form: 'text', emptyMeansDefault: true })
-  .default('SSH-2.0-ContainerSSH')
+export const identification = () =>
+  z
+    .string({ error: 'is not a text' })
+    .max(253, 'is too long; expected at most 253 characters')
+    .regex(versionForm, 'is not an SSH identification; expected e.g. "SSH-2.0-ContainerSSH"')
+    .register(kinds, { form: 'text', emptyMeansDefault: true })
+    .default('SSH-2.0-ContainerSSH')
 
 const clientAliveInterval = duration(30_000).refine((ms) => ms <= 0 || ms >= 1000, {
   error: 'is too short; expected 0 (off) or 1s or more',
@@ -28,7 +29,7 @@ const clientAliveInterval = duration(30_000).refine((ms) => ms <= 0 || ms >= 100
 
 export const ssh = section({
   listen: name('0.0.0.0:2222').describe('Address and port; `:2222`: all addresses, `[::1]:2222`: an IPv6 one.'),
-  serverVersion: serverVersion.describe('Identification that clients see before they log in.'),
+  serverVersion: identification().describe('Identification that clients see before they log in.'),
   ciphers: algorithmList(ciphers).describe('Ciphers, the preferred one first.'),
   kex: algorithmList(keyExchanges).describe('Key exchange methods, the preferred one first.'),
   macs: algorithmList(macs).describe('Message authentication codes, the preferred one first.'),

@@ -1,7 +1,7 @@
 /** `sshproxy`: the backend that forwards to another SSH server. */
-import { ciphers, hostKeyAlgorithms, keyExchanges, macs } from './algorithms.ts'
-import { colonList, duration, flag, integer, name, secret, section, text, texts } from './fields.ts'
-import { algorithmList } from './ssh.ts'
+import { ciphers, hostKeyAlgorithms, keyExchanges, macs, moreHostKeyAlgorithms } from './algorithms.ts'
+import { colonList, duration, flag, integer, secret, section, text, texts, traits } from './fields.ts'
+import { algorithmList, identification } from './ssh.ts'
 
 export const sshproxy = section({
   server: text().describe('Name or address of the server.'),
@@ -14,7 +14,11 @@ export const sshproxy = section({
   ciphers: algorithmList(ciphers).describe('Ciphers, the preferred one first.'),
   kex: algorithmList(keyExchanges).describe('Key exchange methods, the preferred one first.'),
   macs: algorithmList(macs).describe('Message authentication codes, the preferred one first.'),
-  hostKeyAlgos: colonList(hostKeyAlgorithms, hostKeyAlgorithms).describe('Host key types, the preferred one first.'),
+  hostKeyAlgos: colonList([...hostKeyAlgorithms, ...moreHostKeyAlgorithms], hostKeyAlgorithms).describe(
+    'Host key types, the preferred one first.',
+  ),
   timeout: duration(60_000, 1).describe('For connecting and logging in at the server.'),
-  clientVersion: name('SSH-2.0-ContainerSSH').describe('Identification that the server sees.'),
+  clientVersion: identification().describe('Identification that the server sees.'),
 })
+// As the manual of the Go program called it.
+traits.add(sshproxy.unwrap(), { aliases: { hostKeyAlgorithms: 'hostKeyAlgos' } })

@@ -107,7 +107,8 @@ function containerBody(room: Room, who: Occupant, extras: ContainerExtras, creat
   const { container } = execution
   return {
     ...container,
-    Cmd: extras.Cmd,
+    // A shell in session mode without `shellCommand`: the container's own command, or the image's.
+    Cmd: extras.Cmd.length > 0 ? extras.Cmd : container.Cmd,
     Env: [...(container.Env ?? []), ...memberEnv(room, who), ...(extras.env ?? [])],
     Labels: {
       ...container.Labels,

@@ -1,0 +1,100 @@
+/** Rules over the section of the backend in use. */
+import type { Finding } from './checks.ts'
+import { show } from './problems.ts'
+import type { Config } from './schema.ts'
+
+const missing = (path: readonly string[], why: string): Finding => ({ path, message: `is missing; ${why}` })
+const empty = (path: readonly string[], why: string): Finding => ({ path, message: `is empty; ${why}` })
+
+const docker = ({ docker: { execution } }: Config): Finding[] => {
+  const path = ['docker', 'execution']
+  const found: Finding[] = []
+  if ((execution.container.Image ?? '') === '') {
+    const message = 'is missing; a container section replaces the default one as a whole'
+    found.push({ path: [...path, 'container', 'Image'], message })
+  }
+  for (const key of ['idleCommand', 'shellCommand'] as const) {
+    if (execution.mode === 'connection' && execution[key].length === 0) {
+      found.push({ path: [...path, key], message: 'is empty; connection mode needs it' })
+    }
+  }
+  const restart = execution.host?.RestartPolicy?.Name ?? ''
+  if (execution.mode === 'session' && !['', 'no'].includes(restart)) {
+    const message = `${show(restart)} is not possible in session mode; expected "no"`
+    found.push({ path: [...path, 'host', 'RestartPolicy', 'Name'], message })
+  }
+  return found
+}
+
+interface Container {
+  readonly image?: unknown
+}
+
+const containers = (spec: Config['kubernetes']['pod']['spec']): readonly Container[] => {
+  const { containers = [] } = spec
+  return Array.isArray(containers) ? (containers as Container[]) : []
+}
+
+const podCommands = ({ pod }: Config['kubernetes']): Finding[] => {
+  const path = ['kubernetes', 'pod']
+  const idles = pod.mode === 'connection' || (pod.mode === 'persistent' && pod.createMissingPods)
+  const found: Finding[] = []
+  if (idles && pod.idleCommand.length === 0) found.push(empty([...path, 'idleCommand'], `${pod.mode} mode needs it`))
+  if (pod.shellCommand.length === 0 && (idles || !pod.disableAgent)) {
+    found.push(empty([...path, 'shellCommand'], `${pod.mode} mode needs it`))
+  }
+  if (!pod.disableAgent && pod.agentPath === '') found.push(empty([...path, 'agentPath'], 'the guest agent needs it'))
+  return found
+}
+
+const kubernetes = ({ kubernetes: section }: Config): Finding[] => {
+  const { pod } = section
+  const path = ['kubernetes', 'pod']
+  const all = containers(pod.spec)
+  const found = podCommands(section)
+  if (all.length === 0) found.push(missing([...path, 'spec', 'containers'], 'expected at least one container'))
+  all.forEach(({ image = '' }, index) => {
+    if (image === '') found.push({ path: [...path, 'spec', 'containers', index, 'image'], message: 'is missing' })
+  })
+  if (all.length > 0 && pod.consoleContainerNumber >= all.length) {
+    const message = `${pod.consoleContainerNumber} is no container of the pod; expected less than ${all.length}`
+    found.push({ path: [...path, 'consoleContainerNumber'], message })
+  }
+  if (pod.createMissingPods && pod.mode !== 'persistent') {
+    found.push({ path: [...path, 'createMissingPods'], message: 'has a meaning in persistent mode only' })
+  }
+  if (pod.mode === 'persistent' && (pod.metadata['name'] ?? '') === '') {
+    found.push(missing([...path, 'metadata', 'name'], 'persistent mode needs it'))
+  }
+  const restart = pod.spec['restartPolicy'] ?? ''
+  if (pod.mode === 'session' && !['', 'Never'].includes(String(restart))) {
+    const message = `${show(restart)} is not possible in session mode; expected "Never"`
+    found.push({ path: [...path, 'spec', 'restartPolicy'], message })
+  }
+  return found
+}
+
+const fingerprint = /^SHA256:[A-Za-z0-9+/]{43}$/
+
+const sshproxy = ({ sshproxy: section }: Config): Finding[] => {
+  const found: Finding[] = []
+  if (section.server === '') found.push(missing(['sshproxy', 'server'], 'expected the name of a server'))
+  if (section.username === '' && !section.usernamePassThrough) {
+    found.push(missing(['sshproxy', 'username'], 'expected it, or usernamePassThrough: true'))
+  }
+  const path = ['sshproxy', 'allowedHostKeyFingerprints']
+  if (section.allowedHostKeyFingerprints.length === 0) {
+    found.push(empty(path, 'expected at least one, e.g. "SHA256:…" (see ssh-keygen -l)'))
+  }
+  section.allowedHostKeyFingerprints.forEach((text, index) => {
+    if (fingerprint.test(text)) return
+    const message = `${show(text)} is not a fingerprint; expected "SHA256:" and 43 characters (see ssh-keygen -l)`
+    found.push({ path: [...path, index], message })
+  })
+  return found
+}
+
+const byBackend: Readonly<Record<string, (config: Config) => Finding[]>> = { docker, kubernetes, sshproxy }
+
+export const roomFindings = (config: Config): Finding[] =>
+  Object.hasOwn(byBackend, config.backend) ? (byBackend[config.backend]?.(config) ?? []) : []
