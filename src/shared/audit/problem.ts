@@ -1,0 +1,40 @@
+/** What can be wrong with an audit log. A value: what could be read before it, and often after it, is still worth having. */
+
+export type ProblemKind =
+  | 'empty'
+  | 'header-cut'
+  | 'magic'
+  | 'version-zero'
+  | 'version-high'
+  /** Nothing, or only a part of a member's header, follows the header. */
+  | 'no-content'
+  | 'not-compressed'
+  | 'damaged'
+  | 'checksum'
+  /** The file ends inside of a member or a record. */
+  | 'truncated'
+  | 'not-cbor'
+  | 'too-large'
+  | 'not-an-array'
+  | 'not-a-map'
+  | 'unknown-type'
+  | 'bad-field'
+
+export interface Problem {
+  readonly kind: ProblemKind
+  /** Byte of the file; of a problem with what was compressed, the byte at which the compressed member begins. */
+  readonly offset: number
+  /** Byte of the decompressed content, where the problem is with that. */
+  readonly content?: number
+  readonly expected: string
+  readonly found: string
+  /** Nothing after it can be read. */
+  readonly final: boolean
+}
+
+/** One line, without the name of the file. */
+export const problemText = ({ kind, offset, content, expected, found, final }: Problem): string => {
+  const place = content === undefined ? `byte ${offset}` : `byte ${content} of what is compressed from byte ${offset}`
+  const end = kind === 'truncated' ? 'the log is cut off: ' : ''
+  return `${place}: ${end}expected ${expected}, found ${found}${final ? '' : '; skipped it'}`
+}
