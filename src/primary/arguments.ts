@@ -1,11 +1,13 @@
 /** The command line: the flags of the Go program (one or two dashes, `--flag value` or `--flag=value`) and commands. */
 import { nearest } from '../shared/config/problems.ts'
+import { type AuditAction, auditUsage, parseAuditArguments } from './audit-tools/arguments.ts'
 
 export type Action =
   | { readonly kind: 'serve' | 'check-config' | 'migrate-config' | 'health-check'; readonly config: string }
   | { readonly kind: 'dump-config'; readonly config: string; readonly showSecrets: boolean }
   | { readonly kind: 'licenses' | 'version' | 'hash-password' | 'help' }
   | { readonly kind: 'quickstart'; readonly state?: string; readonly listen?: string }
+  | { readonly kind: 'audit'; readonly action: AuditAction }
   | { readonly kind: 'wrong'; readonly message: string }
 
 export const usage = `Usage: containerssh [--config FILE]              run the server
@@ -14,7 +16,9 @@ export const usage = `Usage: containerssh [--config FILE]              run the s
        containerssh hash-password                  read a password, print its hash for auth.users
        containerssh quickstart [--state DIR] [--listen HOST:PORT]
                                                    run with a configuration of its own, made on first start
+       containerssh audit TOOL ...                 read audit logs
 
+${auditUsage}
   --config FILE          the configuration; default config.yaml in the working directory
   --check-config         the same as check-config
   --dump-config          print the effective configuration as YAML, with secrets masked
@@ -76,6 +80,7 @@ const collect = (argv: readonly string[], given: Given): string | undefined => {
 
 /** If several actions are given: help, version, dump, check, licences, health check. `argv` without node and script. */
 export const parseArguments = (argv: readonly string[]): Action => {
+  if (argv[0] === 'audit') return parseAuditArguments(argv.slice(1))
   const given: Given = { values: new Map(), switches: new Map(), command: undefined }
   const problem = collect(argv, given)
   if (problem !== undefined) return wrong(problem)

@@ -96,6 +96,10 @@ const run = async (action: Action, options: CommandLineOptions): Promise<number>
       return (await import('./hash-password.ts')).hashPasswordCommand(process.stdin, process.stderr, (text) =>
         print(1, text),
       )
+    case 'audit':
+      return (await import('./audit-tools/index.ts')).auditCommand(action.action, process.stdout, (line) =>
+        print(2, line),
+      )
     case 'quickstart':
       return (await import('./quickstart/index.ts')).quickstart(action, { ...options, print: (text) => print(1, text) })
     case 'serve':

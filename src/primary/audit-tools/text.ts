@@ -1,0 +1,33 @@
+/** `containerssh audit text`. */
+import { sessionChannelOf } from '../../shared/audit/session-channel.ts'
+import { readLog } from './log-file.ts'
+import { createScreens } from './screens.ts'
+import type { Tool } from './tool.ts'
+
+export async function text(tool: Tool, file: string, channel: string | undefined): Promise<void> {
+  let lines = ''
+  let isThere = false
+  const screens = createScreens((line) => {
+    lines += `${line.text}\n`
+  }, false)
+  const print = (): Promise<void> | undefined => {
+    const taken = lines
+    lines = ''
+    return tool.print(taken)
+  }
+  for await (const batch of readLog(file)) {
+    for (const item of batch) {
+      if (item.kind === 'problem') tool.complain(file, item.problem)
+      if (item.kind !== 'record' || (channel !== undefined && String(item.record.channelId) !== channel)) continue
+      isThere ||= sessionChannelOf(item.record) !== undefined
+      screens.add(item.record)
+    }
+    await print()
+    if (tool.isClosed) return
+  }
+  screens.close()
+  await print()
+  if (channel !== undefined && !isThere && !tool.hasComplained) {
+    tool.complain(file, `expected session channel ${channel}, found none`)
+  }
+}
