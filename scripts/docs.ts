@@ -4,9 +4,11 @@ import { resolve } from 'node:path'
 import { renderPage } from '../src/shared/codes/page.ts'
 import { renderSchema } from '../src/shared/config/document/json-schema.ts'
 import { renderConfigPage } from '../src/shared/config/document/page.ts'
+import { renderOpenApi } from '../src/shared/webhook/openapi.ts'
 
 const docs = resolve(import.meta.dirname, '../docs')
 mkdirSync(docs, { recursive: true })
 writeFileSync(resolve(docs, 'codes.md'), renderPage())
+writeFileSync(resolve(docs, 'webhooks.openapi.yaml'), renderOpenApi())
 writeFileSync(resolve(docs, 'config.md'), renderConfigPage())
 writeFileSync(resolve(docs, 'config.schema.json'), renderSchema())

@@ -1,8 +1,8 @@
 /** What the small HTTP servers of the primary have in common: they listen, answer at once, and end with the pool. */
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import { asFault, fault } from '../shared/codes/fault.ts'
-import { parseListen } from '../shared/config/listen.ts'
+import { listenHttp } from '../shared/http-listen.ts'
 import type { Log } from '../shared/log.ts'
 import type { Service } from './services.ts'
 
@@ -38,28 +38,14 @@ export function httpEndpoint({ name, section, config, log, answer, available }: 
       }
       const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, answer)
       server.maxConnections = MAX_CONNECTIONS
-      const url = await listen(server, config.listen, name)
+      const url = await listenHttp(server, config.listen, name)
       // A connection that cannot be accepted is no reason to end the daemon.
       server.on('error', (error) => log.fault(asFault(error), 'warning'))
-      available(url)
+      available(`${url}/`)
       life.running()
       if (!life.stop.aborted) await once(life.stop, 'abort')
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
   }
-}
-
-async function listen(server: Server, text: string, service: string): Promise<string> {
-  try {
-    const address = parseListen(text)
-    if (address === undefined) throw new Error(`${text} is no address and port`)
-    server.listen({ port: address.port, ...(address.host === undefined ? {} : { host: address.host }) })
-    await once(server, 'listening')
-  } catch (cause) {
-    throw fault('HTTP_LISTEN_FAILED', { service, listen: text }, { cause })
-  }
-  const bound = server.address()
-  if (bound === null || typeof bound === 'string') throw new Error('a TCP server has an address')
-  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}/`
 }

@@ -206,11 +206,11 @@ describe('the docker room in front of a failing engine', { concurrency: 3 }, () 
   })
 
   test('a damaged frame header ends the output, is told, and ends the program', async () => {
-    let frames = 0
+    let ticking = false
     const garble = (chunk: Buffer): Buffer => {
-      frames += 1
-      // Each from the third on: a chunk need not begin with a header.
-      if (frames >= 3) chunk[0] = 77
+      // The process id has come by then. Each from then on: a chunk need not begin with a header.
+      if (ticking) chunk[0] = 77
+      ticking ||= chunk.includes('tick')
       return chunk
     }
     await faulty([{ match: /^POST \/exec\/\w+\/start/, times: 1, garble }], {}, async (rig, session) => {
@@ -221,6 +221,20 @@ describe('the docker room in front of a failing engine', { concurrency: 3 }, () 
       assert.match(String(line.labels['reason']), /damaged frame header: 4d/)
       const exit = await channel.exit
       assert.equal(exit.kind === 'signal' && exit.name, 'TERM')
+    })
+  })
+
+  test('a program that cannot be ended, because its process id was damaged with its stream, is not waited for', async () => {
+    const garble = (chunk: Buffer): Buffer => {
+      // What follows the engine's answer in the same chunk is dropped: the process id may be in it.
+      if (chunk.includes('HTTP/1.1 101')) return chunk.subarray(0, chunk.indexOf('\r\n\r\n') + 4)
+      return Buffer.from([1, 0, 0, 0, 0, 0, 0, 4, 0xfe, 0xff, 0xff, 0x7f, 77, 77, 77, 77, 77, 77, 77, 77])
+    }
+    await faulty([{ match: /^POST \/exec\/\w+\/start/, times: 1, garble }], {}, async (rig, session) => {
+      const channel = await talk(session(), { keepOpen: true })
+      await channel.start(exec('while :; do echo tick; sleep 0.1; done'))
+      assert.deepEqual(await channel.exit, { kind: 'status', code: 137 })
+      await rig.logged('DOCKER_EXIT_CODE_FAILED', ({ level }) => level === 'error')
     })
   })
 

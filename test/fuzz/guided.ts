@@ -10,7 +10,7 @@ import { mutated } from './mutate.ts'
 import { targets } from './targets/index.ts'
 
 /** Inputs between two looks at the coverage. */
-const batchSize = 100
+const batchSize = 500
 const source = pathToFileURL(`${process.cwd()}/src/`).href
 const [name = '', seconds = '60'] = process.argv.slice(2)
 const names = name === 'all' ? Object.keys(targets) : [name]

@@ -135,7 +135,8 @@ export const authentication = defineCodes('Authentication', ['AUTH', 'OAUTH', 'G
   AUTH_SERVER_DECODE_FAILED: {
     level: 'debug',
     says: 'The authentication server could not handle a request.',
-    doc: 'A handler of an authentication webhook server made with the helper of this package failed; its caller gets status 500.',
+    doc: 'An authentication webhook server made with the helper of this package got a request that it does not understand, and answered with status 400; or, then with level error, a handler failed or took too long, and the caller got status 500. The cause is in parentheses.',
+    labels: { path: 'string', connectionId: 'string?', username: 'string?' },
     seed: false,
   },
   AUTH_OAUTH2_AVAILABLE: {

@@ -38,6 +38,13 @@ export const configuration = defineCodes('Configuration', ['CONFIG'], {
     doc: 'The answer sets an option that cannot be set per user, and `configserver.ignoreOtherOptions` is on; or the Docker API has no key of this name that we know, and it was passed on as written. Written once for all users with this answer. The message names the option.',
     seed: false,
   },
+  CONFIG_SERVER_DECODE_FAILED: {
+    level: 'debug',
+    says: 'The configuration server could not handle a request.',
+    doc: 'A configuration webhook server made with the helper of this package got a request that it does not understand, and answered with status 400; or, then with level error, its handler failed or took too long, and the caller got status 500. The cause is in parentheses.',
+    labels: { path: 'string', connectionId: 'string?', username: 'string?' },
+    seed: false,
+  },
   CONFIG_AUTH_URL_DEPRECATED: {
     level: 'warning',
     says: 'The option auth.url is deprecated; use auth.password.webhook and auth.publicKey.webhook.',

@@ -55,6 +55,12 @@ export const http = defineCodes('HTTP', ['HTTP'], {
     doc: 'The caller of one of our web servers went away before it had the whole answer.',
     labels: { method: 'string?', path: 'string?' },
   },
+  HTTP_SERVER_TLS_FAILED: {
+    level: 'debug',
+    says: 'A caller could not agree on TLS with the HTTP server.',
+    doc: 'The TLS handshake with one of our web servers failed: the caller has no certificate, or one of another CA, does not trust ours, or does not speak TLS. The cause is in parentheses; of the caller no more is known.',
+    seed: false,
+  },
   HTTP_LISTEN_FAILED: {
     level: 'crit',
     says: '{service} cannot listen on {listen}.',

@@ -1,6 +1,6 @@
 /**
- * What the webhooks answer: the documents of ContainerSSH 0.6, and those of keyboard-interactive, which are our addition
- * in the same manner.
+ * What webhooks answer: the documents of ContainerSSH 0.6, and those of keyboard-interactive, which are our addition in
+ * the same manner.
  */
 import type { FileDatum, Inquiry, Metadatum } from './data.ts'
 import {
@@ -10,9 +10,11 @@ import {
   flag,
   knownProperties,
   listOf,
+  mapping,
   metadata,
   objectOf,
   type Reader,
+  readerOf,
   text,
   textUpTo,
 } from './fields.ts'
@@ -30,11 +32,11 @@ export interface Challenge extends Inquiry {
   readonly state: string
 }
 
-const address: Reader<string> = (value, place) => {
+const address: Reader<string> = readerOf(text.schema, (value, place) => {
   const found = text(value, place)
   if (!/^(?:[\d.]+|\[[\da-f:.]+\]):\d{1,5}$/i.test(found)) throw new Error(`${place} is not ip:port`)
   return found
-}
+})
 
 const properties = {
   success: flag,
@@ -48,7 +50,8 @@ const properties = {
   remoteAddress: address,
   clientVersion: text,
 }
-const answer = objectOf(properties)
+/** Of a password, a key, or an authorization. */
+export const answer = objectOf(properties)
 const nothing: ReadonlyMap<string, never> = new Map<string, never>()
 
 const answerOf = (found: ReturnType<typeof answer>): Answer => ({
@@ -69,13 +72,15 @@ export interface Configuration extends Omit<Answer, 'success'> {
   readonly ignored: readonly string[]
 }
 const { success: _success, ...dynamic } = properties
+/** As our own servers send it: `config` is what the file would have. */
+export const configuration = objectOf({ ...dynamic, config: mapping })
 // The Go program's library answers with the address `<nil>:0`, and nobody needs it.
-const configuration = { ...dynamic, config: anything, remoteAddress: text }
-const readConfiguration = objectOf(configuration)
+const tolerated = { ...dynamic, config: anything, remoteAddress: text }
+const readConfiguration = objectOf(tolerated)
 
 /** @throws Error that says what is wrong */
 export function decodeConfiguration(value: unknown): Configuration {
-  const { known, unknown } = knownProperties(value, Object.keys(configuration))
+  const { known, unknown } = knownProperties(value, Object.keys(tolerated))
   const { config = {}, ...found } = readConfiguration(known, '')
   const { authenticatedUsername, metadata, environment, files } = answerOf(found)
   return { authenticatedUsername, metadata, environment, files, config, ignored: unknown }
@@ -84,7 +89,7 @@ export function decodeConfiguration(value: unknown): Configuration {
 /** Of a challenge: what fits on a screen, and a state that fits into a cookie. */
 const mostPrompts = 16
 const shown = textUpTo(8192)
-const interactive = objectOf({
+const conversation = objectOf({
   ...properties,
   challenge: objectOf({
     name: textUpTo(255),
@@ -93,12 +98,18 @@ const interactive = objectOf({
     prompts: listOf(objectOf({ text: shown, echo: flag }), mostPrompts),
   }),
 })
+export const interactive: typeof conversation = readerOf(conversation.schema, (value, place) => {
+  const found = conversation(value, place)
+  if (found.challenge !== undefined && found.success === true) {
+    throw new Error('success and challenge exclude each other')
+  }
+  return found
+})
 
 /** An answer, or the questions that come before it. @throws Error that says what is wrong */
 export function decodeInteractive(value: unknown): Answer | Challenge {
   const { challenge, ...found } = interactive(value, '')
   if (challenge === undefined) return answerOf(found)
-  if (found.success === true) throw new Error('success and challenge exclude each other')
   const { name = '', instruction = '', state = '', prompts = [] } = challenge
   return { name, instruction, state, prompts: prompts.map(({ text = '', echo = false }) => ({ text, echo })) }
 }

@@ -25,6 +25,8 @@ export interface Place {
 const BEFORE_ENDING_MS = 50
 /** Politeness (2 s) and the calls around it. */
 const ENDING_MS = 30_000
+/** For the news that the program has ended. */
+const AFTER_ENDING_MS = 5000
 
 /** @throws Fault */
 export async function runProgram(
@@ -104,11 +106,18 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     return header?.kind === 'pid' ? { containerId, pid: header.pid, by: announcement } : undefined
   }
   tellHeader(announcement, pump, log, over)
-  // Nobody can talk to a program whose streams are broken.
+  /** Nobody can talk to a program whose streams are broken. One that does not end is not waited for. */
+  const abandon = async (): Promise<void> => {
+    endInBackground()
+    await ending
+    await sleep(AFTER_ENDING_MS, over)
+    if (ended || over.aborted) return
+    const reason = 'its streams are broken and it cannot be ended'
+    log.emit('DOCKER_EXIT_CODE_FAILED', { reason }, { level: 'error' })
+    left.abort()
+  }
   pump.ended
-    .then((error) => {
-      if (error !== undefined && !ended && !over.aborted) endInBackground()
-    })
+    .then((error) => (error !== undefined && !ended && !over.aborted ? abandon() : undefined))
     .catch(() => undefined)
   return {
     exit: finish(),
