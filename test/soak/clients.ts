@@ -93,7 +93,7 @@ export const behaviours: Readonly<Record<string, readonly [weight: number, go: B
       ]
       await stages[randomInt(stages.length)]?.()
       // Some wait for the login grace, some do not.
-      await Promise.race([client.closed, moment(4000)])
+      await Promise.race([client.closed, moment(8000)])
     },
   ],
   'breaks the protocol': [

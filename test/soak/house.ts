@@ -1,13 +1,14 @@
 /** The daemons under soak: one with a room without containers, for the rate, and one with Docker, for the containers. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { makeCredentials } from '../../bench/credentials.ts'
 import { freePort, startService } from '../../bench/process.ts'
 import { hashPassword } from '../../src/shared/password.ts'
-import { children } from '../rigs/daemon.ts'
+import { children, until } from '../rigs/daemon.ts'
 import { configFor, containersOf, uniqueUser } from '../rigs/login.ts'
 import { makeRawKey, type RawKey } from '../rigs/raw/login.ts'
+import type { Live } from './measured.ts'
 
 export interface House extends AsyncDisposable {
   readonly name: 'bench' | 'docker'
@@ -16,17 +17,17 @@ export interface House extends AsyncDisposable {
   readonly key: RawKey
   readonly password: string
   /** Of the primary and of its workers, in the order of their birth. */
-  pids(): number[]
+  sizes(): Promise<Size[]>
   containers(): Promise<number>
   /** Lines of the log, which has only those of level error and worse. */
   troubles(): string[]
 }
 
-const daemon = resolve(import.meta.dirname, '../../bench/daemon.ts')
+const daemon = resolve(import.meta.dirname, 'daemon.ts')
 const many = 100_000
 const ssh = {
   // Half-open connections are to end by themselves within a sample.
-  loginGrace: '2s',
+  loginGrace: '5s',
   ...{ maxConnections: many, maxConnectionsPerSource: many, maxStartups: many, maxStartupsPerSource: many },
   ...{ maxStartupsStart: many, penalties: { enable: false } },
 }
@@ -51,10 +52,13 @@ export async function startHouse(name: House['name'], signal: AbortSignal): Prom
   const logFile = join(credentials.directory, `${name}.log`)
   writeFileSync(configFile, stringify(config), { mode: 0o600 })
   const args = [daemon, '--config', configFile]
-  const service = await startService({ command: process.execPath, args, port, logFile, signal })
+  const service = await startService({
+    ...{ command: process.execPath, args, port, logFile, signal },
+    env: { SOAK_FOLDER: credentials.directory },
+  })
   return {
     ...{ name, port, user, key, password: credentials.password },
-    pids: () => [service.pid, ...children(service.pid)],
+    sizes: () => Promise.all([service.pid, ...children(service.pid)].map((pid) => sizeOf(pid, credentials.directory))),
     containers: async () => (name === 'docker' ? (await containersOf(user)).length : 0),
     troubles: () =>
       readFileSync(logFile, 'utf8')
@@ -70,15 +74,30 @@ export async function startHouse(name: House['name'], signal: AbortSignal): Prom
 export interface Size {
   readonly pid: number
   /** Resident, without file pages: what is the process's own. */
-  readonly kib: number
+  readonly residentKib: number
+  /** Without garbage. */
+  readonly liveKib: number
   readonly descriptors: number
+  readonly handles: number
 }
 
-export function sizeOf(pid: number): Size {
+async function sizeOf(pid: number, folder: string): Promise<Size> {
+  const file = join(folder, `live-${pid}`)
+  rmSync(file, { force: true })
+  process.kill(pid, 'SIGUSR2')
+  const live = await until<Live>(`the size of ${pid}`, () => {
+    try {
+      return JSON.parse(readFileSync(file, 'utf8'))
+    } catch {
+      return undefined // not there, or not all of it
+    }
+  })
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return {
     pid,
-    kib: Number(/^RssAnon:\s+(\d+)/m.exec(status)?.[1]),
+    residentKib: Number(/^RssAnon:\s+(\d+)/m.exec(status)?.[1]),
+    liveKib: live.bytes / 1024,
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    handles: live.handles,
   }
 }

@@ -1,0 +1,28 @@
+/**
+ * On SIGUSR2 the process collects its garbage and writes what is left to a file: resident memory alone says little,
+ * because V8 and the allocator keep what they may need again.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+export interface Live {
+  /** JavaScript's heap, and what buffers have outside of it. */
+  readonly bytes: number
+  /** Sockets, timers and requests that keep the event loop alive. */
+  readonly handles: number
+}
+
+export function answerMeasurements(): void {
+  const folder = process.env['SOAK_FOLDER']
+  if (folder === undefined) return
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  process.on('SIGUSR2', () => {
+    for (let i = 0; i < 3; i++) collect()
+    const { heapUsed, external } = process.memoryUsage()
+    const live: Live = { bytes: heapUsed + external, handles: process.getActiveResourcesInfo().length }
+    writeFileSync(join(folder, `live-${process.pid}`), JSON.stringify(live))
+  })
+}
