@@ -27,7 +27,7 @@ export async function persist<T>({ totalMs, signal, once, again }: Tries<T>): Pr
   const deadline = performance.now() + totalMs
   const pauses = backoff(firstPauseMs, longestPauseMs)
   for (let attempt = 1; ; attempt++) {
-    const reply = await once(attempt, Math.max(1, deadline - performance.now()))
+    const reply = await once(attempt, Math.max(1, Math.ceil(deadline - performance.now())))
     if (reply.kind === 'answer') return reply
     const pauseMs = Math.max(pauses.next(), reply.kind === 'status' ? reply.pauseMs : 0)
     const helps = reply.again === 'yes' || (reply.again === 'if begun' && attempt > 1)
