@@ -1,6 +1,7 @@
 /** Every question of `npm run bench`, in the order of the report. */
 import type { Question } from '../question.ts'
 import { bulk } from './bulk.ts'
+import { configuration } from './configuration.ts'
 import { docker } from './docker.ts'
 import { echo } from './echo.ts'
 import { exec } from './exec.ts'
@@ -8,4 +9,4 @@ import { login } from './login.ts'
 import { memory } from './memory.ts'
 import { webhook } from './webhook.ts'
 
-export const questions: readonly Question[] = [login, webhook, exec, bulk, echo, memory, docker]
+export const questions: readonly Question[] = [login, webhook, configuration, exec, bulk, echo, memory, docker]

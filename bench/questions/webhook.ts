@@ -9,17 +9,18 @@ import { measureLogins } from './login.ts'
 
 const logins = 1500
 
-interface Webhook extends AsyncDisposable {
+export interface Webhook extends AsyncDisposable {
   readonly url: string
 }
 
-/** Lets everybody in. It runs in this process: what it costs is not the daemon's. */
-async function startWebhook(): Promise<Webhook> {
+/** Answers everything with this document. It runs in this process: what it costs is not the daemon's. */
+export async function startWebhook(document: object): Promise<Webhook> {
+  const body = `${JSON.stringify(document)}\n`
   const server = createServer((request, response) => {
     request.resume()
     request.on('end', () => {
       response.setHeader('content-type', 'application/json')
-      response.end('{"success":true}\n')
+      response.end(body)
     })
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -54,7 +55,7 @@ export const webhook: Question = {
     'decides by a keyed digest; 8 at a time. The webhook answers at once and its own cost is not in the figures of CPU.',
   async run(bench) {
     await using running = new AsyncDisposableStack()
-    const { url } = running.use(await startWebhook())
+    const { url } = running.use(await startWebhook({ success: true }))
     const servers = await startBoth(bench, url, running)
     const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: bench.quick ? 1 : 3 }
     const samples = await interleave(servers, rounds, (server) => measureLogins(bench, server, 'password', logins))

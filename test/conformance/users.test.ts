@@ -118,7 +118,7 @@ test('files belong to whoever the container runs as, by name or number, with or 
 
 /** The rig's occupant with this answer of a configuration server. */
 const withSettings = (rig: Rig, config: object): Occupant => {
-  const found = createUserConfigs(rig.config, ['docker']).settingsFor(config, assert.fail)
+  const found = createUserConfigs(rig.config, ['docker']).settingsFor(config, (warning) => assert.fail(warning.message))
   assert.ok('settings' in found, JSON.stringify(found))
   const member: Member = { ...rig.occupant.member, settings: found.settings }
   return { ...rig.occupant, member }

@@ -28,7 +28,7 @@ export async function configure(
   const answer = await ask(server, peer, member, log, signal)
   if (!answer.accepted) return answer
   const { config, ...addition } = answer.value
-  const found = server.configs.settingsFor(config, (line) => log.emit('CONFIG_OPTION_IGNORED', {}, { cause: line }))
+  const found = server.configs.settingsFor(config, (warning) => log.fault(warning))
   if ('problems' in found) {
     const { option } = found
     return refused(log, fault('BACKEND_CONFIG_ERROR', { option }, { cause: found.problems.join('; ') }))

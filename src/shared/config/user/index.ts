@@ -1,5 +1,6 @@
 /** Answers of the configuration server to settings: made once per content, because most users get one of a few. */
 import { hash } from 'node:crypto'
+import type { Fault } from '../../codes/fault.ts'
 import { createLru } from '../../lru.ts'
 import type { Config } from '../schema.ts'
 import { resolve } from './resolve.ts'
@@ -14,7 +15,7 @@ export type UserResolution =
 
 export interface UserConfigs {
   /** `answer`: what the server has under `config`. `warn` is called once per content, not once per user. */
-  settingsFor(answer: unknown, warn: (line: string) => void): UserResolution
+  settingsFor(answer: unknown, warn: (warning: Fault) => void): UserResolution
 }
 
 /** Contents that are remembered, of answers and of each kind of section. */
@@ -37,7 +38,7 @@ export function createUserConfigs(config: Config, rooms: readonly string[]): Use
     sections.set(name, deepFreeze(section))
     return section
   }
-  const make = (answer: unknown, warn: (line: string) => void): UserResolution => {
+  const make = (answer: unknown, warn: (warning: Fault) => void): UserResolution => {
     const resolved = resolve(config, answer, rules)
     if ('problems' in resolved) return resolved
     resolved.warnings.forEach(warn)

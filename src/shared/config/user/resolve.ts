@@ -1,11 +1,13 @@
 /** The configuration of one user: the file's with an answer of the configuration server over it, checked like a file. */
 import type * as z from 'zod'
+import { type Fault, fault } from '../../codes/fault.ts'
 import { check, type Finding } from '../checks.ts'
 import { issueProblem, locate } from '../issues.ts'
+import { type Migration, migrate } from '../migrate/index.ts'
 import type { Problem } from '../problems.ts'
 import { type Config, schema } from '../schema.ts'
 import { type Reading, shape } from '../shape.ts'
-import type { Node } from '../tree.ts'
+import type { Mapping, Node } from '../tree.ts'
 import { differences, merge } from './merge.ts'
 import { isZeroNode, nodeOf } from './node.ts'
 import { isOwnOption, ownLimits, wholeSections } from './settings.ts'
@@ -13,8 +15,8 @@ import { isOwnOption, ownLimits, wholeSections } from './settings.ts'
 export type Resolved =
   | {
       readonly config: Config
-      /** Lines about options that were left alone, or passed on unchecked. */
-      readonly warnings: readonly string[]
+      /** Options that were left alone, passed on unchecked, or written in an old form. */
+      readonly warnings: readonly Fault[]
     }
   /** One line each, with the option's name first. */
   | { readonly problems: readonly string[]; readonly option: string }
@@ -50,7 +52,10 @@ export function resolve(base: Config, answer: unknown, rules: Rules): Resolved {
     ...(isPresent ? { keepsNull: true } : { tolerates: isZeroNode }),
   }
   if (tree.kind !== 'map') return refused([{ at: 0, path: '', message: 'is not an object' }])
-  const merged = merge(schema, base, shape(tree, schema, reading), rules.merge) as Merged // keys of the schema only
+  const { problems: wrong, warnings } = reading
+  const old: Migration = { anyCase: true, deprecations: [], problems: wrong, warnings }
+  const written = migrate(isPresent ? tree : withoutZeros(tree), old)
+  const merged = merge(schema, base, shape(written, schema, reading), rules.merge) as Merged // keys of the schema only
   const others = otherOptions(base, merged, reading)
   const chosen = choose(base, merged)
   const parsed = parse(base, chosen, reading)
@@ -59,8 +64,18 @@ export function resolve(base: Config, answer: unknown, rules: Rules): Resolved {
   const { errors } = check(parsed.config, rules.rooms)
   const own = errors.filter(({ path }: Finding) => isOwnOption(path.map(String)))
   if (own.length > 0) return refused(own.map(({ path, message }) => locate(path, message, reading)))
-  return { config: parsed.config, warnings: [...others, ...reading.warnings].map(line) }
+  const ignored = [...others, ...warnings].map((problem) =>
+    fault('CONFIG_OPTION_IGNORED', {}, { cause: line(problem) }),
+  )
+  return { config: parsed.config, warnings: [...ignored, ...old.deprecations.map((one) => one.record(line(one)))] }
 }
+
+const sectionNames = new Set(Object.keys(schema.unwrap().shape).map((name) => name.toLowerCase()))
+/** Without the old sections that the Go program's library sends although they set nothing. */
+const withoutZeros = (tree: Mapping): Mapping => ({
+  ...tree,
+  entries: tree.entries.filter(({ key, value }) => sectionNames.has(key.toLowerCase()) || !isZeroNode(value)),
+})
 
 type Merged = Readonly<Record<string, unknown>>
 type Section = (typeof wholeSections)[number] | 'log' | 'limits'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import type { Fault } from '../../../../src/shared/codes/fault.ts'
 import { type Config, defaults, schema } from '../../../../src/shared/config/schema.ts'
 import { createUserConfigs } from '../../../../src/shared/config/user/index.ts'
 import { type Resolved, type Rules, resolve } from '../../../../src/shared/config/user/resolve.ts'
@@ -18,6 +19,7 @@ function configOf(written: object, answer: unknown, more: Partial<Rules> = {}): 
 }
 const execution = (value: object) => ({ docker: { execution: value } })
 const container = (value: object) => execution({ container: value })
+const lineOf = ({ code, cause }: Fault): string => `${code} ${String(cause)}`
 /** The option at a dotted path. */
 const at = (config: object, path: string): unknown =>
   path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], config)
@@ -409,7 +411,7 @@ describe('an answer that cannot be used is refused by name', () => {
     [{ log: { file: '/x' } }, 'log.file: cannot be set per user; expected in the configuration file only'],
     [{ limits: { channels: 5 } }, 'limits.channels: cannot be set per user; expected in the configuration file only'],
     [{ workers: 5 }, 'workers: cannot be set per user; expected in the configuration file only'],
-    [{ dockerrun: { host: 'x' } }, /^dockerrun: is not a known option/],
+    [{ configVersion: '1' }, /^configVersion: is not a known option/],
     [5, 'it is not an object'],
     [[], 'it is not an object'],
   ]
@@ -490,14 +492,34 @@ test('on request, options that cannot be set per user are left alone, with a war
   const answer = { ssh: { banner: 'b' }, security: { maxSessions: 3 } }
   const found = resolved({}, answer, { ignoreOtherOptions: true })
   assert.ok('config' in found)
-  assert.deepEqual(found.warnings, ['ssh.banner: cannot be set per user; expected in the configuration file only'])
+  assert.deepEqual(found.warnings.map(lineOf), [
+    'CONFIG_OPTION_IGNORED ssh.banner: cannot be set per user; expected in the configuration file only',
+  ])
   assert.equal(found.config.ssh.banner, '')
   assert.equal(found.config.security.maxSessions, 3)
 })
 
+test('an answer in the form of 0.4 is translated, with a warning; its empty sections are nothing', () => {
+  const answer = {
+    listen: '',
+    kuberun: { connection: { host: '' }, pod: { namespace: '', podSpec: { containers: null } }, timeout: 0 },
+    dockerrun: { host: '', config: { container: { Image: 'old' }, disableCommand: false, timeout: 5_000_000_000 } },
+    backend: 'dockerrun',
+  }
+  const found = resolved({}, answer)
+  assert.ok('config' in found, JSON.stringify(found))
+  const { execution, timeouts } = found.config.docker
+  assert.deepEqual([execution.container.Image, execution.mode, execution.imagePullPolicy], ['old', 'session', 'Always'])
+  assert.equal(timeouts.signal, 5000)
+  assert.deepEqual(
+    found.warnings.map(({ code }) => code),
+    ['DOCKERRUN_DEPRECATED'],
+  )
+})
+
 describe('settings of users', () => {
   const settings = (configs: ReturnType<typeof createUserConfigs>, answer: unknown) => {
-    const found = configs.settingsFor(answer, (line) => assert.fail(line))
+    const found = configs.settingsFor(answer, (warning) => assert.fail(warning.message))
     assert.ok('settings' in found, 'problems' in found ? found.problems.join() : '')
     return found.settings
   }
@@ -543,10 +565,10 @@ describe('settings of users', () => {
     const lines: string[] = []
     const configs = createUserConfigs(defaults(), ['docker'])
     for (let i = 0; i < 3; i++) {
-      configs.settingsFor({ docker: { execution: { host: { NewKey: 1 } } } }, (line) => lines.push(line))
+      configs.settingsFor({ docker: { execution: { host: { NewKey: 1 } } } }, (warning) => lines.push(lineOf(warning)))
     }
     assert.deepEqual(lines, [
-      'docker.execution.host.NewKey: is not a key of the Docker API that we know, passed on as written',
+      'CONFIG_OPTION_IGNORED docker.execution.host.NewKey: is not a key of the Docker API that we know, passed on as written',
     ])
   })
 })
