@@ -7,8 +7,8 @@ import { schema } from './schema.ts'
 import { core, pathKey, type Reading } from './shape.ts'
 
 /** The note of the option at a path; a secret's covers all that is below it. */
-const kindAt = (path: readonly PropertyKey[]): Kind | undefined => {
-  let at: z.ZodType = schema
+const kindAt = (path: readonly PropertyKey[], root: z.ZodType): Kind | undefined => {
+  let at = root
   for (const step of path) {
     const found = core(at)
     if (found.kind?.secret) return found.kind
@@ -20,8 +20,8 @@ const kindAt = (path: readonly PropertyKey[]): Kind | undefined => {
   return core(at).kind
 }
 
-const shown = (path: readonly PropertyKey[], value: unknown): string => {
-  const kind = kindAt(path)
+const shown = (path: readonly PropertyKey[], value: unknown, root: z.ZodType): string => {
+  const kind = kindAt(path, root)
   if (kind?.secret) return 'the value'
   return kind?.form === 'duration' && typeof value === 'number' ? formatDuration(value) : show(value)
 }
@@ -42,7 +42,8 @@ export const locate = (path: readonly PropertyKey[], message: string, reading: R
   return { at: undefined, path: dotted(path), message }
 }
 
-export const issueProblem = (issue: z.core.$ZodIssue, reading: Reading): Problem => {
+/** `root`: the schema that the issue is about, if it is not the configuration's. */
+export const issueProblem = (issue: z.core.$ZodIssue, reading: Reading, root: z.ZodType = schema): Problem => {
   if (issue.input === undefined && issue.code === 'invalid_type') return locate(issue.path, 'is missing', reading)
-  return locate(issue.path, `${shown(issue.path, issue.input)} ${issue.message}`, reading)
+  return locate(issue.path, `${shown(issue.path, issue.input, root)} ${issue.message}`, reading)
 }

@@ -60,12 +60,16 @@ const read = async (entries: readonly string[], path: Finding['path'], kind: Kin
   return (await Promise.all(entries.map(one))).flat()
 }
 
+/** Lines of authorized keys in place of the names of files; each is checked. */
+export const readAuthorizedKeys = (entries: readonly string[], path: Finding['path'], findings: Finding[]) =>
+  read(entries, path, authorizedKey, findings)
+
 /** Replaces the names of files by the lines in them, and checks each line. */
 export const readKeys = async (config: Config, findings: Finding[]): Promise<Config> => {
   const { auth, ssh } = config
   const keysOf = async (user: Config['auth']['users'][number], index: number) => {
     const path = ['auth', 'users', index, 'authorizedKeys']
-    return { ...user, authorizedKeys: await read(user.authorizedKeys, path, authorizedKey, findings) }
+    return { ...user, authorizedKeys: await readAuthorizedKeys(user.authorizedKeys, path, findings) }
   }
   const users = await Promise.all(auth.users.map(keysOf))
   const userCAs = await read(auth.userCAs, ['auth', 'userCAs'], authorizedKey, findings)

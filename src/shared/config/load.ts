@@ -6,18 +6,16 @@ import { hostKeyProblem } from '../private-key.ts'
 import { check, type Finding, withoutObsolete } from './checks.ts'
 import { readClientFiles } from './client-files.ts'
 import { issueProblem, locate } from './issues.ts'
-import { jsonTree } from './json-tree.ts'
 import { readKeys } from './key-files.ts'
 import { type Migration, migrate } from './migrate/index.ts'
 import { readPem } from './pem.ts'
-import { ConfigErrors, describe, type Problem } from './problems.ts'
-import { readBounded } from './read-bounded.ts'
+import type { Problem } from './problems.ts'
 import { type Config, schema } from './schema.ts'
 import { type Reading, shape } from './shape.ts'
-import { type Node, TreeError } from './tree.ts'
-import { yamlTree } from './yaml-tree.ts'
+import { mostProblems, type Reporter, readSource, reporter, treeOf } from './source.ts'
 
 export { ConfigErrors } from './problems.ts'
+export { readSource } from './source.ts'
 
 export interface Loaded {
   readonly config: Config
@@ -31,19 +29,6 @@ export interface LoadOptions {
   readonly rooms?: readonly string[]
   /** Only what the types of the options tell: no rules over several options, no key files. */
   readonly onlyParse?: boolean
-}
-
-const mostBytes = 4 * 1024 * 1024
-/** Told of one file; nobody reads more, and looking into what is left takes time. */
-const mostProblems = 100
-
-/** The parts of a file that has no tree are still worth one line each. */
-const treeProblems = (error: unknown): Problem[] => {
-  if (error instanceof TreeError) return [{ at: error.at, path: '', message: error.message }]
-  if (error instanceof AggregateError) return error.errors.flatMap(treeProblems)
-  // The YAML library recurses; a hostile file gets no further than this.
-  if (error instanceof RangeError) return [{ at: undefined, path: '', message: 'is nested too deeply' }]
-  throw error
 }
 
 /** The option that an issue makes unusable: for an item of a list, the whole list. */
@@ -81,32 +66,6 @@ const checkHostKeys = async ({ ssh }: Config, findings: Finding[]): Promise<void
       if (problem !== undefined) findings.push({ path: ['ssh', 'hostkeys', index], message: `${pem.shown} ${problem}` })
     }),
   )
-}
-
-/** Turns the problems of one file into lines, in the order of the file. */
-const reporter = (path: string, source: string) => {
-  const line = (problem: Problem): string => describe(path, source, problem)
-  const lines = (problems: readonly Problem[]): string[] => {
-    const inOrder = problems.toSorted((a, b) => (a.at ?? source.length) - (b.at ?? source.length))
-    const told = new Set(inOrder.slice(0, mostProblems).map(line))
-    const more = problems.length - mostProblems
-    return more > 0 ? [...told, line({ at: undefined, path: '', message: `and ${more} more` })] : [...told]
-  }
-  const fail = (problems: readonly Problem[]): never => {
-    throw new ConfigErrors(path, lines(problems))
-  }
-  return { line, lines, fail }
-}
-type Reporter = ReturnType<typeof reporter>
-
-const treeOf = (isJson: boolean, source: string, { fail }: Reporter): Node => {
-  try {
-    const tree = isJson ? jsonTree(source) : yamlTree(source)
-    return tree ?? fail([{ at: undefined, path: '', message: 'is empty' }])
-  } catch (error) {
-    if (error instanceof ConfigErrors) throw error
-    return fail(treeProblems(error))
-  }
 }
 
 interface Parsed {
@@ -157,19 +116,6 @@ export const parseConfig = async (path: string, source: string, options: LoadOpt
   if (all.length > 0) return report.fail(all)
   const warned = [...reading.warnings, ...warnings.map(({ path, message }) => locate(path, message, reading))]
   return { config: withoutObsolete(config), warnings: report.lines(warned), deprecations }
-}
-
-/** @throws ConfigErrors if the file cannot be read or is too large. */
-export const readSource = async (path: string): Promise<string> => {
-  try {
-    const bytes = await readBounded(path, mostBytes)
-    if (bytes === undefined) throw new ConfigErrors(path, [`${path}: is larger than 4 MiB`])
-    return bytes.toString('utf8').replace(/^\ufeff/, '')
-  } catch (error) {
-    if (error instanceof ConfigErrors) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new ConfigErrors(path, [`${path}: cannot be read (${reason})`])
-  }
 }
 
 /** @throws ConfigErrors with all that is wrong, in the order of the file. */
