@@ -1,6 +1,11 @@
 /** The command line: the flags of the Go program (one or two dashes, `--flag value` or `--flag=value`) and commands. */
 import { nearest } from '../shared/config/problems.ts'
 import { type AuditAction, auditUsage, parseAuditArguments } from './audit-tools/arguments.ts'
+import {
+  parseWebhookServerArguments,
+  type WebhookServerAction,
+  webhookServerUsage,
+} from './webhook-server-arguments.ts'
 
 export type Action =
   | { readonly kind: 'serve' | 'check-config' | 'migrate-config' | 'health-check'; readonly config: string }
@@ -8,6 +13,7 @@ export type Action =
   | { readonly kind: 'licenses' | 'version' | 'hash-password' | 'help' }
   | { readonly kind: 'quickstart'; readonly state?: string; readonly listen?: string }
   | { readonly kind: 'audit'; readonly action: AuditAction }
+  | WebhookServerAction
   | { readonly kind: 'wrong'; readonly message: string }
 
 export const usage = `Usage: containerssh [--config FILE]              run the server
@@ -17,6 +23,7 @@ export const usage = `Usage: containerssh [--config FILE]              run the s
        containerssh quickstart [--state DIR] [--listen HOST:PORT]
                                                    run with a configuration of its own, made on first start
        containerssh audit TOOL ...                 read audit logs
+${webhookServerUsage}
 
 ${auditUsage}
   --config FILE          the configuration; default config.yaml in the working directory
@@ -81,6 +88,7 @@ const collect = (argv: readonly string[], given: Given): string | undefined => {
 /** If several actions are given: help, version, dump, check, licences, health check. `argv` without node and script. */
 export const parseArguments = (argv: readonly string[]): Action => {
   if (argv[0] === 'audit') return parseAuditArguments(argv.slice(1))
+  if (argv[0] === 'webhook-server') return parseWebhookServerArguments(argv.slice(1))
   const given: Given = { values: new Map(), switches: new Map(), command: undefined }
   const problem = collect(argv, given)
   if (problem !== undefined) return wrong(problem)

@@ -102,6 +102,8 @@ const run = async (action: Action, options: CommandLineOptions): Promise<number>
       )
     case 'quickstart':
       return (await import('./quickstart/index.ts')).quickstart(action, { ...options, print: (text) => print(1, text) })
+    case 'webhook-server':
+      return (await import('../webhook-server/main.ts')).runWebhookServer(action)
     case 'serve':
       return (await import('./serve.ts')).serve(resolve(action.config), options)
   }

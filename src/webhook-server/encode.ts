@@ -41,7 +41,7 @@ function documentOf(result: Properties): Properties {
 }
 
 /** @throws Error for what is no JSON, and for what the daemon would not understand */
-export function encodeAnswer(name: WebhookName, result: unknown, request: WebhookRequest): string {
+export function encodeAnswer(name: WebhookName, result: unknown, request?: WebhookRequest): string {
   const { server, answer } = webhooks[name]
   const given = typeof result === 'boolean' && server === 'auth' ? { success: result } : result
   if (!isObject(given)) throw new Error(`a ${name} handler gave ${given === null ? 'null' : typeof given}`)
@@ -53,7 +53,8 @@ export function encodeAnswer(name: WebhookName, result: unknown, request: Webhoo
 }
 
 /** The Go program forgets who the user is when the answer does not repeat it. */
-function withUser(document: Properties, request: WebhookRequest): Properties {
-  if (!('authenticatedUsername' in request) || request.authenticatedUsername === '') return document
+function withUser(document: Properties, request: WebhookRequest | undefined): Properties {
+  if (request === undefined || !('authenticatedUsername' in request)) return document
+  if (request.authenticatedUsername === '') return document
   return { ...document, authenticatedUsername: document['authenticatedUsername'] ?? request.authenticatedUsername }
 }
