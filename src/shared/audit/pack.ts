@@ -10,13 +10,16 @@ interface FieldPlan {
   readonly name: string
   readonly kind: FieldKind
   readonly key: Uint8Array
-  /** Of a text field: where the bytes stand that are not UTF-8. */
-  readonly raw: { readonly name: string; readonly key: Uint8Array } | undefined
+}
+interface StructurePlan {
+  readonly fields: readonly FieldPlan[]
+  /** Where the bytes of texts stand that are not UTF-8. */
+  readonly raw: readonly Omit<FieldPlan, 'kind'>[]
 }
 interface MessagePlan {
   /** Key and value of `type`, and the key of `payload`. */
   readonly head: Uint8Array
-  readonly fields: readonly FieldPlan[] | undefined
+  readonly payload: StructurePlan | undefined
 }
 
 const encoded = (write: (out: Output) => void): Uint8Array => {
@@ -26,13 +29,11 @@ const encoded = (write: (out: Output) => void): Uint8Array => {
 }
 const short = (text: string): Uint8Array => encoded((out) => out.text(text))
 
-const planOf = (fields: Fields): readonly FieldPlan[] =>
-  Object.entries(fields).map(([name, kind]) => ({
-    name,
-    kind,
-    key: short(name),
-    raw: kind === 'text' ? { name: `${name}Raw`, key: short(`${name}Raw`) } : undefined,
-  }))
+const planOf = (fields: Fields): StructurePlan => {
+  const all = Object.entries(fields).map(([name, kind]) => ({ name, kind, key: short(name) }))
+  const texts = all.filter(({ kind }) => kind === 'text').map(({ name }) => `${name}Raw`)
+  return { fields: all, raw: texts.map((name) => ({ name, key: short(name) })) }
+}
 const plans = new Map<MessageType, MessagePlan>(
   messageTypes.map((type) => {
     const { number, payload } = catalogue[type]
@@ -41,7 +42,7 @@ const plans = new Map<MessageType, MessagePlan>(
       out.head(heads.unsigned, number)
       out.text('payload')
     })
-    return [type, { head, fields: payload === null ? undefined : planOf(payload) }]
+    return [type, { head, payload: payload === null ? undefined : planOf(payload) }]
   }),
 )
 const itemPlans = { questions: planOf(items.questions), answers: planOf(items.answers) }
@@ -58,15 +59,17 @@ export interface Packer {
   readonly length: number
 }
 
-/** For the records of one connection: `connectionId` of each is taken to be this one. */
-export function createPacker(connectionId: string): Packer {
-  const prefix = encoded((out) => {
-    out.head(heads.map, 5)
-    out.text('connectionId')
-    out.text(connectionId)
-    out.text('timestamp')
+/**
+ * For the records of one connection: `connectionId` of each is taken to be this one. Who packs one batch after the other
+ * and is done with each at once gives all packers the same `out`, and uses its `lend` in place of `take`.
+ */
+export function createPacker(connectionId: string, out = createOutput()): Packer {
+  const prefix = encoded((each) => {
+    each.head(heads.map, 5)
+    each.text('connectionId')
+    each.text(connectionId)
+    each.text('timestamp')
   })
-  const out = createOutput()
   return {
     pack(record) {
       const plan = plans.get(record.type)
@@ -76,8 +79,8 @@ export function createPacker(connectionId: string): Packer {
         out.copy(prefix)
         packTimestamp(out, record.timestamp)
         out.copy(plan.head)
-        if (plan.fields === undefined) out.byte(heads.nothing)
-        else packStruct(out, plan.fields, record.payload as Plain)
+        if (plan.payload === undefined) out.byte(heads.nothing)
+        else packStructure(out, plan.payload, record.payload as Plain)
         out.copy(channelKey)
         if (record.channelId === null) out.byte(heads.nothing)
         else out.head(heads.unsigned, record.channelId)
@@ -100,9 +103,9 @@ function packTimestamp(out: Output, timestamp: bigint): void {
   else out.head(heads.unsigned, timestamp)
 }
 
-function packStruct(out: Output, fields: readonly FieldPlan[], values: Plain): void {
+function packStructure(out: Output, { fields, raw }: StructurePlan, values: Plain): void {
   let count = fields.length
-  for (const { raw } of fields) if (raw !== undefined && values[raw.name] !== undefined) count++
+  for (const { name } of raw) if (values[name] !== undefined) count++
   out.head(heads.map, count)
   for (const { key, kind, name } of fields) {
     out.copy(key)
@@ -110,10 +113,10 @@ function packStruct(out: Output, fields: readonly FieldPlan[], values: Plain): v
   }
   if (count === fields.length) return
   // Behind the fields that every reader knows.
-  for (const { raw } of fields) {
-    const bytes = raw === undefined ? undefined : values[raw.name]
-    if (raw === undefined || bytes === undefined) continue
-    out.copy(raw.key)
+  for (const { key, name } of raw) {
+    const bytes = values[name]
+    if (bytes === undefined) continue
+    out.copy(key)
     packBytes(out, bytes as Uint8Array)
   }
 }
@@ -154,7 +157,7 @@ function packValue(out: Output, kind: FieldKind, value: unknown): void {
   }
 }
 
-function packItems(out: Output, plan: readonly FieldPlan[], items: readonly Plain[]): void {
+function packItems(out: Output, plan: StructurePlan, items: readonly Plain[]): void {
   out.head(heads.array, items.length)
-  for (const item of items) packStruct(out, plan, item)
+  for (const item of items) packStructure(out, plan, item)
 }

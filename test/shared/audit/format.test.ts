@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { constants, gunzipSync } from 'node:zlib'
 import { catalogue, messageTypes } from '../../../src/shared/audit/catalogue.ts'
+import { createOutput } from '../../../src/shared/audit/cbor-output.ts'
 import { headerBytes, logHeader } from '../../../src/shared/audit/file-format.ts'
 import { createPacker } from '../../../src/shared/audit/pack.ts'
 import type { AuditRecord } from '../../../src/shared/audit/record.ts'
@@ -77,6 +78,17 @@ test('what was packed has memory of its own', () => {
   assert.deepEqual(first, copy)
   const moved = structuredClone(first, { transfer: [first.buffer] })
   assert.deepEqual(moved, copy)
+})
+
+test('packers that share their memory give the same bytes, until the next batch', () => {
+  const out = createOutput()
+  const batches = ['a'.repeat(32), 'b'.repeat(32)].map((id) => {
+    const packer = createPacker(id, out)
+    packer.pack(shell(1))
+    packer.pack(shell(2))
+    return Buffer.from(out.lend()).equals(Buffer.from(packed([shell(1), shell(2)], id)))
+  })
+  assert.deepEqual([batches, out.length], [[true, true], 0])
 })
 
 test('batches are read in their order from gzip and from zstd, and from both in one file', async () => {
