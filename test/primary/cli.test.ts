@@ -165,6 +165,23 @@ test('check-config prints what is wrong, or that nothing is', async () => {
   assert.match(right.err, /^warning: c2\.yaml:2:44: docker\.execution\.container\.Foo: is not a key of the Docker API/)
 })
 
+test('--check-config is the same as the command', async () => {
+  assert.deepEqual(parseArguments(['--check-config', '--config=x']), { kind: 'check-config', config: 'x' })
+  const { status, err } = await run(['--check-config', '--config', write('c3.yaml', 'workers: -1\n')])
+  assert.equal(status, 1)
+  assert.match(err, /^c3\.yaml:1:10: workers: -1 is not accepted/)
+})
+
+test('migrate-config prints the file in the form of today, and on standard error what has changed', async () => {
+  const path = write('m.yaml', '# where\nlisten: ":22"\nlog: {level: info}\n')
+  const { status, out, err } = await run(['migrate-config', '--config', path])
+  assert.deepEqual([status, out], [0, 'log: {level: info}\nssh:\n  # where\n  listen: ":22"\n'])
+  assert.equal(err, 'warning: m.yaml:2:1: listen: is deprecated; write ssh: {listen: ":22"}\n')
+  const wrong = await run(['migrate-config', '--config', write('m2.yaml', 'listen: ":22"\nlog: {level: loud}\n')])
+  assert.deepEqual([wrong.status, wrong.out], [1, ''])
+  assert.match(wrong.err, /^m2\.yaml:2:14: log\.level: "loud" is not a log level/)
+})
+
 test('the dump goes to standard output alone, hides secrets unless asked, and with them loads again', async () => {
   const path = write('d.yaml', `log: {level: debug}\nauth: {users: [{name: a, passwordHash: "${hash}"}]}\n`)
   const masked = await run(['--dump-config', '--config', path])

@@ -5,6 +5,7 @@ import type { Fault } from '../codes/fault.ts'
 import { hostKeyProblem } from '../private-key.ts'
 import { check, type Finding, withoutObsolete } from './checks.ts'
 import { readClientFiles } from './client-files.ts'
+import { duplicates } from './duplicates.ts'
 import { issueProblem, locate } from './issues.ts'
 import { readKeys } from './key-files.ts'
 import { type Migration, migrate } from './migrate/index.ts'
@@ -80,7 +81,7 @@ interface Parsed {
 /** What the types of the options tell. Fails if there is so much wrong that nothing else is worth a look. */
 const parse = (isJson: boolean, source: string, report: Reporter): Parsed => {
   const tree = treeOf(isJson, source, report)
-  const lists = { problems: [] as Problem[], warnings: [] as Problem[] }
+  const lists = { problems: duplicates(tree), warnings: [] as Problem[] }
   const reading: Reading = { anyCase: isJson, converts: !isJson, isFile: true, places: new Map(), ...lists }
   const old: Migration = { anyCase: isJson, deprecations: [], ...lists }
   const value = shape(migrate(tree, old), schema, reading)

@@ -5,7 +5,7 @@
 import { podTypes } from './pod-types.ts'
 import { nearest, show } from './problems.ts'
 import type { Reading } from './shape.ts'
-import { below, pathKey, type Spot } from './spot.ts'
+import { below, belowEntry, pathKey, type Spot } from './spot.ts'
 import { type Entry, type Mapping, type Node, plainValue, type Scalar } from './tree.ts'
 
 interface Field {
@@ -62,7 +62,7 @@ const eachEntry = (
   for (const entry of entries) {
     const field = one(entry)
     if (field === undefined) continue
-    const child = below(spot, field.key, entry.key)
+    const child = belowEntry(spot, field.key, entry)
     if (found.has(field.key)) {
       reading.problems.push({ at: entry.at, path: child.spelled, message: 'stands here a second time' })
     }
@@ -94,7 +94,7 @@ export const podValue = (node: Node, kind: string, spot: Spot, reading: Reading)
     const meant = nearest(entry.key, names)
     const hint = meant === undefined ? '' : `; did you mean ${meant}?`
     const message = `is not a key of the Kubernetes API that we know${hint}`
-    reading.problems.push({ at: entry.at, path: below(spot, entry.key).spelled, message })
+    reading.problems.push({ at: entry.at, path: belowEntry(spot, entry.key, entry).spelled, message })
     return undefined
   })
 }

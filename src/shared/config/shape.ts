@@ -8,7 +8,7 @@ import { type Kind, kinds, type Traits, traits } from './fields.ts'
 import { overPreset } from './pod-presets.ts'
 import { podValue } from './pod-value.ts'
 import { nearest, type Problem } from './problems.ts'
-import { below, pathKey, type Spot } from './spot.ts'
+import { below, belowEntry, pathKey, type Spot } from './spot.ts'
 import { type Entry, type Mapping, type Node, plainValue, type Scalar } from './tree.ts'
 
 export { pathKey } from './spot.ts'
@@ -91,13 +91,10 @@ const finder = (shape: Readonly<Record<string, z.ZodType>>, trait: Traits, anyCa
 /** No honest file has more wrong keys; searching for what each one was meant to be takes time. */
 const mostHints = 100
 
-const twice = (entry: Entry, { spelled }: Spot, { problems }: Reading): void =>
-  void problems.push({ at: entry.at, path: spelled, message: 'stands here a second time' })
-
 const unknownKey = (entry: Entry, spot: Spot, known: readonly string[], trait: Traits, reading: Reading): void => {
   const meant = reading.problems.length < mostHints ? nearest(entry.key, known) : undefined
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`
-  const { spelled } = below(spot, entry.key)
+  const { spelled } = belowEntry(spot, entry.key, entry)
   if (trait.unknownKeys === 'warn') {
     const message = `is not a key of the Docker API that we know${hint === '' ? ', passed on as written' : hint}`
     reading.warnings.push({ at: entry.at, path: spelled, message })
@@ -124,8 +121,10 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
         if (trait.unknownKeys === 'warn') found.set(entry.key, plainValue(entry.value))
         continue
       }
-      const child = below(spot, known.key, entry.key)
-      if (seen.has(known.key)) twice(entry, child, reading)
+      const child = belowEntry(spot, known.key, entry)
+      if (seen.has(known.key)) {
+        reading.problems.push({ at: entry.at, path: child.spelled, message: 'stands here a second time' })
+      }
       seen.add(known.key)
       if (isUnset(entry.value, core(known.schema).kind)) {
         if (reading.keepsNull && isNull(entry.value)) found.set(known.key, null)
@@ -136,24 +135,6 @@ const objectValue = (node: Mapping, schema: z.ZodObject, spot: Spot, reading: Re
   }
   read(node.entries, spot)
   return Object.fromEntries(found)
-}
-
-/** A map of texts or of objects, or whatever stands there: keys are as written. */
-const mapValue = (node: Mapping, spot: Spot, reading: Reading, one: (entry: Entry, spot: Spot) => unknown): unknown => {
-  const found = new Map<string, unknown>()
-  for (const entry of node.entries) {
-    const child = below(spot, entry.key)
-    if (found.has(entry.key)) twice(entry, child, reading)
-    found.set(entry.key, one(entry, child))
-  }
-  return Object.fromEntries(found)
-}
-
-/** An object whose schema belongs to somebody else. */
-const foreignValue = (node: Node, spot: Spot, reading: Reading): unknown => {
-  if (node.kind === 'scalar') return node.value
-  if (node.kind === 'list') return node.items.map((item, index) => foreignValue(item, below(spot, index), reading))
-  return mapValue(node, spot, reading, ({ value }, child) => foreignValue(value, child, reading))
 }
 
 const shapeValue = (node: Node, declared: z.ZodType, spot: Spot, reading: Reading): unknown => {
@@ -167,17 +148,17 @@ const shapeValue = (node: Node, declared: z.ZodType, spot: Spot, reading: Readin
   if (node.kind === 'scalar') return scalarValue(node, kind, reading.converts)
   if (node.kind === 'list') {
     const { element } = def
-    if (element === undefined) return foreignValue(node, spot, reading)
+    if (element === undefined) return plainValue(node)
     return node.items.map((item, index) => shapeValue(item, element, below(spot, index), reading))
   }
   const object = def.type === 'union' ? def.options?.find((option) => option.def.type === 'object') : schema
   if (object?.def.type === 'object') return objectValue(node, object as z.ZodObject, spot, reading)
   const { valueType } = def
-  if (valueType === undefined || valueType.def.type === 'unknown') return foreignValue(node, spot, reading)
+  if (valueType === undefined || valueType.def.type === 'unknown') return plainValue(node)
   const keeps = reading.keepsNull || core(valueType).kind === undefined
-  const entries = node.entries.filter(({ value }) => keeps || !isNull(value))
-  return mapValue({ ...node, entries }, spot, reading, ({ value }, child) =>
-    shapeValue(value, valueType, child, reading),
+  const set = node.entries.filter(({ value }) => keeps || !isNull(value))
+  return Object.fromEntries(
+    set.map((entry) => [entry.key, shapeValue(entry.value, valueType, belowEntry(spot, entry.key, entry), reading)]),
   )
 }
 

@@ -22,6 +22,8 @@ export interface Sequence {
 export interface Entry {
   readonly key: string
   readonly at: number
+  /** Its path in the file, if it stands elsewhere there. */
+  readonly spelled?: string
   readonly value: Node
   readonly source?: unknown
 }

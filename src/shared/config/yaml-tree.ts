@@ -86,16 +86,33 @@ const toNode = (walk: Walk, node: unknown, depth: number): Node => {
   return { kind: 'scalar', value: null, at: offset(node) }
 }
 
+/** Keys, values, punctuation and white space. */
+const mostLexemes = 6 * mostNodes
+
+/** What `yaml.parseAllDocuments` does, up to the end of the first document. */
+const firstDocument = (source: string): yaml.Document | undefined => {
+  // prettyErrors would quote lines of the file, which may hold secrets. The library compares each key with each other
+  // one to find a key that stands twice: `duplicates.ts` does.
+  const options = { prettyErrors: false, schema: 'core', logLevel: 'silent', uniqueKeys: false } as const
+  const parser = new yaml.Parser()
+  const composer = new yaml.Composer(options)
+  let lexemes = 0
+  for (const lexeme of new yaml.Lexer().lex(source)) {
+    lexemes += 1
+    if (lexemes > mostLexemes) throw new TreeError('has too many values', 0)
+    for (const token of parser.next(lexeme)) for (const doc of composer.next(token)) return doc
+  }
+  for (const token of parser.end()) for (const doc of composer.next(token)) return doc
+  for (const doc of composer.end()) return doc
+  return undefined
+}
+
 /**
  * The first document of a file; undefined if there is none.
  * @throws AggregateError of all syntax errors, as `TreeError`s.
  */
 export const yamlDocument = (source: string): yaml.Document | undefined => {
-  // prettyErrors would quote lines of the file, which may hold secrets. The library compares each key with each other
-  // one to find a key that stands twice; whoever reads the tree has to look at the keys anyway.
-  const options = { prettyErrors: false, schema: 'core', logLevel: 'silent', uniqueKeys: false } as const
-  const docs = yaml.parseAllDocuments(source, options)
-  const doc = Array.isArray(docs) ? docs[0] : undefined
+  const doc = firstDocument(source)
   if (doc === undefined || doc.errors.length === 0) return doc
   throw new AggregateError(doc.errors.map((error) => new TreeError(`is not YAML: ${error.message}`, error.pos[0])))
 }

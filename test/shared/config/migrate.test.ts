@@ -186,6 +186,24 @@ test('unknown options of a legacy section point to the page about it', async () 
   assert.deepEqual(await errors('backend: dockerrun\ndockerrun: [x]\n'), ['c.yaml:2:12: dockerrun: is not a mapping'])
 })
 
+test('what is wrong in an old form is named as it stands in the file', async () => {
+  const source = `listen: [x]
+auth: {url: "http://x", timeout: 5x}
+dockerrun: {host: [x], config: {timeout: 7x, container: {Image: []}}}
+`
+  await assert.rejects(parsed(source), (error: unknown) => {
+    assert.ok(error instanceof ConfigErrors)
+    assert.deepEqual(error.lines, [
+      'c.yaml:1:9: listen: a list is not a text',
+      'c.yaml:2:34: auth.timeout: "5x" is not a duration; expected e.g. "30s", "1m30s"',
+      'c.yaml:3:19: dockerrun.host: a list is not a text',
+      'c.yaml:3:42: dockerrun.config.timeout: "7x" is not a duration; expected e.g. "30s", "1m30s"',
+      'c.yaml:3:65: dockerrun.config.container.Image: a list is not a text',
+    ])
+    return true
+  })
+})
+
 test('migrate-config keeps comments, order and spelling, and moves what has moved', async () => {
   const source = `# My server, since 2019.
 

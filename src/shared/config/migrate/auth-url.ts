@@ -4,7 +4,7 @@
  */
 import { fault } from '../../codes/fault.ts'
 import type { Entry, Mapping, Node } from '../tree.ts'
-import { finder, isUnset, type Migration, mapping, textOf } from './edit.ts'
+import { finder, isUnset, type Migration, mapping, renamed, textOf } from './edit.ts'
 
 const clientKeys = ['url', 'allowRedirects', 'timeout', 'cacert', 'cert', 'key', 'tlsVersion', 'curves', 'cipher']
 const legacyKeys = [...clientKeys, 'authTimeout']
@@ -32,7 +32,10 @@ export const migrateAuthUrl = (tree: Mapping, { anyCase, deprecations }: Migrati
     report('is deprecated and has no effect; auth.password.webhook.url takes precedence')
     return withSection(rest)
   }
-  const legacy = legacyKeys.flatMap((key) => find(section, key) ?? [])
+  const legacy = section.entries.flatMap((entry) => {
+    const key = legacyKeys.find((one) => find({ ...section, entries: [entry] }, one) !== undefined)
+    return key === undefined ? [] : [renamed(entry, key, `${auth.key}.${entry.key}`)]
+  })
   const method: Entry = { key: 'method', at: url.at, value: { kind: 'scalar', value: 'webhook', at: url.at } }
   const webhook: Entry = { key: 'webhook', at: url.at, value: mapping(legacy, url.at) }
   /** The section with the webhook in it, unless it has a method of its own or is switched off. */

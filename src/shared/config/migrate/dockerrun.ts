@@ -34,7 +34,7 @@ export const dockerrun: LegacyBackend = {
       entryOf('disableAgent', true, at),
       entryOf('imagePullPolicy', 'Always', at),
     ]
-    const limits = times(legacy.find(config, 'timeout'), timeouts)
+    const limits = times(legacy.find(config, 'timeout'), 'dockerrun.config', timeouts)
     const parts = [
       { key: 'connection', at, value: mapping(connection, at) },
       { key: 'execution', at, value: mapping(execution, at) },

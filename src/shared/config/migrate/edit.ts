@@ -25,8 +25,8 @@ export const entryOf = (key: string, value: string | boolean | readonly string[]
       ? { kind: 'list', items: value.map((item) => ({ kind: 'scalar', value: item, at })), at }
       : { kind: 'scalar', value, at },
 })
-/** The same entry under another key. */
-export const renamed = (entry: Entry, key: string): Entry => ({ ...entry, key })
+/** The same entry under another key; `spelled` is its path in the file. */
+export const renamed = (entry: Entry, key: string, spelled: string): Entry => ({ ...entry, key, spelled })
 
 export const textOf = (node: Node | undefined): string =>
   node?.kind === 'scalar' && node.value !== null ? String(node.value) : ''

@@ -32,7 +32,7 @@ const podOf = (section: Mapping, at: number, { problems, warnings }: Migration):
   return [
     ...(namespace === undefined
       ? []
-      : [{ key: 'metadata', at, value: mapping([renamed(namespace, 'namespace')], at) }]),
+      : [{ key: 'metadata', at, value: mapping([renamed(namespace, 'namespace', 'kuberun.pod.namespace')], at) }]),
     ...old.map((entry) =>
       entry.key === 'spec' ? { ...entry, value: currentPodSpec(entry.value, 'kuberun.pod.podSpec', warnings) } : entry,
     ),
@@ -52,8 +52,8 @@ export const kuberun: LegacyBackend = {
     const old = legacy.find(section, 'connection')?.value
     const connection = moved(old, connectionKeys, 'kuberun.connection', complain)
     const limits = [
-      ...times(legacy.find(section, 'timeout'), timeouts),
-      ...times(legacy.find(old, 'timeout'), ['http']),
+      ...times(legacy.find(section, 'timeout'), 'kuberun', timeouts),
+      ...times(legacy.find(old, 'timeout'), 'kuberun.connection', ['http']),
     ]
     const parts = [
       { key: 'connection', at, value: mapping(connection, at) },

@@ -35,7 +35,7 @@ export const moved = (
   const known = new Map(Object.entries(keys).map(([old, key]) => [old.toLowerCase(), key]))
   return node.entries.flatMap((entry) => {
     const key = known.get(entry.key.toLowerCase())
-    if (key !== undefined) return key === '' ? [] : [renamed(entry, key)]
+    if (key !== undefined) return key === '' ? [] : [renamed(entry, key, `${path}.${entry.key}`)]
     const meant = nearest(entry.key, Object.keys(keys))
     const hint = meant === undefined ? '' : `; did you mean ${meant}?`
     complain(entry, `${path}.${entry.key}`, `is not a known option${hint}`)
@@ -44,8 +44,10 @@ export const moved = (
 }
 
 /** An entry for each key with the time of the old one, if that was set. */
-export const times = (entry: Entry | undefined, keys: readonly string[]): Entry[] =>
-  entry === undefined || isUnset(entry.value) ? [] : keys.map((key) => renamed({ ...entry, source: undefined }, key))
+export const times = (entry: Entry | undefined, path: string, keys: readonly string[]): Entry[] =>
+  entry === undefined || isUnset(entry.value)
+    ? []
+    : keys.map((key) => renamed({ ...entry, source: undefined }, key, `${path}.${entry.key}`))
 
 export const migrateBackend = (tree: Mapping, old: LegacyBackend, migration: Migration): Mapping => {
   const { find, without, put, putAt } = finder(migration.anyCase)

@@ -1,7 +1,7 @@
 /** `listen` at the top level, until 0.4. */
 import { fault } from '../../codes/fault.ts'
 import type { Mapping } from '../tree.ts'
-import { finder, isUnset, type Migration, textOf } from './edit.ts'
+import { finder, isUnset, type Migration, renamed, textOf } from './edit.ts'
 
 const preset = '0.0.0.0:2222'
 
@@ -21,5 +21,5 @@ export const migrateListen = (tree: Mapping, { anyCase, deprecations }: Migratio
     return rest
   }
   report(`is deprecated; write ssh: {listen: ${JSON.stringify(textOf(old.value))}}`)
-  return putAt(rest, ['ssh'], old)
+  return putAt(rest, ['ssh'], renamed(old, 'listen', old.key))
 }
