@@ -136,7 +136,7 @@ ssh:
     # loopback only
     listen: 127.0.0.1:2222 # for now
 
-    banner: "hello: you"
+    banner: 0123 # a text
 auth:
     users:
         - name: alice # first
