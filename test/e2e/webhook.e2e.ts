@@ -1,37 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { makeCredentials } from '../../bench/credentials.ts'
 import { buildLoad, runLoad, targetFlags } from '../../bench/load.ts'
 import { startWith } from '../../bench/ours.ts'
+import { byPassword, ssh } from '../rigs/askpass.ts'
 import { type Authority, createAuthority } from '../rigs/certificates.ts'
 import { type Daemon, startDaemon } from '../rigs/daemon.ts'
 import { configFor, noContainersOf, uniqueUser } from '../rigs/login.ts'
-import { anyHost, client, type Finished, finish, type Key, makeKey } from '../rigs/ssh.ts'
+import { client, type Key, makeKey } from '../rigs/ssh.ts'
 import { always, startWebhook, type TestWebhook } from '../rigs/webhook.ts'
-
-/** Answers to what ssh asks, by a word in the question. */
-type Answers = Readonly<Record<string, string>>
-
-/** Runs ssh; what it asks is answered by a program, since nothing else can do it without a terminal. */
-function ssh(
-  daemon: Daemon,
-  user: string,
-  answers: Answers,
-  options: readonly string[],
-  command: string,
-): Promise<Finished> {
-  const askpass = join(daemon.folder, `askpass-${Object.values(answers).join('-')}`)
-  const cases = Object.entries(answers).map(([word, answer]) => `*${word}*) echo '${answer}';;`)
-  writeFileSync(askpass, `#!/bin/sh\ncase "$1" in ${cases.join(' ')} esac\n`, { mode: 0o700 })
-  const args = [...anyHost, ...options, '-p', String(daemon.port), `${user}@127.0.0.1`, command]
-  const env = { ...process.env, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force' }
-  return finish(spawn('ssh', args, { env, stdio: ['pipe', 'pipe', 'pipe'] }))
-}
-const byPassword = ['-o', 'PreferredAuthentications=password', '-o', 'NumberOfPasswordPrompts=1']
 
 describe('logins that a webhook decides, with the OpenSSH client and Docker', { concurrency: 1 }, () => {
   const user = uniqueUser()

@@ -1,6 +1,6 @@
 /**
- * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit and clients by pip
- * into virtual environments under `.cache`, a Go client. Nothing is installed that is there already; a second run costs
+ * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit, schemathesis and
+ * clients by pip into virtual environments under `.cache`, a Go client. Nothing is installed that is there already; a second run costs
  * milliseconds.
  */
 import { existsSync } from 'node:fs'
@@ -11,7 +11,9 @@ import { step } from './step.ts'
 
 const cache = resolve(import.meta.dirname, '../../.cache')
 export const sshAudit = resolve(cache, 'ssh-audit/bin/ssh-audit')
-const sshAuditVersion = '3.9.0'
+export const schemathesis = resolve(cache, 'schemathesis/bin/schemathesis')
+/** Programs from PyPI, each in an environment of its own with the same name. */
+const pythonPrograms: Readonly<Record<string, string>> = { 'ssh-audit': '3.9.0', schemathesis: '4.32.5' }
 
 /** A program on PATH or in the sbin folders, which root's PATH may lack. */
 const has = (program: string): boolean =>
@@ -50,21 +52,20 @@ async function debianPackages(): Promise<void> {
   }
 }
 
-async function pythonPackages(): Promise<void> {
-  if (existsSync(sshAudit)) return
-  const venv = resolve(cache, 'ssh-audit')
+async function pythonProgram(name: string, version: string): Promise<void> {
+  const venv = resolve(cache, name)
+  if (existsSync(`${venv}/bin/${name}`)) return
   const made =
     (await step('python3 -m venv', 'python3', ['-m', 'venv', '--clear', venv])) ||
     ((await step('apt-get install python3-venv', 'apt-get', ['install', '-y', '-qq', 'python3-venv'])) &&
       (await step('python3 -m venv', 'python3', ['-m', 'venv', '--clear', venv])))
-  const ok =
-    made && (await step('pip install ssh-audit', `${venv}/bin/pip`, ['install', '-q', `ssh-audit==${sshAuditVersion}`]))
-  if (!ok) throw new Error(`the tests need ssh-audit ${sshAuditVersion} from PyPI and python3-venv`)
+  const ok = made && (await step(`pip install ${name}`, `${venv}/bin/pip`, ['install', '-q', `${name}==${version}`]))
+  if (!ok) throw new Error(`the tests need ${name} ${version} from PyPI and python3-venv`)
 }
 
 export async function prepare(): Promise<void> {
   await debianPackages()
-  await pythonPackages()
+  for (const [name, version] of Object.entries(pythonPrograms)) await pythonProgram(name, version)
   await installClients()
   const { host } = await engine()
   process.stdout.write(`✔ Docker engine at ${host}\n`)

@@ -1,22 +1,13 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { hashPassword } from '../../src/shared/password.ts'
-import { cli, type LogLine, record, until } from '../rigs/daemon.ts'
 import { startService } from '../rigs/services.ts'
+import { startWebhookServer } from '../rigs/webhook-server.ts'
 import { alice, call, dial, password } from './rig.ts'
-
-interface Command extends AsyncDisposable {
-  readonly child: ChildProcess
-  readonly lines: readonly LogLine[]
-  line(code: string, count?: number): Promise<LogLine>
-  readonly exited: Promise<number | null>
-}
 
 let folder: string
 let users: string
@@ -26,28 +17,7 @@ before(() => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-function start(...args: string[]): Command {
-  const child = spawn(process.execPath, [cli, 'webhook-server', '--users', users, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const lines: LogLine[] = []
-  createInterface({ input: child.stdout }).on('line', (text) => {
-    record(text)
-    lines.push(JSON.parse(text) as LogLine)
-  })
-  const exited = once(child, 'close').then(([code]) => code as number | null)
-  return {
-    child,
-    lines,
-    exited,
-    line: (code, count = 1) => until(code, () => lines.filter((line) => line.code === code)[count - 1]),
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await exited
-    },
-  }
-}
-const urlOf = async (command: Command): Promise<string> => String((await command.line('AUTH_AVAILABLE')).details['url'])
+const start = (...args: string[]) => startWebhookServer(['--users', users, ...args])
 const log = 'log: { level: debug }\n'
 
 describe('containerssh webhook-server', () => {
@@ -55,7 +25,7 @@ describe('containerssh webhook-server', () => {
     const hash = await hashPassword(Buffer.from('right'))
     writeFileSync(users, `${log}users: [{ name: alice, passwordHash: "${hash}", config: { backend: docker } }]`)
     await using command = start('--listen', '127.0.0.1:0')
-    const url = await urlOf(command)
+    const url = await command.url()
     assert.equal((await command.line('CONFIG_SERVER_AVAILABLE')).details['url'], `${url}/config`)
     const ask = async () => (await call(`${url}/password`, password('right'))).body
     assert.equal(await ask(), '{"success":true}\n')
@@ -78,7 +48,7 @@ describe('containerssh webhook-server', () => {
     test(`ends with status 0 after ${signal}, although somebody is connected`, async () => {
       writeFileSync(users, `${log}users: []`)
       await using command = start('--listen=127.0.0.1:0')
-      const idle = await dial(await urlOf(command))
+      const idle = await dial(await command.url())
       await command.line('CORE_CONFIG_FILE')
       command.child.kill(signal)
       await once(idle, 'close')
