@@ -104,9 +104,7 @@ export async function soakConnections({ minutes, houses: names, say }: SoakOptio
   for (const house of houses) {
     const after = await level(house, 'level')
     faults.push(...compare(house, before.get(house) ?? after, after, samples.get(house) ?? []))
-    // A client that kills its connection while the engine is at work for it: that is said on this level, and no trouble.
-    const troubles = house.troubles().filter((line) => !line.includes('the channel is over'))
-    for (const line of troubles.slice(0, 5)) faults.push(`${house.name}: the log says ${line.slice(0, 300)}`)
+    for (const line of house.troubles().slice(0, 5)) faults.push(`${house.name}: the log says ${line.slice(0, 300)}`)
   }
   say([...counts].map(([name, count]) => `${name}: ${count}`).join(', '))
   return { faults, connections: made }

@@ -3,6 +3,7 @@
  * runs. The same for all rooms; each channel works on its own, nothing is shared but the sandbox.
  */
 import { Fault, fault } from '../../shared/codes/fault.ts'
+import type { Level } from '../../shared/log/level.ts'
 import type { Log } from '../../shared/log.ts'
 import type {
   Arrive,
@@ -39,24 +40,27 @@ const accepted: Verdict = { accepted: true, value: undefined }
 const roomLog = (backend: Backend, who: Occupant): Log =>
   who.peer.log.with({ module: 'backend', backend: backend.name, username: who.member.username })
 
-/** A failure becomes a refusal, and its record is written here; anything else that was thrown is a bug and goes on. */
-async function verdictOf<T>(log: Log, task: () => Promise<T>): Promise<Verdict<T>> {
+/**
+ * A failure becomes a refusal, and its record is written here; anything else that was thrown is a bug and goes on. What
+ * failed because the client left, and `signal` said so, is no operator's concern: level debug.
+ */
+async function verdictOf<T>(log: Log, signal: AbortSignal, task: () => Promise<T>): Promise<Verdict<T>> {
   try {
     return { accepted: true, value: await task() }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    return refused(log, error)
+    return refused(log, error, signal.aborted ? 'debug' : undefined)
   }
 }
 
-function refused(log: Log, fault: Fault): Refused {
-  log.fault(fault)
+function refused(log: Log, fault: Fault, level?: Level): Refused {
+  log.fault(fault, level)
   return { accepted: false, fault }
 }
 
 /** Opens a room for an occupant. The refusal carries the room's fault; a sandbox made after an abort is removed again. */
 export async function enterRoom(backend: Backend, who: Occupant, signal: AbortSignal): Promise<Verdict<Session>> {
-  const sandbox = await verdictOf(roomLog(backend, who), () => backend.open(who, signal))
+  const sandbox = await verdictOf(roomLog(backend, who), signal, () => backend.open(who, signal))
   return sandbox.accepted ? { accepted: true, value: createSession(backend, who, sandbox.value) } : sandbox
 }
 
@@ -75,9 +79,9 @@ export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox 
       const own = log.with({ channelId: id })
       return { accepted: true, value: createChannel(backend, pending, own, closing.signal, arrive) }
     },
-    dial: (target, origin, signal) => verdictOf(log, async () => (await pending).dial(target, origin, signal)),
+    dial: (target, origin, signal) => verdictOf(log, signal, async () => (await pending).dial(target, origin, signal)),
     async listen(door, arrive, signal) {
-      const verdict = await verdictOf(log, async () => (await pending).listen(door, arrive, signal))
+      const verdict = await verdictOf(log, signal, async () => (await pending).listen(door, arrive, signal))
       if (!verdict.accepted) return verdict
       const made = verdict.value
       if (signal.aborted || closing.signal.aborted) return discard(made)
@@ -144,7 +148,9 @@ function createChannel(
     doors ??= new Map()
     if (doors.has(door.kind)) return refused(log, second(door))
     doors.set(door.kind, undefined)
-    const verdict = await verdictOf(log, async () => (await sandbox).listen(door, limited(door, arrive), signal))
+    const verdict = await verdictOf(log, signal, async () =>
+      (await sandbox).listen(door, limited(door, arrive), signal),
+    )
     if (!verdict.accepted) {
       doors.delete(door.kind)
       return verdict
@@ -158,7 +164,7 @@ function createChannel(
     if (started) return refused(log, backend.faults.alreadyRunning(request.kind))
     started = true
     const program: Program = { what: whatOf(request), env, pty, log }
-    const verdict = await verdictOf(log, async () => (await sandbox).run(program, stdio, signal))
+    const verdict = await verdictOf(log, signal, async () => (await sandbox).run(program, stdio, signal))
     if (!verdict.accepted) return verdict
     running = verdict.value
     running.exit.then(exit.resolve, exit.reject)
@@ -169,7 +175,7 @@ function createChannel(
   const tell = (request: string, task: (program: Running) => Promise<void>): Promise<Verdict> | Verdict => {
     const program = running
     if (program === undefined) return refused(log, backend.faults.notRunning(request))
-    return verdictOf(log, () => task(program))
+    return verdictOf(log, signal, () => task(program))
   }
   return {
     exit: exit.promise,

@@ -69,7 +69,7 @@ function enter(hold: Promise<void> = Promise.resolve()) {
         [Symbol.asyncDispose]: async () => undefined,
       }
     },
-    dial: () => Promise.reject(fault('SSH_NOT_IMPLEMENTED', { what: 'dialling' })),
+    dial: () => Promise.reject(fault('SSH_NOT_IMPLEMENTED', { what: 'dialling' }, { level: 'error' })),
     listen,
     [Symbol.asyncDispose]: async () => undefined,
   }
@@ -96,6 +96,16 @@ async function channelOf(session: Session, arrive: Arrive): Promise<Channel> {
   return verdict.value
 }
 const nowhere: Arrive = (_door, stream) => void stream.destroy()
+
+test('what the room cannot do is told aloud, and in a whisper when the client has left meanwhile', async () => {
+  const { session, records } = enter()
+  const target = { kind: 'tcp', host: 'x', port: 1 } as const
+  for (const signal of [never, AbortSignal.abort()]) assert.ok(!(await session.dial(target, from, signal)).accepted)
+  assert.deepEqual(
+    records.map(({ level }) => level),
+    ['error', 'debug'],
+  )
+})
 
 describe('a door of the session', () => {
   test('closes when it is disposed, once, and not again with the session', async () => {
