@@ -14,8 +14,11 @@ import type { UserSettings } from '../shared/config/user/settings.ts'
 import type { Place } from '../shared/key-options.ts'
 import type { Log } from '../shared/log.ts'
 import type { FileDatum, Inquiry, Metadatum } from '../shared/webhook/data.ts'
+import type { Arrive, Door, Listening, Origin, Target, X11 } from './place.ts'
 import type { Certificate } from './ssh/certificate.ts'
 import type { Attestation } from './ssh/signature.ts'
+
+export type { Arrive, Door, Listening, Origin, Target, X11 }
 
 /** 32 lower-case hex digits; the same in logs, labels, webhooks and audit. */
 export type ConnectionId = string & { readonly __brand: 'ConnectionId' }
@@ -150,39 +153,6 @@ export interface Session extends AsyncDisposable {
   dial(target: Target, origin: Origin, signal: AbortSignal): Promise<Verdict<Duplex>>
   /** tcpip-forward and streamlocal-forward@openssh.com. Until it is disposed; the session's end disposes it too. */
   listen(door: Door, arrive: Arrive, signal: AbortSignal): Promise<Verdict<Listening>>
-}
-export type Target =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
-/** Where the client says a connection comes from (RFC 4254 section 7.2): for logs, nothing that can be relied on. */
-export interface Origin {
-  readonly address: string
-  readonly port: number
-}
-
-/** A place inside of the room at which connections for the client arrive. */
-export type Door =
-  /** RFC 4254 section 7.1; port 0: the room chooses one. */
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'x11'; readonly x11: X11 }
-  /** The client's authentication agent (draft-miller-ssh-agent section 4). */
-  | { readonly kind: 'agent' }
-export interface X11 {
-  /** Only the first connection. */
-  readonly single: boolean
-  readonly protocol: string
-  /** Hexadecimal, as received: a secret. */
-  readonly cookie: string
-  readonly screen: number
-}
-/** Called for each connection; takes ownership of the stream, which is destroyed when the client does not want it. */
-export type Arrive = (door: Door, stream: Duplex, origin: Origin) => void
-export interface Listening extends AsyncDisposable {
-  /** Of a TCP door, the one that was chosen; 0 for all others. */
-  readonly port: number
-  /** What programs must know to find the door, such as DISPLAY or SSH_AUTH_SOCK. */
-  readonly env: ReadonlyMap<string, string>
 }
 
 /** One session channel: requests as data, then at most one program. Disposal (client closed the channel) ends the program. */
