@@ -9,7 +9,7 @@ import type { Member, Peer, Verdict } from '../ports.ts'
 import type { HttpClient, Reply } from './client.ts'
 import { mergeMember } from './merge.ts'
 import { configurationRequest } from './protocol.ts'
-import { type Missing, persist } from './tries.ts'
+import { clientReason, type Missing, persist } from './tries.ts'
 
 export interface ConfigServer {
   readonly client: HttpClient
@@ -97,15 +97,5 @@ const retryOf = (attempt: number) => (attempt === 1 ? '0' : '1')
 const failed = (type: 'soft' | 'hard', missing: Missing, attempt: number): void =>
   count('containerssh_config_server_failures_total', { type, retry: retryOf(attempt), reason: reasonOf(missing) })
 
-function reasonOf(missing: Missing) {
-  if (missing.kind === 'status') return 'CONFIG_INVALID_STATUS_CODE'
-  const { code } = missing.fault
-  switch (code) {
-    case 'HTTP_CLIENT_DECODE_FAILED':
-    case 'HTTP_CLIENT_ENCODE_FAILED':
-    case 'HTTP_CLIENT_REDIRECTS_DISABLED':
-      return code
-    default:
-      return 'HTTP_CLIENT_CONNECTION_FAILED'
-  }
-}
+const reasonOf = (missing: Missing) =>
+  missing.kind === 'status' ? 'CONFIG_INVALID_STATUS_CODE' : clientReason(missing.fault)

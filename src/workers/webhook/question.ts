@@ -3,7 +3,7 @@ import { type Fault, fault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
 import { type AuthType, count } from '../../shared/metric.ts'
 import type { HttpClient } from './client.ts'
-import { type Missing, persist } from './tries.ts'
+import { clientReason, type Missing, persist } from './tries.ts'
 
 export interface Question<T> {
   readonly client: HttpClient
@@ -72,15 +72,5 @@ export async function ask<T>({
   throw fault('AUTH_BACKEND_ERROR', { ...labels, reason: cause.code, attempt: attempts }, { level, cause })
 }
 
-const failureReason = (missing: Missing) => {
-  if (missing.kind === 'status') return 'AUTH_INVALID_STATUS'
-  const { code } = missing.fault
-  switch (code) {
-    case 'HTTP_CLIENT_DECODE_FAILED':
-    case 'HTTP_CLIENT_ENCODE_FAILED':
-    case 'HTTP_CLIENT_REDIRECTS_DISABLED':
-      return code
-    default:
-      return 'HTTP_CLIENT_CONNECTION_FAILED'
-  }
-}
+const failureReason = (missing: Missing) =>
+  missing.kind === 'status' ? 'AUTH_INVALID_STATUS' : clientReason(missing.fault)

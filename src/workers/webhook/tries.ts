@@ -1,4 +1,5 @@
 /** Asks again while that can help and there is time. */
+import type { Fault } from '../../shared/codes/fault.ts'
 import { sleep } from '../../shared/deadline.ts'
 import { backoff } from '../../shared/retry.ts'
 import type { Reply } from './client.ts'
@@ -7,6 +8,18 @@ const firstPauseMs = 200
 const longestPauseMs = 10_000
 
 export type Missing = Exclude<Reply<never>, { readonly kind: 'answer' }>
+
+/** Why there was no answer, as the counters have it: the client's code, of which there are four. */
+export function clientReason({ code }: Fault) {
+  switch (code) {
+    case 'HTTP_CLIENT_DECODE_FAILED':
+    case 'HTTP_CLIENT_ENCODE_FAILED':
+    case 'HTTP_CLIENT_REDIRECTS_DISABLED':
+      return code
+    default:
+      return 'HTTP_CLIENT_CONNECTION_FAILED'
+  }
+}
 
 export interface Tries<T> {
   /** For all tries and the pauses between them. */
