@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { until } from '../../rigs/daemon.ts'
 import { anyForwarding, startServer, type TestServer } from '../../rigs/server.ts'
@@ -53,6 +54,16 @@ async function forward(...options: readonly string[]): Promise<Forwarding> {
 }
 const nobodyIsLeft = () => until('the room is left', () => server.room.inside() === 0 && server.room.doors.size === 0)
 
+/** Each says something of its own, ends, and hears it again. */
+async function eachIsAnswered(open: readonly Socket[]): Promise<void> {
+  const answers = open.map(async (socket, i) => {
+    const said = `${i} `.repeat(20_000)
+    socket.end(said)
+    assert.equal((await all(socket)).toString(), said)
+  })
+  await Promise.all(answers)
+}
+
 describe('ssh -L', () => {
   test('carries 8 MiB each way, from a port', async () => {
     await using service = await startService(echo)
@@ -96,12 +107,7 @@ describe('ssh -L', () => {
     await using _ = await forward('-L', `${here}:127.0.0.1:${service.at}`)
     const open = await Promise.all(Array.from({ length: 50 }, () => reach(here)))
     await until('all are connected', () => service.accepted === 50)
-    const answers = open.map(async (socket, i) => {
-      const said = `${i} `.repeat(20_000)
-      socket.end(said)
-      assert.equal((await all(socket)).toString(), said)
-    })
-    await Promise.all(answers)
+    await eachIsAnswered(open)
   })
 
   test('is told that nobody listens, and that a target is prohibited', async () => {
@@ -181,12 +187,7 @@ describe('ssh -R', () => {
     const [, port] = await client.said(/Allocated port (\d+) for remote forward/)
     const open = await Promise.all(Array.from({ length: 50 }, () => reach(Number(port))))
     await until('all are connected', () => service.accepted === 50)
-    const answers = open.map(async (socket, i) => {
-      const said = `${i} `.repeat(20_000)
-      socket.end(said)
-      assert.equal((await all(socket)).toString(), said)
-    })
-    await Promise.all(answers)
+    await eachIsAnswered(open)
   })
 
   test('listens at a socket of the room', async () => {
