@@ -19,8 +19,11 @@ export interface AnswerScope {
   authenticated(ticket: number): void
   closed(ticket: number, outcome: Outcome): void
   source(ticket: number, remote: Remote): void
+  /** Of its own connections only, like all that has a ticket. */
+  audit(report: AuditReport): void
   failed(record: LogRecord): void
 }
+export type AuditReport = Extract<Report, { kind: 'audit-open' | 'audit' | 'audit-close' }>
 
 type Answers = { readonly [K in Report['kind']]: (report: Extract<Report, { kind: K }>, scope: AnswerScope) => void }
 
@@ -40,6 +43,10 @@ const answers: Answers = {
   closed: ({ ticket, outcome }, scope) => scope.closed(ticket, outcome),
   // Only where a trusted proxy was asked for it, and once: admission sees to that.
   source: ({ ticket, address, port }, scope) => scope.source(ticket, { address, port }),
+  // A log has the name of a new connection and is never one that exists; what it holds is the worker's word.
+  'audit-open': (report, scope) => scope.audit(report),
+  audit: (report, scope) => scope.audit(report),
+  'audit-close': (report, scope) => scope.audit(report),
   // Its exit follows, and is what counts.
   drained: () => undefined,
   failed: ({ record }, scope) => scope.failed(record),

@@ -4,6 +4,7 @@ import type { Remote, TcpHandle } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
 import { count } from '../shared/metric.ts'
+import type { AuditReport } from './answers.ts'
 import { createPassage, type Passage } from './passage.ts'
 import { inspect, isServing, keep, newPost, orderDrain, type Post, type PostContext } from './post.ts'
 
@@ -17,7 +18,10 @@ export interface FleetEvents {
   closed(ticket: number, outcome: Outcome): void
   /** Who is behind a proxy: what the client reads before it is turned away, or undefined if nobody asked. */
   identify(ticket: number, remote: Remote): 'admitted' | { readonly line: string } | undefined
+  /** `reply` goes to the worker that has the connection. */
+  audit(report: AuditReport, reply: (order: AuditOrder) => void): void
 }
+export type AuditOrder = Extract<Order, { kind: 'audit-stored' | 'audit-failed' }>
 export interface FleetOptions {
   readonly count: number
   /** The module that the processes run. */
@@ -125,6 +129,11 @@ function contextOf(
       const answer = passage.has(ticket, worker) ? events.identify(ticket, remote) : undefined
       if (answer === undefined) return undefined
       return answer === 'admitted' ? { kind: 'admitted', ticket } : { kind: 'refuse', ticket, line: answer.line }
+    },
+    audit(report, worker) {
+      if (!passage.has(report.ticket, worker)) return
+      const link = posts.find(({ number }) => number === worker)?.process?.link
+      events.audit(report, (order) => void (link?.open === true && link.send(order)))
     },
     died({ number }, owner) {
       closeAll(options, passage.orphan(number))

@@ -6,7 +6,7 @@ import type { Remote } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
 import { type Backoff, backoff } from '../shared/retry.ts'
-import { type AnswerScope, answer } from './answers.ts'
+import { type AnswerScope, type AuditReport, answer } from './answers.ts'
 import { startWorkerProcess, type WorkerEnd, type WorkerProcess } from './worker-process.ts'
 
 const START_MS = 30_000
@@ -48,6 +48,8 @@ export interface PostContext {
   closed(ticket: number, worker: number, outcome: Outcome): void
   /** What the worker shall do with a proxied connection; undefined if it must not ask. */
   identify(ticket: number, worker: number, remote: Remote): Order | undefined
+  /** The audit log of one of the worker's connections. */
+  audit(report: AuditReport, worker: number): void
   /** The process has ended; `owner` is the label of what it may have left behind. */
   died(post: Post, owner: string | undefined): void
 }
@@ -134,6 +136,7 @@ function scopeOf(post: Post, context: PostContext, ready: () => void): AnswerSco
       const order = context.identify(ticket, worker, remote)
       if (order !== undefined) post.process?.link.send(order)
     },
+    audit: (report) => context.audit(report, worker),
     failed(record) {
       post.failure = record
     },

@@ -44,7 +44,7 @@ export function startWorker(options: WorkerOptions): void {
     if (order.kind === 'configure') configured.resolve(order)
     else if (order.kind === 'reap') void serving?.reap()
     else if (order.kind === 'drain') void serving?.end(order.deadlineMs)
-    else serving?.answer(order)
+    else if (order.kind === 'admitted' || order.kind === 'refuse') serving?.answer(order)
   }
   const orphaned = (): void => {
     if (serving === undefined) process.exit(0)

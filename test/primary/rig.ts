@@ -85,6 +85,7 @@ export async function startFleet(
     events: {
       authenticated: admission.authenticated,
       closed: admission.closed,
+      audit: () => undefined,
       identify(ticket, { address }) {
         const answer = admission.identify(ticket, address)
         return typeof answer === 'object' ? { line: `${answer.fault.userText}\r\n` } : answer

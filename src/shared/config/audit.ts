@@ -1,5 +1,5 @@
 /** `audit`: recording of sessions. */
-import { choice, flag, integer, name, secret, section, text } from './fields.ts'
+import { choice, duration, flag, integer, name, ours, secret, section, text, texts } from './fields.ts'
 
 const leastPartBytes = 5 * 1024 * 1024
 
@@ -23,15 +23,33 @@ const s3 = section({
 
 export const audit = section({
   enable: flag().describe('Records what happens in sessions.'),
-  format: choice(['none', 'binary', 'asciinema'], 'none').describe('Format of the logs.'),
+  format: choice(['none', 'binary', 'asciinema', 'zstd'], 'none').describe(
+    'Format of the logs; `zstd` is `binary` in a smaller form that only our own tools read.',
+  ),
   storage: choice(['none', 'file', 's3'], 'none').describe('Where they go.'),
+  moreStorages: texts().meta(ours('Further places where the same logs go: `file`, `s3`.')),
   file: section({ directory: name('/var/log/audit').describe('Folder of the logs.') }).describe('Storage in files.'),
   s3: s3.describe('Storage in S3.'),
   intercept: section({
     stdin: flag().describe('What users type.'),
     stdout: flag().describe('What programs write.'),
     stderr: flag().describe('What programs write to standard error.'),
-    passwords: flag().describe('Passwords.'),
+    passwords: flag().describe('Passwords and keyboard-interactive answers.'),
     forwarding: flag().describe('What passes through forwarded connections.'),
+    echoOff: flag().meta(ours('What users type while the terminal does not show it; without it such input is masked.')),
   }).describe('What is recorded besides the events.'),
+  onFailure: choice(['end', 'continue'], 'end').meta(
+    ours('When a log cannot be written: `end` the connection, or let it `continue` unrecorded.'),
+  ),
+  sign: flag(true).meta(ours('Chains the messages and signs the end of each log with the ed25519 host key.')),
+  recipients: texts().meta(ours('Encrypts logs to these age recipients (`age1…`) before they reach the disk.')),
+  syncInterval: duration(1000).meta(ours('Logs are flushed to the disk so often, and when they end; 0: only then.')),
+  lowDiskBytes: integer(64 * 2 ** 20, 0).meta(
+    ours('With less free space than this no connection is accepted, so that running sessions can be recorded.'),
+  ),
+  connectionBytes: integer(2 ** 20, 65_536, 2 ** 30).meta(
+    ours('Records of one connection that are not stored yet, above which it waits.'),
+  ),
+  workerBytes: integer(16 * 2 ** 20, 65_536, 2 ** 32).meta(ours('The same for all connections of a worker process.')),
+  threads: integer(0, 0, 64).meta(ours('Threads that encode and store; 0: one per processor core, at most 4.')),
 })

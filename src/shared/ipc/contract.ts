@@ -33,6 +33,10 @@ export type Order =
   | { readonly kind: 'admitted'; readonly ticket: number }
   /** End it; `line` is what the client reads first. */
   | { readonly kind: 'refuse'; readonly ticket: number; readonly line: string }
+  /** So many bytes of the connection's batches are stored; the first comes with 0, once the log exists. */
+  | { readonly kind: 'audit-stored'; readonly ticket: number; readonly bytes: number }
+  /** The log cannot be written: nothing more is taken for it. */
+  | { readonly kind: 'audit-failed'; readonly ticket: number; readonly reason: string }
   /** End what runs, gracefully within `deadlineMs`, then report `drained`. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
 
@@ -50,6 +54,12 @@ export type Report =
   | { readonly kind: 'closed'; readonly ticket: number; readonly outcome: Outcome }
   /** Who is behind a trusted proxy: the worker waits for `admitted` or `refuse`. Once for each such ticket. */
   | { readonly kind: 'source'; readonly ticket: number; readonly address: string; readonly port: number }
+  /** Begins the audit log of a connection, which has the connection's id for a name. Once for each ticket. */
+  | { readonly kind: 'audit-open'; readonly ticket: number; readonly connectionId: string }
+  /** Records in their order; see `batch.ts`. At most MAX_BATCH_BYTES. */
+  | { readonly kind: 'audit'; readonly ticket: number; readonly batch: Uint8Array }
+  /** Everything was sent; the last record was `disconnect`. */
+  | { readonly kind: 'audit-close'; readonly ticket: number }
   | { readonly kind: 'drained' }
   /** The worker cannot start, or is about to exit after a bug. */
   | { readonly kind: 'failed'; readonly record: LogRecord }
@@ -58,6 +68,8 @@ export type Report =
 export type Handover = readonly [ticket: number, address: string, port: number, proxied: boolean]
 
 export const LOAD_INTERVAL_MS = 2000
+/** Of audit records in one message: far below a frame. */
+export const MAX_BATCH_BYTES = 512 * 1024
 
 interface Rule {
   readonly phases: readonly Phase[]
@@ -73,6 +85,8 @@ const isFlag: Check = (value) => typeof value === 'boolean'
 const isAddress: Check = (value) => typeof value === 'string' && canonicalAddress(value) === value
 const isOutcome: Check = (value) => typeof value === 'string' && (outcomes as readonly string[]).includes(value)
 const isText: Check = (value) => typeof value === 'string'
+const isConnectionId: Check = (value) => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value)
+const isBatch: Check = (value) => value instanceof Uint8Array && value.length <= MAX_BATCH_BYTES
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const listOf =
@@ -104,6 +118,8 @@ export const orders: Contract<Order> = {
   reap: { phases: ['serving'], shape: { owners: listOf(isText) } },
   admitted: { phases: served, shape: { ticket: isCount } },
   refuse: { phases: served, shape: { ticket: isCount, line: isText } },
+  'audit-stored': { phases: served, shape: { ticket: isCount, bytes: isCount } },
+  'audit-failed': { phases: served, shape: { ticket: isCount, reason: isText } },
   drain: { phases: served, shape: { deadlineMs: isCount } },
 }
 
@@ -115,6 +131,9 @@ export const reports: Contract<Report> = {
   authenticated: { phases: served, shape: { ticket: isCount } },
   closed: { phases: served, shape: { ticket: isCount, outcome: isOutcome } },
   source: { phases: served, shape: { ticket: isCount, address: isAddress, port: isPort } },
+  'audit-open': { phases: served, shape: { ticket: isCount, connectionId: isConnectionId } },
+  audit: { phases: served, shape: { ticket: isCount, batch: isBatch } },
+  'audit-close': { phases: served, shape: { ticket: isCount } },
   drained: { phases: ['draining'], shape: {} },
   failed: { phases: always, shape: { record: isRecord } },
 }

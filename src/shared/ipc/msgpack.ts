@@ -30,6 +30,12 @@ export function unpack(bytes: Buffer): unknown {
   return unpackr.unpack(bytes)
 }
 
+/**
+ * The offset after the value at `at`, of which a later unpacking has nothing to fear.
+ * @throws MalformedError
+ */
+export const valueEnd = (bytes: Buffer, at: number): number => skip(bytes, at, 0)
+
 /** The offset after the value at `at`. Every step moves forward, so the walk ends within `bytes.length` steps. */
 function skip(bytes: Buffer, at: number, depth: number): number {
   if (depth > MAX_DEPTH) throw new MalformedError('nested too deeply')

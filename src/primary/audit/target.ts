@@ -1,0 +1,33 @@
+/** A place where audit logs are kept. The pool writes their files into its directory; what then becomes of them is its business. */
+export interface Target {
+  readonly name: 'file' | 's3'
+  readonly directory: string
+  /**
+   * Makes sure that logs can be kept. Never waits for anything outside of this machine.
+   * @throws Fault
+   */
+  start(): Promise<void>
+  /** A file of this name exists in the directory and grows from now on. */
+  opened(log: string, facts: LogFacts): void
+  /** More is known about the connection. */
+  described(log: string, facts: LogFacts): void
+  /** So many bytes are in the file now. */
+  grown(log: string, bytes: number): void
+  /** The file is complete and flushed to the disk. */
+  closed(log: string, bytes: number): void
+  /** Resolves when all that can be done before the abort has been done. */
+  stop(deadline: AbortSignal): Promise<void>
+}
+
+/** Whose log it is. */
+export interface LogFacts {
+  /** Seconds since 1970, whole. */
+  readonly startTime: number
+  /** IP address. */
+  readonly remoteAddr: string
+  readonly authenticated: boolean
+  /** Login name; empty until it is known. */
+  readonly username: string
+  /** ISO 3166-1 code, or XX. */
+  readonly country: string
+}
