@@ -128,6 +128,12 @@ const read = (pem: string): KeyObject => {
   return createPrivateKey(text)
 }
 
+/** The key of a PEM text that is an ed25519 host key; undefined: it is another. @throws Error if it is no host key */
+export const ed25519HostKey = (pem: string): KeyObject | undefined => {
+  const key = read(pem)
+  return key.asymmetricKeyType === 'ed25519' ? key : undefined
+}
+
 /** What makes the PEM text unusable as a host key, reading after its name; undefined if nothing does. Quotes no secrets. */
 export const hostKeyProblem = (pem: string): string | undefined => {
   try {

@@ -4,6 +4,7 @@
  */
 import { catalogue, type FieldKind, type Fields, items, type MessageType, messageTypes } from './catalogue.ts'
 import { createOutput, heads, type Output } from './cbor-output.ts'
+import { type ChainState, chainHash, packPrev, packSeq } from './chain.ts'
 import type { AuditRecord } from './record.ts'
 
 interface FieldPlan {
@@ -55,27 +56,45 @@ export interface Packer {
   pack(record: AuditRecord): void
   /** What was packed since the last call; the caller's from now on. Between two batches nothing is kept in memory. */
   take(): Uint8Array
+  /** As `take`, but in memory that the next record is packed into. */
+  lend(): Uint8Array
   /** Bytes that `take` would give. */
   readonly length: number
+  /** After `take` or `lend`: what the next batch continues. Undefined if this one continues nothing. */
+  readonly chain: ChainState | undefined
 }
+
+/** Keys of a message without those of the chain. */
+const keyCount = 5
 
 /**
  * For the records of one connection: `connectionId` of each is taken to be this one. Who packs one batch after the other
- * and is done with each at once gives all packers the same `out`, and uses its `lend` in place of `take`.
+ * and is done with each at once gives all packers the same `out`, and uses `lend` in place of `take`. Messages have the
+ * keys of the chain if there is one; a batch begins with the first message after `take` or `lend`.
  */
-export function createPacker(connectionId: string, out = createOutput()): Packer {
+export function createPacker(connectionId: string, out = createOutput(), chain?: ChainState): Packer {
   const prefix = encoded((each) => {
-    each.head(heads.map, 5)
     each.text('connectionId')
     each.text(connectionId)
     each.text('timestamp')
   })
+  const isChained = chain !== undefined
+  let seq = chain?.seq ?? 0
+  let prev = chain?.prev ?? null
+  /** Of the message that is packed now, if it begins a batch. */
+  const link = (): Uint8Array | null => (out.length === 0 ? prev : null)
+  const given = (batch: Uint8Array): Uint8Array => {
+    if (isChained && batch.length > 0) prev = chainHash(batch)
+    return batch
+  }
   return {
     pack(record) {
       const plan = plans.get(record.type)
       if (plan === undefined) throw new RangeError(`no such message: ${record.type}`)
       const start = out.length
+      const before = link()
       try {
+        out.head(heads.map, keyCount + (isChained ? 1 : 0) + (before === null ? 0 : 1))
         out.copy(prefix)
         packTimestamp(out, record.timestamp)
         out.copy(plan.head)
@@ -84,13 +103,20 @@ export function createPacker(connectionId: string, out = createOutput()): Packer
         out.copy(channelKey)
         if (record.channelId === null) out.byte(heads.nothing)
         else out.head(heads.unsigned, record.channelId)
+        if (isChained) packSeq(out, seq)
+        if (before !== null) packPrev(out, before)
+        seq++
       } catch (error) {
         // Half a record would make the rest of the log unreadable.
         out.cut(start)
         throw error
       }
     },
-    take: () => out.take(),
+    take: () => given(out.take()),
+    lend: () => given(out.lend()),
+    get chain() {
+      return isChained ? { seq, prev } : undefined
+    },
     get length() {
       return out.length
     },
