@@ -17,8 +17,10 @@ import {
 } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { findGo } from '../../bench/go.ts'
+import { buildGuest, guestBinary } from '../../scripts/guest.ts'
 import { step } from './step.ts'
 
 export interface TestEngine {
@@ -131,8 +133,11 @@ function isStale(path: string): boolean {
   }
 }
 
-/** `busybox`: all applets, an sftp server, the users root and demo. `noshell`: one static program, `/busybox`. */
-export type TestImage = 'containerssh-test/busybox:1' | 'containerssh-test/noshell:1'
+/**
+ * `busybox`: all applets, an sftp server, the users root and demo. `agent`: the same with the guest helper.
+ * `noshell`: one static program, `/busybox`.
+ */
+export type TestImage = 'containerssh-test/busybox:1' | 'containerssh-test/agent:1' | 'containerssh-test/noshell:1'
 
 const built = new Map<TestImage, Promise<string>>()
 /** Builds the image unless the engine has it in its present form. Resolves with the name. */
@@ -145,6 +150,7 @@ export function image(name: TestImage): Promise<string> {
 async function buildImage(name: TestImage): Promise<string> {
   const { socketPath } = await engine()
   if (!existsSync(BUSYBOX)) await locked('apt', () => aptInstall('busybox-static'))
+  if (name === 'containerssh-test/agent:1') await buildGuest(await findGo(resolve(GUEST, '../../bench')))
   const content = contentHash(name)
   await locked(name, async () => {
     const present = await call(socketPath, 'GET', `/images/${name}/json`)
@@ -169,11 +175,14 @@ async function buildImage(name: TestImage): Promise<string> {
 
 const BUSYBOX = '/bin/busybox'
 const SFTP_SERVER = '/usr/lib/openssh/sftp-server'
+/** The engine runs on this machine. */
+const GUEST = guestBinary(process.arch === 'arm64' ? 'arm64' : 'amd64')
 
 /** Of everything that goes into an image: the programs of this machine and this file. */
 function contentHash(name: TestImage): string {
   const hash = createHash('sha256').update(name)
-  for (const path of [import.meta.filename, BUSYBOX, SFTP_SERVER]) {
+  const guest = name === 'containerssh-test/agent:1' ? [GUEST] : []
+  for (const path of [import.meta.filename, BUSYBOX, SFTP_SERVER, ...guest]) {
     if (existsSync(path)) hash.update(readFileSync(path))
   }
   return hash.digest('hex')
@@ -195,6 +204,10 @@ function fill(name: TestImage, root: string): void {
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\ndemo:x:1000:\n')
   execFileSync('chmod', ['1777', join(root, 'tmp'), join(root, 'var/tmp')])
   execFileSync('chmod', ['0777', join(root, 'home/demo')])
+  if (name === 'containerssh-test/agent:1') {
+    mkdirSync(join(root, 'usr/bin'), { recursive: true })
+    copyFileSync(GUEST, join(root, 'usr/bin/containerssh-agent'))
+  }
   if (existsSync(SFTP_SERVER)) for (const path of [SFTP_SERVER, ...librariesOf(SFTP_SERVER)]) copyInto(root, path)
 }
 

@@ -1,10 +1,12 @@
 /**
  * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit, schemathesis and
- * clients by pip into virtual environments under `.cache`, a Go client. Nothing is installed that is there already; a second run costs
- * milliseconds.
+ * clients by pip into virtual environments under `.cache`, a Go client; builds the guest helper. Nothing is installed
+ * that is there already; a second run costs milliseconds.
  */
 import { existsSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
+import { findGo } from '../../bench/go.ts'
+import { buildGuest } from '../../scripts/guest.ts'
 import { installClients } from './clients/install.ts'
 import { engine } from './docker.ts'
 import { step } from './step.ts'
@@ -63,10 +65,16 @@ async function pythonProgram(name: string, version: string): Promise<void> {
   if (!ok) throw new Error(`the tests need ${name} ${version} from PyPI and python3-venv`)
 }
 
+async function guestHelper(): Promise<void> {
+  const built = await buildGuest(await findGo(resolve(cache, 'bench')))
+  for (const path of built) process.stdout.write(`✔ built ${path}\n`)
+}
+
 export async function prepare(): Promise<void> {
   await debianPackages()
   for (const [name, version] of Object.entries(pythonPrograms)) await pythonProgram(name, version)
   await installClients()
+  await guestHelper()
   const { host } = await engine()
   process.stdout.write(`✔ Docker engine at ${host}\n`)
 }

@@ -1,0 +1,3 @@
+module containerssh-agent
+
+go 1.26.0
