@@ -113,6 +113,14 @@ export const counters = {
     help: 'Requests to this webhook without a usable answer, by the code of the reason: a soft one each time, a hard one when there is no other try.',
     labels: { type: ['soft', 'hard'], retry: ['0', '1'], reason: configServerReasons },
   },
+  containerssh_audit_waits_total: {
+    help: 'Times that a connection began to wait until its audit records were stored, by whose limit was reached.',
+    labels: { limit: ['connection', 'worker'] },
+  },
+  containerssh_audit_failures_total: {
+    help: 'Connections whose audit log could not be written, by what became of the connection.',
+    labels: { outcome: ['ended', 'continued'] },
+  },
 } as const satisfies Readonly<Record<string, CounterRow>>
 
 export type CounterName = keyof typeof counters

@@ -11,6 +11,7 @@ import type { Outcome } from '../shared/ipc/outcome.ts'
 import { createRecordSender } from '../shared/ipc/record-sender.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { processCounters } from '../shared/metric.ts'
+import { type AuditAnswer, createRecorders, isRecorded } from './audit/index.ts'
 import type { RoomFactory } from './backends/index.ts'
 import { openRooms, type Rooms } from './backends/rooms.ts'
 import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
@@ -45,6 +46,7 @@ export function startWorker(options: WorkerOptions): void {
     else if (order.kind === 'reap') void serving?.reap()
     else if (order.kind === 'drain') void serving?.end(order.deadlineMs)
     else if (order.kind === 'admitted' || order.kind === 'refuse') serving?.answer(order)
+    else serving?.stored(order)
   }
   const orphaned = (): void => {
     if (serving === undefined) process.exit(0)
@@ -81,6 +83,8 @@ type Answer = Extract<Order, { kind: 'admitted' | 'refuse' }>
 interface Serving {
   /** The primary has decided about a proxied connection. */
   answer(order: Answer): void
+  /** About the records of a connection. */
+  stored(order: AuditAnswer): void
   reap(): Promise<void>
   /** Drains, removes what is left, reports `drained`, exits. Idempotent. */
   end(deadlineMs: number): Promise<void>
@@ -97,7 +101,9 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
     closed: (ticket: number, outcome: Outcome) => link.send({ kind: 'closed', ticket, outcome }),
     source: (ticket: number, { address, port }: Remote) => link.send({ kind: 'source', ticket, address, port }),
   }
-  const intake = (options.intake ?? createIntake)({ config, hostKeys, log, backend: rooms.main, rooms, events })
+  const recorders = isRecorded(config.audit) ? createRecorders(config.audit, link) : undefined
+  const start = options.intake ?? createIntake
+  const intake = start({ config, hostKeys, log, backend: rooms.main, rooms, events, recorders })
   link.send({ kind: 'ready', owner: identity.owner })
   link.phase = 'serving'
   takeConnections(intake, link)
@@ -120,6 +126,7 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   }
   return {
     reap,
+    stored: (order) => recorders?.answered(order),
     answer(order) {
       if (order.kind === 'admitted') intake.admitted(order.ticket)
       else intake.refuse(order.ticket, order.line)

@@ -6,7 +6,9 @@ import { defaults, schema } from '../../src/shared/config/schema.ts'
 import { remoteOf, type TcpHandle } from '../../src/shared/ipc/handle.ts'
 import { formatLine } from '../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
+import type { Limits } from '../../src/workers/audit/recorder.ts'
 import { createIntake, type Intake } from '../../src/workers/ssh/intake.ts'
+import { type Archive, createArchive } from './audit.ts'
 import { record as keepForCodes, until } from './daemon.ts'
 import { createRoom, type TestRoom } from './room.ts'
 import { type Client, client, type Key, makeKey } from './ssh.ts'
@@ -19,6 +21,8 @@ export interface TestServer extends AsyncDisposable {
   readonly key: Key
   /** The OpenSSH client, logged in with a key as alice. */
   readonly client: Client
+  /** What was recorded, when `audit` was given. */
+  readonly archive: Archive
   /** Waits for a line of the log. */
   line(code: string, test?: (record: LogRecord) => boolean): Promise<LogRecord>
 }
@@ -31,6 +35,10 @@ export interface ServerOptions {
   /** Besides alice and nobody, who have the key of the server's client. */
   readonly users?: readonly User[]
   readonly auth?: Partial<Config['auth']>
+  /** Switches the recording on. */
+  readonly audit?: Partial<Config['audit']>
+  /** How long records may wait. */
+  readonly auditLimits?: Limits
   /** PEM texts; by default one Ed25519 key. */
   readonly hostKeys?: readonly string[]
 }
@@ -54,7 +62,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     limits: { ...base.limits, ...options.limits },
     security: schema.parse({ security: options.security ?? {} }).security,
     auth: { ...base.auth, users, ...options.auth },
+    audit: { ...base.audit, ...options.audit },
   }
+  const archive = createArchive(config.audit, options.auditLimits)
   const records: LogRecord[] = []
   const write = (record: LogRecord): void => {
     records.push(record)
@@ -68,6 +78,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     log: createLog({ level: 'debug', write }),
     backend: room,
     events: { authenticated: () => undefined, closed: () => undefined, source: () => undefined },
+    recorders: options.audit === undefined ? undefined : archive.recorders,
   })
   const { port, listener } = await listen(intake)
   return {
@@ -75,6 +86,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     room,
     records,
     intake,
+    archive,
     key,
     client: client(port, key),
     line: (code, test = () => true) =>

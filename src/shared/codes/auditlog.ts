@@ -166,4 +166,27 @@ export const auditlog = defineCodes('Auditlog', ['AUDIT'], {
     doc: 'The configured storage can only be written, and something wanted to read from it.',
     seed: false,
   },
+  AUDIT_RECORDING_FAILED: {
+    level: 'error',
+    says: 'Audit log {log} cannot be written, so its connection ends: {reason}.',
+    doc: 'The audit log of a connection could not be begun or continued. The connection and its programs end, since `audit.onFailure` is `end`. The reason says what is wrong, most likely with the disk.',
+    user: 'This session cannot be recorded and ends.',
+    labels: { log: 'string', reason: 'string' },
+    seed: false,
+  },
+  AUDIT_RECORDING_ABANDONED: {
+    level: 'warning',
+    says: 'Audit log {log} cannot be written, and its connection goes on unrecorded: {reason}.',
+    doc: 'The audit log of a connection could not be begun or continued. The connection goes on without records, since `audit.onFailure` is `continue`.',
+    labels: { log: 'string', reason: 'string' },
+    seed: false,
+  },
+  AUDIT_RECORDING_STALLED: {
+    level: 'error',
+    says: 'Nothing of audit log {log} was stored for {afterMs} ms, so its connection ends.',
+    doc: 'A connection had to wait too long until its audit records were stored (`audit.connectionBytes`, `audit.workerBytes`), and was ended. The storage is too slow for what is recorded, or hangs.',
+    user: 'This session cannot be recorded and ends.',
+    labels: { log: 'string', waitingBytes: 'number', afterMs: 'number' },
+    seed: false,
+  },
 })

@@ -13,6 +13,8 @@ import type { Users } from './users.ts'
 import { webhookAuthentication } from './webhook-authentication.ts'
 
 export interface Surroundings {
+  /** Of this connection. */
+  readonly audit?: Layer<Connection> | undefined
   readonly users: Users
   readonly webhooks?: Webhooks | undefined
   /** `auth.required`. */
@@ -22,7 +24,8 @@ export interface Surroundings {
 }
 
 function* layers(peer: Peer, surroundings: Surroundings): Iterable<Layer<Connection>> {
-  const { users, webhooks, chains = [] } = surroundings
+  const { audit, users, webhooks, chains = [] } = surroundings
+  if (audit !== undefined) yield audit
   if (webhooks?.authz !== undefined) yield authorization(webhooks.authz, peer)
   const isChained = chains.length > 0
   if (isChained) yield required(chains, peer)

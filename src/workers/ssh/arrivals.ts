@@ -11,15 +11,20 @@ import { ForwardingChannel } from './forwarding.ts'
 import { firstWindowBytes } from './input.ts'
 import { channelOpen, decodeOpenConfirmation, decodeOpenFailure } from './messages.ts'
 import { maximumPacketBytes, message } from './numbers.ts'
+import { openedByUs, type Witness } from './witness.ts'
 
 const answerMs = 30_000
 export const notBeingOpened = 'an answer for a channel that is not being opened'
 
-interface Arrival {
-  readonly id: ChannelId
+interface Rejected {
+  readonly id: ChannelId | undefined
   readonly type: string
   readonly log: Log
   readonly stream: Duplex
+  readonly witness: Witness | undefined
+}
+interface Arrival extends Rejected {
+  readonly id: ChannelId
   readonly timer: NodeJS.Timeout
 }
 
@@ -42,14 +47,19 @@ export class Arrivals {
     stream.on('error', () => undefined)
     const { type, data } = arrivalOf(door, origin)
     const { ending } = service
+    const { witness } = service.link
     if (ending !== undefined || service.full) {
-      reject(service.link.log, type, stream, ending?.text ?? service.tooMany().code)
+      const id = witness === undefined ? undefined : service.nextNumber()
+      if (id !== undefined) witness?.arrived(id, door, origin)
+      reject({ id, type, log: service.link.log, stream, witness }, ending?.text ?? service.tooMany().code)
       return
     }
     const id = service.nextNumber()
     const log = service.link.log.with({ channelId: id })
-    const timer = setTimeout(reject, answerMs, log, type, stream, 'the client does not answer').unref()
-    this.#pending.set(id, { id, type, log, stream, timer })
+    const rejected = { id, type, log, stream, witness }
+    const timer = setTimeout(reject, answerMs, rejected, 'the client does not answer').unref()
+    this.#pending.set(id, { ...rejected, timer })
+    witness?.arrived(id, door, origin)
     const open = { type, sender: id, windowBytes: firstWindowBytes, maximumPacket: maximumPacketBytes, data }
     service.link.wire.send(channelOpen(open))
   }
@@ -71,7 +81,7 @@ export class Arrivals {
     const arrival = this.#answered(peer.recipient)
     if (arrival === undefined) return
     const { id, log, stream, type } = arrival
-    service.add(new ForwardingChannel(service, id, peer, log, stream), type)
+    service.add(new ForwardingChannel(service, id, peer, log, stream, openedByUs), type)
   }
 
   #refused(payload: Buffer): void {
@@ -82,8 +92,7 @@ export class Arrivals {
     }
     const arrival = this.#answered(failure.recipient)
     if (arrival === undefined) return
-    const { log, stream, type } = arrival
-    reject(log, type, stream, `the client refused with reason ${failure.reason}: ${failure.description}`)
+    reject(arrival, `the client refused with reason ${failure.reason}: ${failure.description}`)
   }
 
   /** The connection is over. */
@@ -107,7 +116,8 @@ export class Arrivals {
   }
 }
 
-function reject(log: Log, type: string, stream: Duplex, reason: string): void {
+function reject({ id, type, log, stream, witness }: Rejected, reason: string): void {
   log.emit('SSH_NEW_CHANNEL_REJECTED', { type, reason })
+  if (id !== undefined) witness?.refused(id, type, reason)
   stream.destroy()
 }

@@ -152,7 +152,10 @@ export class Authentication {
   ): Promise<AuthVerdict | 'may sign'> {
     const { port, signal } = this.#link
     const offer = readOffer(algorithm, blob, proof, this.#sessionId)
-    if (typeof offer === 'string') return refused(user, offer)
+    if (typeof offer === 'string') {
+      this.#link.witness?.keyRefused(user, blob)
+      return refused(user, offer)
+    }
     if (offer.signed) return port.authenticate(user, offer, signal)
     const verdict = await port.authenticate(user, offer, signal)
     if (verdict.outcome !== 'success') return verdict

@@ -53,6 +53,7 @@ export abstract class ChannelEnd implements InputOwner, OutputOwner {
   outputEnded(): void {
     if (this.#sentEof) return
     this.#sentEof = true
+    this.service.link.witness?.closedForWriting(this.id)
     this.send(channelMessage(message.channelEof, this.output.recipient))
     this.outputComplete()
   }
@@ -74,6 +75,7 @@ export abstract class ChannelEnd implements InputOwner, OutputOwner {
     if (!this.open) return
     this.output.close()
     this.input.close()
+    this.service.link.witness?.closed(this.id)
     this.service.releasing(this.release())
   }
 }

@@ -58,7 +58,9 @@ export class SessionChannel extends ChannelEnd {
   /** On stderr of a program with a terminal: lines may be in raw mode. */
   override tell(text: string): void {
     if (!this.#pty || !this.#running || this.sentEof) return
-    this.output.stderr.notice(Buffer.from(`\r\n${text.replaceAll(/\r?\n/g, '\r\n')}\r\n`))
+    const notice = Buffer.from(`\r\n${text.replaceAll(/\r?\n/g, '\r\n')}\r\n`)
+    this.service.link.witness?.told(this.id, notice)
+    this.output.stderr.notice(notice)
   }
 
   async #work(): Promise<void> {
@@ -70,8 +72,9 @@ export class SessionChannel extends ChannelEnd {
     this.#working = false
   }
 
-  async #serve({ type, wantReply, request, ours }: Waiting): Promise<void> {
+  async #serve({ type, wantReply, request, malformed, ours }: Waiting): Promise<void> {
     if (request === undefined) {
+      this.service.link.witness?.malformedRequest(this.id, type, malformed ?? new Uint8Array(0))
       this.log.emit('SSH_DECODE_FAILED', { RequestType: type })
       return this.#reply(type, wantReply, false)
     }
@@ -132,7 +135,8 @@ export class SessionChannel extends ChannelEnd {
 
   #farewell(exit: Exit | 'lost'): void {
     if (!this.open) return
-    const { over, wire } = this.service.link
+    const { over, wire, witness } = this.service.link
+    if (exit !== 'lost') witness?.exited(this.id, exit)
     // Nothing reaches a client that we are just disconnecting.
     if (exit !== 'lost' && over) {
       this.log.emit('SSH_EXIT_CODE_FAILED', {}, { cause: 'the connection is being ended' })

@@ -87,6 +87,7 @@ export class ConnectionService {
   add(channel: ChannelEnd, type: string): void {
     this.channels.set(channel.id, channel)
     channel.log.emit('SSH_NEW_CHANNEL', { type })
+    this.link.witness?.opened(channel.id, type)
     channel.opened()
     const { ending } = this
     if (ending !== undefined) channel.stop(ending.signal)

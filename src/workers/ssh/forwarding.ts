@@ -11,6 +11,8 @@ import { channelMessage } from './messages.ts'
 import { message } from './numbers.ts'
 import type { PeerEnd } from './output.ts'
 import type { DecodedRequest } from './requests.ts'
+import { sinkOf } from './stdio.ts'
+import type { StreamNumbers } from './witness.ts'
 
 /** How long a closed channel's last bytes may take to be written, and how long when the connection is over, too. */
 const lastBytesMs = 10_000
@@ -18,16 +20,30 @@ const lastBytesAloneMs = 2000
 
 export class ForwardingChannel extends ChannelEnd {
   readonly #stream: Duplex
+  /** Of the bytes to the client, and of those from it. */
+  readonly #numbers: StreamNumbers
 
-  constructor(service: ConnectionService, id: ChannelId, peer: PeerEnd, log: Log, stream: Duplex) {
+  constructor(
+    service: ConnectionService,
+    id: ChannelId,
+    peer: PeerEnd,
+    log: Log,
+    stream: Duplex,
+    numbers: StreamNumbers,
+  ) {
     super(service, id, peer, log)
     this.#stream = stream
+    this.#numbers = numbers
   }
 
   /** Not earlier: a stream may have bytes at once, and they must follow the confirmation. */
   override opened(): void {
     const stream = this.#stream
-    const { stdout, stderr } = this.output
+    const { stdout: out, stderr } = this.output
+    const { witness } = this.service.link
+    const [outward, inward] = this.#numbers
+    const stdout = witness === undefined ? out : witness.tap(this.id, outward, sinkOf(out))
+    const sink = sinkInto(stream)
     stderr.end()
     stdout.onDrain(() => stream.resume())
     stream.on('data', (bytes: Buffer) => {
@@ -41,7 +57,7 @@ export class ForwardingChannel extends ChannelEnd {
       stdout.end()
       this.#settle()
     })
-    this.input.into(sinkInto(stream))
+    this.input.into(witness === undefined ? sink : witness.tap(this.id, inward, sink))
     // While the client was asked: there is nothing left to listen for.
     if (stream.closed) stdout.end()
   }
@@ -77,6 +93,7 @@ export class ForwardingChannel extends ChannelEnd {
     await written(this.#stream, this.service.link.signal)
     this.#stream.destroy()
     this.input.close()
+    this.service.link.witness?.closed(this.id)
   }
 }
 

@@ -82,8 +82,9 @@ export class GlobalRequests {
       case 'hostkeys-prove-00@openssh.com':
         return this.#prove(type, data)
     }
-    const { log } = this.#service.link
+    const { log, witness } = this.#service.link
     const request = decodeForwardRequest(type, data)
+    witness?.globalRequest(type, data, request)
     if (request === undefined) return this.#malformed(type)
     if (request === 'unknown') {
       log.emit('SSH_UNSUPPORTED_GLOBAL_REQUEST', { type })
@@ -94,6 +95,7 @@ export class GlobalRequests {
   }
 
   #noMoreSessions(type: string, data: Buffer): Buffer {
+    this.#service.link.witness?.globalRequest(type, data, 'unknown')
     if (data.length > 0) return this.#malformed(type)
     this.#service.link.log.emit('SSH_GLOBAL_REQUEST', { RequestType: type })
     this.noMoreSessions = true
@@ -101,7 +103,8 @@ export class GlobalRequests {
   }
 
   #prove(type: string, data: Buffer): Buffer {
-    const { log, negotiated, house } = this.#service.link
+    const { log, negotiated, house, witness } = this.#service.link
+    witness?.globalRequest(type, data, 'unknown')
     const blobs = decodeProofRequest(data, house.hostKeys.count)
     if (blobs === undefined) return this.#malformed(type)
     log.emit('SSH_GLOBAL_REQUEST', { RequestType: type })

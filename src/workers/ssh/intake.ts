@@ -2,6 +2,7 @@
 import type { Config } from '../../shared/config/index.ts'
 import type { Remote, TcpHandle } from '../../shared/ipc/handle.ts'
 import type { Log } from '../../shared/log.ts'
+import type { Recorders } from '../audit/index.ts'
 import type { Rooms } from '../backends/rooms.ts'
 import { connectionOf } from '../layers/index.ts'
 import { createUsers } from '../layers/users.ts'
@@ -24,6 +25,8 @@ export interface IntakeOptions {
   /** For users whose configuration names another one. */
   readonly rooms?: Pick<Rooms, 'names' | 'open'>
   readonly events: IntakeEvents
+  /** When audit is on. */
+  readonly recorders?: Recorders | undefined
 }
 export interface IntakeEvents extends ReceptionEvents {
   /** Who is behind a trusted proxy. To be answered by `admitted` or `refuse`. */
@@ -37,7 +40,7 @@ export interface Intake extends Omit<Reception<TcpHandle>, 'serve'> {
   refuse(ticket: number, line: string): void
 }
 
-export function createIntake({ config, hostKeys, log, backend, rooms, events }: IntakeOptions): Intake {
+export function createIntake({ config, hostKeys, log, backend, rooms, events, recorders }: IntakeOptions): Intake {
   const own = log.with({ module: 'ssh' })
   if (!addonAvailable) own.emit('CORE_CRYPTO_ADDON_MISSING', { node: process.version })
   const keys = hostKeys.map(parseHostKey)
@@ -51,7 +54,8 @@ export function createIntake({ config, hostKeys, log, backend, rooms, events }: 
     rooms === undefined || settings === undefined ? backend : rooms.open(settings.backend)
   const reception = createReception<TcpHandle | Incoming>({
     accept: (connection) => transport.accept(connection),
-    admit: (peer) => connectionOf(peer, { users, webhooks, chains, roomOf, security: config.security }),
+    admit: (peer, audit) => connectionOf(peer, { audit, users, webhooks, chains, roomOf, security: config.security }),
+    record: recorders?.record,
     config,
     hostKeys: keys,
     log,

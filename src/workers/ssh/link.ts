@@ -2,7 +2,7 @@
  * One TCP connection from the hand-over to its end: which phase it is in, what is logged about that, and who is told
  * what when it is over. The phases themselves are `authentication.ts` and `connection.ts`.
  */
-import { asFault } from '../../shared/codes/fault.ts'
+import { asFault, type Fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import type { Outcome } from '../../shared/ipc/outcome.ts'
 import type { Log } from '../../shared/log.ts'
@@ -10,44 +10,28 @@ import { count, unknownCountry } from '../../shared/metric.ts'
 import type { Connection, Member, Peer, Refused, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
 import { blameFor } from './blame.ts'
-import type { Budget } from './budget.ts'
 import { ConnectionService } from './connection.ts'
 import type { Ending } from './ending.ts'
-import { type HostKeys, mayHearOfHostKeys } from './host-key-proof.ts'
+import { mayHearOfHostKeys } from './host-key-proof.ts'
+import type { House } from './house.ts'
 import { Keepalive } from './keepalive.ts'
 import { type Lifetime, lifetimeOf } from './lifetime.ts'
 import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
 import { Reading } from './reading.ts'
-import type { Backlog } from './turns.ts'
 import type { Initiator, Negotiated, Wire, WireEvents } from './wire.ts'
+import type { Subject, Witness } from './witness.ts'
 
 /** How long a user whom the backend turned away may take to open the channel on which we can say why. */
 const farewellMs = 5000
 
-/** What all connections of a worker share. */
-export interface House {
-  readonly config: Config
-  /** For receive windows, over all connections. */
-  readonly budget: Budget
-  /** Of output, over all connections. */
-  readonly backlog: Backlog
-  readonly hostKeys: HostKeys
-  /** Set: the worker stops. */
-  readonly ending: Ending | undefined
-  /** The layers around the room, for one connection. */
-  admit(peer: Peer): Connection
-  authenticated(link: Link): void
-  /** Everything that belonged to the connection is gone. */
-  ended(link: Link): void
-}
-
-export class Link implements WireEvents {
+export class Link implements WireEvents, Subject {
   readonly house: House
   readonly ticket: number
   readonly wire: Wire
   readonly reading: Reading
   readonly port: Connection
+  readonly witness: Witness | undefined
   readonly #peer: { -readonly [K in keyof Peer]: Peer[K] }
   /** The last attempt that did not succeed, and how many there were. */
   lastFailure: string | undefined
@@ -77,7 +61,9 @@ export class Link implements WireEvents {
     this.wire = wire
     this.reading = new Reading(wire)
     this.#peer = { ...peer }
-    this.port = house.admit(this.#peer)
+    const recording = house.record?.(ticket, this.#peer, this)
+    this.witness = recording?.witness
+    this.port = house.admit(this.#peer, recording?.layer)
   }
 
   get log(): Log {
@@ -225,6 +211,12 @@ export class Link implements WireEvents {
     this.wire.disconnect(reason, description)
   }
 
+  endUnrecorded(why: Fault): void {
+    if (this.#phase instanceof ConnectionService) this.#phase.tell(why.userText)
+    this.#blame ??= 'server'
+    this.disconnect(disconnect.byApplication, why.userText)
+  }
+
   /** The client answered one of our global requests. */
   answered(): void {
     this.#keepalive?.answered()
@@ -259,6 +251,7 @@ export class Link implements WireEvents {
     const { failures, lastFailure } = this
     const tries = failures === 0 ? {} : { failures, lastFailure }
     this.log.emit('SSH_HANDSHAKE_FAILED', { reason, ...tries })
+    this.witness?.handshakeFailed(reason)
     count('containerssh_ssh_failed_handshakes_total', { country: unknownCountry })
   }
 
@@ -279,6 +272,7 @@ export class Link implements WireEvents {
     } catch (error) {
       this.log.fault(asFault(error), 'error')
     }
+    this.witness?.end()
     this.house.ended(this)
   }
 }

@@ -13,13 +13,18 @@ import { type ChannelOpen, channelOpenConfirmation, channelOpenFailure, decodeCh
 import { disconnect, maximumPacketBytes, openFailure } from './numbers.ts'
 import { patiently } from './patience.ts'
 import { pause } from './reading.ts'
+import { openedByClient } from './witness.ts'
 
 /** From the open of a direct channel to the connection. Less than the two minutes in which TCP gives up. */
 const dialMs = 30_000
 
+/** `id`: our number, when whoever writes the open down needs one already. */
+interface Asked extends ChannelOpen {
+  readonly id: ChannelId | undefined
+}
 /** `direct` is undefined for a session. */
 interface Wish {
-  readonly open: ChannelOpen
+  readonly open: Asked
   readonly direct: DirectOpen | undefined
 }
 
@@ -74,7 +79,7 @@ export class Opening {
     const wish = this.#check(open)
     if (wish === undefined) return
     if (this.#refusal !== undefined) {
-      this.#farewell(open, this.#refusal)
+      this.#farewell(wish.open, this.#refusal)
       return
     }
     if (this.#session !== undefined) {
@@ -89,7 +94,9 @@ export class Opening {
   #check(received: ChannelOpen): Wish | undefined {
     const decoded = decode(received)
     // The extra data is decoded; what is kept must not point into the transport's buffer.
-    const open = { ...received, data: Buffer.alloc(0) }
+    const { witness } = this.#service.link
+    const id = witness === undefined ? undefined : this.#service.nextNumber()
+    const open = { ...received, data: Buffer.alloc(0), id }
     const { type } = open
     if (decoded === 'unknown') {
       this.#service.link.log.emit('SSH_UNSUPPORTED_CHANNEL_TYPE', { type })
@@ -104,6 +111,7 @@ export class Opening {
       this.#send(open, openFailure.connectFailed, reason)
       return undefined
     }
+    if (id !== undefined && decoded !== 'session') witness?.direct(id, decoded)
     if (open.maximumPacket === 0) {
       this.#refuse(open, openFailure.connectFailed, 'maximum packet size 0')
       return undefined
@@ -133,7 +141,7 @@ export class Opening {
   async #open({ open, direct }: Wish): Promise<void> {
     const session = this.#session
     if (session === undefined) return
-    const id = this.#service.nextNumber()
+    const id = open.id ?? this.#service.nextNumber()
     if (direct === undefined) {
       const verdict = await verdictOf(session.open(id, this.#service.arrive))
       if (!verdict.accepted) return this.#refused(open, verdict, openFailure.resourceShortage)
@@ -143,7 +151,7 @@ export class Opening {
       const verdict = await this.#dial(session, direct)
       if (!verdict.accepted) return this.#refused(open, verdict, openFailure.connectFailed)
       if (this.#ended) return this.#late(open, verdict.value)
-      this.#confirm(new ForwardingChannel(this.#service, id, open, this.#log(id), verdict.value), open)
+      this.#confirm(this.#forwarding(id, open, verdict.value), open)
     }
   }
 
@@ -162,6 +170,10 @@ export class Opening {
     })
   }
 
+  #forwarding(id: ChannelId, open: ChannelOpen, stream: Duplex): ForwardingChannel {
+    return new ForwardingChannel(this.#service, id, open, this.#log(id), stream, openedByClient)
+  }
+
   #log(id: ChannelId): Log {
     return this.#service.link.log.with({ channelId: id })
   }
@@ -178,30 +190,34 @@ export class Opening {
   }
 
   /** `otherwise`: the reason for what is neither forbidden nor too much. */
-  #refused(open: ChannelOpen, verdict: Refused, otherwise: number): void {
+  #refused(open: Asked, verdict: Refused, otherwise: number): void {
     this.#rejected(open, verdict.fault, reasonOf(verdict.fault) ?? otherwise)
     this.#service.link.heed(verdict)
   }
 
-  #rejected(open: ChannelOpen, why: Fault, reason: number): void {
+  #rejected(open: Asked, why: Fault, reason: number): void {
     if (this.#ended) {
       this.#service.link.log.emit('SSH_REPLY_SEND_FAILED', { RequestType: open.type })
       return
     }
     this.#service.link.log.emit('SSH_NEW_CHANNEL_REJECTED', { type: open.type, reason: why.code }, { cause: why })
-    this.#send(open, reason, why.userText)
+    this.#send(open, reason, why.userText, why.message)
   }
 
-  #refuse(open: ChannelOpen, reason: number, text: string): void {
+  #refuse(open: Asked, reason: number, text: string): void {
     this.#service.link.log.emit('SSH_NEW_CHANNEL_REJECTED', { type: open.type, reason: text })
     this.#send(open, reason, text)
   }
 
-  #send(open: ChannelOpen, reason: number, text: string): void {
-    if (!this.#ended) this.#service.link.wire.send(channelOpenFailure(open.sender, reason, text))
+  /** `why`: for whoever writes it down. */
+  #send({ id, type, sender }: Asked, reason: number, text: string, why = text): void {
+    if (this.#ended) return
+    const { wire, witness } = this.#service.link
+    if (id !== undefined) witness?.refused(id, type, why)
+    wire.send(channelOpenFailure(sender, reason, text))
   }
 
-  #farewell(open: ChannelOpen, why: Fault): void {
+  #farewell(open: Asked, why: Fault): void {
     this.#rejected(open, why, openFailure.connectFailed)
     this.#service.link.disconnect(disconnect.byApplication, why.userText)
   }

@@ -13,6 +13,8 @@ export const pause = {
   requests: 4,
   /** Global requests wait for the one at work, or for the session to be made. */
   globals: 8,
+  /** Audit records wait to be stored. */
+  audit: 16,
 } as const
 
 export class Reading {

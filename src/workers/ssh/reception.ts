@@ -4,15 +4,17 @@ import { newId } from '../../shared/id.ts'
 import type { Remote } from '../../shared/ipc/handle.ts'
 import type { Outcome } from '../../shared/ipc/outcome.ts'
 import type { Log } from '../../shared/log.ts'
-import type { Connection, ConnectionId, Peer } from '../ports.ts'
+import type { Connection, ConnectionId, Layer, Peer } from '../ports.ts'
 import { Budget } from './budget.ts'
 import { type Ending, shutdown } from './ending.ts'
 import type { HostKey } from './host-key.ts'
 import { createHostKeys } from './host-key-proof.ts'
-import { type House, Link } from './link.ts'
+import type { House } from './house.ts'
+import { Link } from './link.ts'
 import { disconnect } from './numbers.ts'
 import { Backlog } from './turns.ts'
 import type { Wire } from './wire.ts'
+import type { RecordConnection } from './witness.ts'
 
 /** `ticket` is the one given to `serve`. */
 export interface ReceptionEvents {
@@ -40,7 +42,10 @@ export interface ReceptionOptions<H> {
   readonly config: Config
   readonly hostKeys: readonly HostKey[]
   readonly log: Log
-  admit(peer: Peer): Connection
+  /** `audit`: the outermost layer, when the connection is recorded. */
+  admit(peer: Peer, audit?: Layer<Connection>): Connection
+  /** Only when audit is on. */
+  readonly record?: RecordConnection | undefined
   readonly events: ReceptionEvents
 }
 
@@ -58,6 +63,7 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
       return ending
     },
     admit: options.admit,
+    record: options.record,
     authenticated: (link) => events.authenticated(link.ticket),
     ended(link) {
       links.delete(link)

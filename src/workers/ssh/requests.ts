@@ -12,6 +12,8 @@ export interface DecodedRequest {
   readonly wantReply: boolean
   /** Undefined when what follows the type is malformed: the request can still be answered. */
   readonly request: ChannelRequest | undefined
+  /** What follows, when it is malformed. */
+  readonly malformed?: Buffer
 }
 
 export function decodeChannelRequest(payload: Buffer): DecodedRequest | undefined {
@@ -20,8 +22,10 @@ export function decodeChannelRequest(payload: Buffer): DecodedRequest | undefine
   const type = reader.name()
   const wantReply = reader.boolean()
   if (reader.failed) return undefined
+  const start = reader.position
   const request = decodeByType(type, reader)
-  return { recipient, type, wantReply, request: reader.complete ? request : undefined }
+  if (reader.complete) return { recipient, type, wantReply, request }
+  return { recipient, type, wantReply, request: undefined, malformed: Buffer.from(payload.subarray(start)) }
 }
 
 function decodeByType(type: string, reader: Reader): ChannelRequest {

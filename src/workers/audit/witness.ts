@@ -1,0 +1,127 @@
+/** Writes down what does not pass the ports. */
+import { textField } from '../../shared/audit/record.ts'
+import type { ChannelId, Door, Exit } from '../ports.ts'
+import type { DirectOpen, ForwardRequest } from '../ssh/forward-messages.ts'
+import type { Witness } from '../ssh/witness.ts'
+import { keyLine } from '../webhook/protocol.ts'
+import type { Recorder } from './recorder.ts'
+import { noteOf, tap } from './tap.ts'
+import type { Trails } from './trail.ts'
+
+export function createWitness(recorder: Recorder, trails: Trails): Witness {
+  const { intercept } = recorder.config
+  let globalRequests = 0
+  return {
+    handshakeFailed(reason) {
+      recorder.add('handshake_failed', null, { reason })
+      recorder.flush()
+    },
+    keyRefused(username, blob) {
+      const payload = { username, key: keyText(blob) }
+      recorder.add('auth_pubkey', null, payload)
+      recorder.add('auth_pubkey_failed', null, payload)
+      recorder.flush()
+    },
+    globalRequest(type, data, request) {
+      const requestId = globalRequests++
+      if (request === undefined) {
+        const reason = 'malformed request'
+        recorder.add('global_request_decode_failed', null, { requestId, requestType: type, payload: data, reason })
+      } else if (request === 'unknown') recorder.add('global_request_unknown', null, { requestType: type })
+      else forward(recorder, request)
+    },
+    direct: (id, wish) => direct(recorder, id, wish),
+    arrived(id, door, origin) {
+      const from = { OriginatorHost: origin.address, OriginatorPort: origin.port }
+      arrived(recorder, id, door, from)
+    },
+    opened(id, type) {
+      trails.of(id)
+      recorder.add('new_channel_successful', id, { channelType: type })
+    },
+    refused: (id, type, reason) => recorder.add('new_channel_failed', id, { channelType: type, reason }),
+    malformedRequest(id, type, payload) {
+      const requestId = trails.of(id).nextRequest()
+      const reason = 'malformed request'
+      recorder.add('channel_request_decode_failed', id, { requestId, requestType: type, payload, reason })
+    },
+    told(id, bytes) {
+      if (intercept.stderr) recorder.io(id, 2, bytes)
+    },
+    closedForWriting: (id) => recorder.add('close_write', id, null),
+    exited: (id, exit) => exited(recorder, id, exit),
+    closed(id) {
+      trails.close(id)
+      recorder.add('close', id, null)
+      recorder.flush()
+    },
+    tap: (id, stream, sink) =>
+      intercept.forwarding ? tap(recorder, noteOf(recorder, trails.of(id), stream), sink) : sink,
+    end() {
+      recorder.add('disconnect', null, null)
+      recorder.end()
+    },
+  }
+}
+
+/** A blob need not be that of a key. */
+function keyText(blob: Uint8Array): string {
+  try {
+    return textField(Buffer.from(keyLine(blob), 'latin1')).text
+  } catch {
+    return `(unreadable) ${Buffer.from(blob).toString('base64')}`
+  }
+}
+
+function forward(recorder: Recorder, { act, door }: ForwardRequest): void {
+  if (door.kind === 'tcp') {
+    const type = act === 'listen' ? 'forward_tcpip' : 'cancel_forward_tcpip'
+    recorder.add(type, null, { BindHost: door.host, BindPort: door.port })
+  } else {
+    const type = act === 'listen' ? 'forward_streamlocal' : 'cancel_forward_streamlocal'
+    recorder.add(type, null, { Path: door.path })
+  }
+}
+
+function direct(recorder: Recorder, id: ChannelId, { target, origin }: DirectOpen): void {
+  if (target.kind === 'unix') {
+    recorder.add('new_channel_direct_streamlocal', id, { Path: target.path })
+    return
+  }
+  const to = { HostToConnect: target.host, PortToConnect: target.port }
+  const from = { OriginatorHost: origin.address, OriginatorPort: origin.port }
+  recorder.add('new_channel_direct_tcpip', id, { ...to, ...from })
+}
+
+interface Originator {
+  readonly OriginatorHost: string
+  readonly OriginatorPort: number
+}
+
+function arrived(recorder: Recorder, id: ChannelId, door: Door, from: Originator): void {
+  switch (door.kind) {
+    case 'tcp':
+      recorder.add('new_channel_forwarded_tcpip', id, { ConnectedHost: door.host, ConnectedPort: door.port, ...from })
+      return
+    case 'unix':
+      recorder.add('new_channel_forwarded_streamlocal', id, { Path: door.path })
+      return
+    case 'x11':
+      recorder.add('new_channel_x11', id, from)
+      return
+    case 'agent':
+      // The format has no message for it: only that the channel was opened.
+      return
+    default:
+      door satisfies never
+      throw new Error('unreachable: a door of an unknown kind')
+  }
+}
+
+function exited(recorder: Recorder, id: ChannelId, exit: Exit): void {
+  if (exit.kind === 'status') recorder.add('exit', id, { exitStatus: exit.code >>> 0 })
+  else {
+    const { name: signal, coreDumped, message: errorMessage } = exit
+    recorder.add('exit_signal', id, { signal, coreDumped, errorMessage, languageTag: '' })
+  }
+}
