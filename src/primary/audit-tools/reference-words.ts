@@ -41,6 +41,8 @@ export function referenceWords(
     case 'damaged':
     case 'not-cbor':
     case 'too-large':
+    case 'encrypted':
+    case 'envelope':
       return problemText(problem)
     default:
       throw new Error(problem.kind satisfies never)

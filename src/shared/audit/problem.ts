@@ -13,6 +13,10 @@ export type ProblemKind =
   | 'checksum'
   /** The file ends inside of a member or a record. */
   | 'truncated'
+  /** There is no identity that can open it. */
+  | 'encrypted'
+  /** A record of the envelope was changed, removed or moved. */
+  | 'envelope'
   | 'not-cbor'
   | 'too-large'
   | 'not-an-array'

@@ -1,5 +1,6 @@
 /** `audit`: recording of sessions. */
-import { choice, duration, flag, integer, name, ours, secret, section, text, texts } from './fields.ts'
+import { recipientProblem } from '../audit/envelope-keys.ts'
+import { checked, choice, duration, flag, integer, list, name, ours, secret, section, text, texts } from './fields.ts'
 
 const leastPartBytes = 5 * 1024 * 1024
 
@@ -42,7 +43,9 @@ export const audit = section({
     ours('When a log cannot be written: `end` the connection, or let it `continue` unrecorded.'),
   ),
   sign: flag(true).meta(ours('Chains the messages and signs the end of each log with the ed25519 host key.')),
-  recipients: texts().meta(ours('Encrypts logs to these age recipients (`age1…`) before they reach the disk.')),
+  recipients: list(checked(recipientProblem)).meta(
+    ours('Encrypts logs to these before they reach the disk: age recipients (`age1…`) or X25519 public keys.'),
+  ),
   syncInterval: duration(1000).meta(ours('Logs are flushed to the disk so often, and when they end; 0: only then.')),
   lowDiskBytes: integer(64 * 2 ** 20, 0).meta(
     ours('With less free space than this no connection is accepted, so that running sessions can be recorded.'),

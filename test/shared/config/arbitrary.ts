@@ -42,6 +42,13 @@ const forms: readonly (readonly [path: RegExp, values: Arbitrary])[] = [
   [/forwarding\.\w+(Allow|Deny)\[\]$/, fc.constantFrom('*:22', 'example.com:*', '10.0.0.0/8:80-90', '[::1]:0')],
   [/\.(glob|regex)$/, fc.constantFrom('a*', 'abc', '[a-z]+')],
   [/\.(exempt|trusted)\[\]$/, fc.constantFrom('192.0.2.0/24', '::1', '2001:db8::/32')],
+  [
+    /recipients\[\]$/,
+    fc.constantFrom(
+      'age1pyysjzgfpyysjzgfpyysjzgfpyysjzgfpyysjzgfpyysjzgfpyyscxl7ka',
+      'CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=',
+    ),
+  ],
   [/(serverVersion|clientVersion)$/, fc.constantFrom('SSH-2.0-X', 'SSH-2.0-a.b_c comment', '')],
   [/^log\.level$/, fc.constantFrom('debug', 'emerg', 0, 7)],
   [/pod\.metadata$/, fc.record({ labels: fc.dictionary(fc.string(), text), namespace: fc.constantFrom('a', 'b') })],

@@ -625,3 +625,10 @@ test('deep nesting is refused, not a crash', async () => {
   assert.equal((await errors('['.repeat(20_000))).length > 0, true)
   assert.match((await errors(`${'{"a":'.repeat(500)}1${'}'.repeat(500)}`, 'c.json')).join(), /nested too deeply/)
 })
+
+test('a recipient of audit logs that none is, is refused', async () => {
+  const good = 'CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk='
+  assert.deepEqual(await errorsOf(`audit: {recipients: ["${good}", age1qqq]}`), [
+    'c.yaml:1:70: audit.recipients[1]: "age1qqq" is not a whole age recipient: its checksum is wrong',
+  ])
+})
