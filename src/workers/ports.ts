@@ -227,8 +227,10 @@ export interface Backend extends AsyncDisposable {
   readonly name: string
   /** The room's own codes for what the session core refuses on its behalf. */
   readonly faults: RoomFaults
-  open(who: Occupant, signal: AbortSignal): Promise<Sandbox>
+  open(who: Occupant, signal: AbortSignal, say?: Say): Promise<Sandbox>
 }
+/** For the user who waits for his room: one line, without its end. Not called once the room is there. */
+export type Say = (line: string) => void
 /** `request` is the SSH name of the channel request. */
 export interface RoomFaults {
   alreadyRunning(request: string): Fault

@@ -9,8 +9,8 @@ import type { Member, Occupant } from '../../src/workers/ports.ts'
 import { engineProxy } from '../rigs/engine-proxy.ts'
 import { type Mode, type Rig, room, run } from './rig.ts'
 
-const texts = (entries: Readonly<Record<string, string>>): ReadonlyMap<string, Metadatum> =>
-  new Map(Object.entries(entries).map(([name, value]) => [name, { value, sensitive: true }]))
+const texts = (entries: Readonly<Record<string, string>>, sensitive = true): ReadonlyMap<string, Metadatum> =>
+  new Map(Object.entries(entries).map(([name, value]) => [name, { value, sensitive }]))
 const files = (entries: Readonly<Record<string, string | Uint8Array>>): ReadonlyMap<string, FileDatum> =>
   new Map(Object.entries(entries).map(([name, value]) => [name, { value: Buffer.from(value), sensitive: true }]))
 /** The failures, by file. */
@@ -26,7 +26,7 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
     test('has the environment in his container, and metadata where that is configured; the environment wins', async () => {
       const member = {
         environment: texts({ A: 'a b', BOTH: 'environment' }),
-        metadata: texts({ M: 'm', BOTH: 'x', 'n=x': 'y' }),
+        metadata: texts({ M: 'm', BOTH: 'x', 'n=x': 'y' }, false),
       }
       await using rig = await room({ mode, member, execution: { exposeAuthMetadataAsEnv: true } })
       const session = rig.enter()

@@ -88,11 +88,13 @@ export function call(
   method: string,
   path: string,
   body?: Uint8Array | object,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; body: string }> {
   const bytes = body instanceof Uint8Array ? body : body === undefined ? undefined : Buffer.from(JSON.stringify(body))
   const type = body instanceof Uint8Array ? 'application/x-tar' : 'application/json'
   return new Promise((resolve, reject) => {
-    const headers = bytes === undefined ? {} : { 'Content-Type': type, 'Content-Length': bytes.length }
+    const own = bytes === undefined ? {} : { 'Content-Type': type, 'Content-Length': bytes.length }
+    const headers = { ...own, ...more }
     const outgoing = request({ socketPath, method, path, headers, timeout: 120_000 }, (answer) => {
       let text = ''
       answer.setEncoding('utf8').on('data', (chunk: string) => {

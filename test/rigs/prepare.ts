@@ -34,6 +34,10 @@ const packages: Readonly<Record<string, string>> = {
   python3: 'python3',
   openssl: 'openssl',
   haproxy: 'haproxy',
+  'docker-registry': 'docker-registry',
+  podman: 'podman',
+  catatonit: 'catatonit',
+  runc: 'runc',
 }
 
 async function debianPackages(): Promise<void> {

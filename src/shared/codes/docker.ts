@@ -35,6 +35,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     level: 'notice',
     says: 'Image {image} cannot be pulled.',
     doc: 'The engine could not be reached, or it could not get the image from the registry. Retried unless the registry said that the image does not exist or may not be read; the record that gives up has level error. Set `docker.execution.imagePullPolicy` to `Never` when images are delivered in another way.',
+    user: 'Cannot pull the image',
     labels: { image: 'string', attempt: 'number?', statusCode: 'number?', reason: 'string?' },
   },
   DOCKER_CONTAINER_CREATE: {

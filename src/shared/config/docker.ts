@@ -1,7 +1,7 @@
 /** `docker`: the Docker backend. */
 
 import { containerConfig, hostConfig, networkingConfig, platform, registryAuth } from './docker-objects.ts'
-import { choice, duration, flag, name, secret, section, text, textMap, texts, traits } from './fields.ts'
+import { choice, duration, flag, name, ours, secret, section, text, textMap, texts, traits } from './fields.ts'
 
 export const guestImage = 'containerssh/containerssh-guest-image'
 export const idleCommand = ['/usr/bin/containerssh-agent', 'wait-signal', '--signal', 'INT', '--signal', 'TERM']
@@ -27,7 +27,13 @@ const execution = section({
   disableAgent: flag().describe('The image has no guest agent.'),
   subsystems: textMap(sftpServer).describe('Name to the path of one program. A given map replaces the default.'),
   imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent').describe('When the image is pulled.'),
-  exposeAuthMetadataAsEnv: flag().describe('Metadata of the login become environment variables.'),
+  pullProgress: flag(true).meta(ours('Users are told on standard error about a pull that takes longer than a second.')),
+  exposeAuthMetadataAsEnv: flag().describe(
+    'Metadata of the login that are not sensitive become environment variables.',
+  ),
+  metadataAsEnv: textMap().meta(
+    ours('Metadata of the login, sensitive or not, to environment variables: key to name.'),
+  ),
 })
 // The Go program's library writes the container's objects below `Launch` when it writes JSON.
 traits.add(execution.unwrap(), { aliases: { containerName: 'containername' }, inline: 'launch' })
@@ -42,7 +48,8 @@ export const docker = section({
   }).describe('The engine.'),
   execution: execution.describe('Containers.'),
   timeouts: section({
-    containerStart: perStep().describe('From the login to a running container, with pulling its image.'),
+    imagePull: duration(300_000, 1).meta(ours('Pulling the image.')),
+    containerStart: perStep().describe('From the login to a running container, without pulling its image.'),
     containerStop: perStep().describe('Removing the container.'),
     commandStart: perStep().describe('Starting a program.'),
     signal: perStep().describe('Delivering a signal.'),

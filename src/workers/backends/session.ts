@@ -23,6 +23,7 @@ import type {
   Stdio,
   Verdict,
 } from '../ports.ts'
+import { createWords, type Words } from './words.ts'
 
 /**
  * Of what a channel may set for its program. Linux gives a program 2 MiB for arguments and environment together
@@ -58,17 +59,37 @@ function refused(log: Log, fault: Fault, level?: Level): Refused {
   return { accepted: false, fault }
 }
 
-/** Opens a room for an occupant. The refusal carries the room's fault; a sandbox made after an abort is removed again. */
+/**
+ * Opens a room for an occupant. The refusal carries the room's fault; a sandbox made after an abort is removed again. A
+ * room that has something to say on its way needs a channel for it: then the session begins before the room is there.
+ */
 export async function enterRoom(backend: Backend, who: Occupant, signal: AbortSignal): Promise<Verdict<Session>> {
-  const sandbox = await verdictOf(roomLog(backend, who), signal, () => backend.open(who, signal))
-  return sandbox.accepted ? { accepted: true, value: createSession(backend, who, sandbox.value) } : sandbox
+  const words = createWords()
+  const making = verdictOf(roomLog(backend, who), signal, () => backend.open(who, signal, words.say))
+  const made = await Promise.race([making, words.spoken])
+  if (made === undefined) {
+    const sandbox = unwrap(making).finally(words.end)
+    return { accepted: true, value: createSession(backend, who, sandbox, words) }
+  }
+  return made.accepted ? { accepted: true, value: createSession(backend, who, made.value) } : made
+}
+
+async function unwrap<T>(verdict: Promise<Verdict<T>>): Promise<T> {
+  const settled = await verdict
+  if (!settled.accepted) throw settled.fault
+  return settled.value
 }
 
 /**
  * A session whose sandbox may still be in the making: its channels open at once and their programs wait. When the
  * sandbox cannot be made, each program is refused with its fault.
  */
-export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox | Promise<Sandbox>): Session {
+export function createSession(
+  backend: Backend,
+  who: Occupant,
+  sandbox: Sandbox | Promise<Sandbox>,
+  words?: Words,
+): Session {
   const pending = Promise.resolve(sandbox)
   pending.catch(() => undefined) // told to each channel that asks
   const closing = new AbortController()
@@ -77,7 +98,7 @@ export function createSession(backend: Backend, who: Occupant, sandbox: Sandbox 
   return {
     async open(id, arrive) {
       const own = log.with({ channelId: id })
-      return { accepted: true, value: createChannel(backend, pending, own, closing.signal, arrive) }
+      return { accepted: true, value: createChannel(backend, pending, own, closing.signal, arrive, words) }
     },
     dial: (target, origin, signal) => verdictOf(log, signal, async () => (await pending).dial(target, origin, signal)),
     async listen(door, arrive, signal) {
@@ -111,6 +132,7 @@ function createChannel(
   log: Log,
   sessionClosing: AbortSignal,
   arrive: Arrive,
+  words: Words | undefined,
 ): Channel {
   const closing = new AbortController()
   const signal = AbortSignal.any([closing.signal, sessionClosing])
@@ -163,6 +185,8 @@ function createChannel(
   const start = async (request: Start, stdio: Stdio): Promise<Verdict> => {
     if (started) return refused(log, backend.faults.alreadyRunning(request.kind))
     started = true
+    const room = await words?.until(sandbox, stdio.stderr, pty !== undefined)
+    if (room?.accepted === false) return room
     const program: Program = { what: whatOf(request), env, pty, log }
     const verdict = await verdictOf(log, signal, async () => (await sandbox).run(program, stdio, signal))
     if (!verdict.accepted) return verdict

@@ -14,7 +14,7 @@ const executionKeys = {
   disableCommand: '',
   timeout: '',
 }
-const timeouts = ['containerStart', 'containerStop', 'commandStart', 'signal', 'window', 'http']
+const timeouts = ['imagePull', 'containerStart', 'containerStop', 'commandStart', 'signal', 'window', 'http']
 
 export const dockerrun: LegacyBackend = {
   name: 'dockerrun',

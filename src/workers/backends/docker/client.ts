@@ -27,6 +27,8 @@ export interface Call {
   readonly archive?: Buffer
   /** X-Registry-Auth. */
   readonly registryAuth?: object | undefined
+  /** The answer begins when somebody else, such as a registry, has answered: only the signal bounds it. */
+  readonly isPatient?: true
 }
 
 export interface Client {
@@ -39,7 +41,7 @@ export interface Client {
   /** Resolves with the body as it arrives; it breaks off when the signal is aborted. @throws EngineError */
   stream(call: Call, signal: AbortSignal): Promise<Readable>
   /** A POST that becomes a raw stream. @throws EngineError */
-  hijack(path: string, body: object, signal: AbortSignal): Promise<RawStream>
+  hijack(path: string, body: object | undefined, signal: AbortSignal): Promise<RawStream>
   close(): void
 }
 
@@ -92,6 +94,7 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
   }
   const bounded = async <T>(call: Call, signal: AbortSignal, task: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     try {
+      if (call.isPatient) return await task(signal)
       return await within(`${call.method} ${call.path}`, limitMs, signal, task)
     } catch (error) {
       throw error instanceof EngineError

@@ -2,10 +2,10 @@
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import { newId } from '../../../shared/id.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Metadatum } from '../../../shared/webhook/data.ts'
 import type { Occupant } from '../../ports.ts'
+import { memberEnvironment } from './environment.ts'
 import { asEngineError, persist } from './failure.ts'
-import { platformQuery } from './image.ts'
+import { platformQuery } from './pull.ts'
 import { label, type Room } from './room.ts'
 
 /** What a mode adds to the configured container. */
@@ -109,7 +109,7 @@ function containerBody(room: Room, who: Occupant, extras: ContainerExtras, creat
     ...container,
     // A shell in session mode without `shellCommand`: the container's own command, or the image's.
     Cmd: extras.Cmd.length > 0 ? extras.Cmd : container.Cmd,
-    Env: [...(container.Env ?? []), ...memberEnv(room, who), ...(extras.env ?? [])],
+    Env: [...(container.Env ?? []), ...memberEnvironment(room.settings.execution, who.member), ...(extras.env ?? [])],
     Labels: {
       ...container.Labels,
       [label.connectionId]: who.peer.connectionId,
@@ -125,12 +125,3 @@ function containerBody(room: Room, who: Occupant, extras: ContainerExtras, creat
     NetworkingConfig: execution.network,
   }
 }
-
-/** What the webhooks brought along; the explicit environment wins over exposed metadata, which may be no variables. */
-function memberEnv(room: Room, { member }: Occupant): string[] {
-  const exposed = room.settings.execution.exposeAuthMetadataAsEnv ? [...member.metadata].filter(isVariable) : []
-  return [...new Map([...exposed, ...member.environment])].map(([name, { value }]) => `${name}=${value}`)
-}
-
-const isVariable = ([name, { value }]: readonly [string, Metadatum]): boolean =>
-  name !== '' && !/[=\0]/.test(name) && !value.includes('\0')

@@ -85,7 +85,8 @@ export function createEngine(client: Client): Engine {
       const found = await orUndefined(() => ask<{ Id: string }>(get(`/images/${image}/json`), signal))
       return found?.Id
     },
-    pull: (query, registryAuth, signal) => client.stream({ ...post('/images/create', query), registryAuth }, signal),
+    pull: (query, registryAuth, signal) =>
+      client.stream({ ...post('/images/create', query), registryAuth, isPatient: true }, signal),
     async createContainer(body, query, signal) {
       return (await ask<{ Id: string }>(post('/containers/create', query, body), signal)).Id
     },
@@ -98,7 +99,7 @@ export function createEngine(client: Client): Engine {
       act({ method: 'DELETE', path: `/containers/${id}`, query: { force: 1, v: 1 } }, signal),
     listContainers: (label, signal) => ask(get('/containers/json', { all: 1, filters: { label: [label] } }), signal),
     attachContainer: (id, signal) =>
-      client.hijack(`/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1`, {}, signal),
+      client.hijack(`/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1`, undefined, signal),
     waitContainer: (id, signal) => client.stream(post(`/containers/${id}/wait`, { condition: 'next-exit' }), signal),
     resizeContainer: (id, size, signal) =>
       act(post(`/containers/${id}/resize`, { h: size.rows, w: size.columns }), signal),

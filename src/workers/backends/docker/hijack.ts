@@ -33,7 +33,8 @@ export interface RawStream {
 
 export interface Upgrade {
   readonly path: string
-  readonly body: object
+  /** An attach has none: Podman would take it for the program's input. */
+  readonly body: object | undefined
 }
 
 /** Shared: libuv reads into it and calls us before it reads again, and nobody keeps the bytes. */
@@ -175,7 +176,7 @@ function rawStream(socket: Socket, inside: { attach(reader: RawReader): void; si
 }
 
 function requestText(address: Address, upgrade: Upgrade): string {
-  const body = JSON.stringify(upgrade.body)
+  const body = upgrade.body === undefined ? '' : JSON.stringify(upgrade.body)
   const host = address.kind === 'unix' ? 'docker' : `${address.hostname}:${address.port}`
   return [
     `POST ${upgrade.path} HTTP/1.1`,

@@ -38,8 +38,9 @@ export function createHouse({ connection, timeouts }: DockerSettings, identity: 
 
   const imagesOf = (settings: DockerSettings): Images => {
     const { container, platform, auth, imagePullPolicy } = settings.execution
+    const { containerStart, imagePull } = settings.timeouts
     const { Image, User } = container
-    const name = JSON.stringify([Image, User, platform, auth, imagePullPolicy, settings.timeouts.containerStart])
+    const name = JSON.stringify([Image, User, platform, auth, imagePullPolicy, containerStart, imagePull])
     const known = images.get(name) ?? createImages(engine, settings)
     images.set(name, known)
     return known

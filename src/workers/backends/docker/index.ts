@@ -4,7 +4,7 @@ import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import { createLeases } from '../../../shared/leases.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Backend, Occupant, RoomFaults, Sandbox } from '../../ports.ts'
+import type { Backend, Occupant, RoomFaults, Sandbox, Say } from '../../ports.ts'
 import { createHouse, type House, houseName } from './house.ts'
 import { type DockerSettings, occupantLabels, type Room } from './room.ts'
 import { openSandbox } from './sandbox.ts'
@@ -41,10 +41,16 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
     house.reap(AbortSignal.timeout(reapMs)).catch(failed)
     return house
   }
-  const openOwn = async (settings: DockerSettings, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> => {
+  const openOwn = async (
+    settings: DockerSettings,
+    who: Occupant,
+    log: Log,
+    signal: AbortSignal,
+    say: Say | undefined,
+  ): Promise<Sandbox> => {
     const lease = houses.take(houseName(settings), () => build(settings))
     try {
-      const sandbox = await openIn(lease.value.room(settings), who, log, signal)
+      const sandbox = await openIn(lease.value.room(settings), who, log, signal, say)
       return {
         ...sandbox,
         async [Symbol.asyncDispose]() {
@@ -60,11 +66,11 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
   return {
     name: 'docker',
     faults,
-    open(who, signal) {
+    open(who, signal, say) {
       const settings = who.member.settings?.docker ?? config.docker
       const own = who.peer.log.with(occupantLabels(who))
       tellAgent(settings.execution, own)
-      return settings === config.docker ? openIn(main, who, own, signal) : openOwn(settings, who, own, signal)
+      return settings === config.docker ? openIn(main, who, own, signal, say) : openOwn(settings, who, own, signal, say)
     },
     async reap(signal) {
       const counts = await Promise.all(houses.values().map((house) => house.reap(signal)))
@@ -74,8 +80,10 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
   }
 }
 
-const openIn = (room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> =>
-  (room.settings.execution.mode === 'session' ? openSessionSandbox : openSandbox)(room, who, log, signal)
+function openIn(room: Room, who: Occupant, log: Log, signal: AbortSignal, say: Say | undefined): Promise<Sandbox> {
+  const { mode, pullProgress } = room.settings.execution
+  return (mode === 'session' ? openSessionSandbox : openSandbox)(room, who, log, signal, pullProgress ? say : undefined)
+}
 
 /** Per connection, because a connection may bring its own configuration. */
 function tellAgent(execution: Config['docker']['execution'], log: Log): void {

@@ -2,7 +2,7 @@
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import { placeName } from '../../place.ts'
-import type { Door, Occupant, Program, Sandbox, Target } from '../../ports.ts'
+import type { Door, Occupant, Program, Sandbox, Say, Target } from '../../ports.ts'
 import { SHELL, wordsOf } from './command.ts'
 import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
 import { writeFiles } from './files.ts'
@@ -14,8 +14,14 @@ import { occupantLabels, type Room } from './room.ts'
 const SHELL_IDLE = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
 
 /** @throws Fault */
-export async function openSandbox(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> {
-  await room.images.ensure(log, signal)
+export async function openSandbox(
+  room: Room,
+  who: Occupant,
+  log: Log,
+  signal: AbortSignal,
+  say?: Say,
+): Promise<Sandbox> {
+  await room.images.ensure(log, signal, say)
   const made = await orUndo(room, makeContainer(room, who, log, signal), signal, ({ containerId }) =>
     room.cleanup.remove(containerId, log),
   )

@@ -2,7 +2,7 @@
 import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Exit, Occupant, Program, Running, Sandbox, Stdio } from '../../ports.ts'
+import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../../ports.ts'
 import { environment, SHELL, withSize, wordsOf } from './command.ts'
 import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
 import {
@@ -28,8 +28,14 @@ const BEFORE_STOPPING_MS = 50
 const STOP_GRACE_SECONDS = 2
 
 /** @throws Fault */
-export async function openSessionSandbox(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Sandbox> {
-  await room.images.ensure(log, signal)
+export async function openSessionSandbox(
+  room: Room,
+  who: Occupant,
+  log: Log,
+  signal: AbortSignal,
+  say?: Say,
+): Promise<Sandbox> {
+  await room.images.ensure(log, signal, say)
   const labels = occupantLabels(who)
   const closing = new AbortController()
   const programs = new Set<Promise<void>>()

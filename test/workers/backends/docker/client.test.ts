@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ConnectionSettings, parseAddress } from '../../../../src/workers/backends/docker/address.ts'
 import { commonVersion, connect } from '../../../../src/workers/backends/docker/client.ts'
-import { pullName } from '../../../../src/workers/backends/docker/image.ts'
+import { pullName } from '../../../../src/workers/backends/docker/pull.ts'
 
 const at = (host: string, tls = ''): ConnectionSettings => ({ host, cacert: tls, cert: tls, key: tls })
 
