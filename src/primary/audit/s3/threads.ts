@@ -20,6 +20,7 @@ const graceMs = 500
 export function createS3Threads(settings: S3Settings, failed: (error: Error) => void): S3Threads {
   const isSource = import.meta.url.endsWith('.ts')
   let pool: Pool<Tasks> | undefined
+  let isClosed = false
   const start = (): Pool<Tasks> =>
     createPool<Tasks>({
       module: new URL(`../../../workers/pool/storage/s3.${isSource ? 'ts' : 'js'}`, import.meta.url),
@@ -33,6 +34,7 @@ export function createS3Threads(settings: S3Settings, failed: (error: Error) => 
   return {
     async ask<Op extends S3Operation>(call: S3Call<Op>, signal: AbortSignal) {
       try {
+        if (isClosed) throw new Error('the thread has been ended')
         pool ??= start()
         // The task answers with the result of its operation.
         return (await pool.run('s3', { settings, call: call as S3Call }, { signal })) as S3Answer<Op>
@@ -42,6 +44,7 @@ export function createS3Threads(settings: S3Settings, failed: (error: Error) => 
       }
     },
     async close() {
+      isClosed = true
       await pool?.close()
     },
   }
