@@ -6,6 +6,9 @@ const idle = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 &
 export interface BareEngine {
   readonly host: string
   readonly image: string
+  readonly socketPath: string
+  /** Containers with this label (`name` or `name=value`), running or not. */
+  count(label: string): Promise<number>
   /** Creates and starts a container that waits; resolves to its id. */
   create(): Promise<string>
   /** Runs `true` in it to the end, as `docker exec` does. */
@@ -25,6 +28,12 @@ export async function bareEngine(): Promise<BareEngine> {
   return {
     host: found.host,
     image: name,
+    socketPath: found.socketPath,
+    async count(label) {
+      const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
+      const { body } = await call(found.socketPath, 'GET', `/containers/json?all=1&filters=${filters}`)
+      return (JSON.parse(body) as unknown[]).length
+    },
     async create() {
       const labels = { 'containerssh-bench': 'bare' }
       const { Id } = await post('/containers/create', { Image: name, Cmd: idle, Labels: labels })
@@ -50,12 +59,13 @@ async function exitOf({ socketPath }: TestEngine, id: string): Promise<void> {
 }
 
 /** The configuration of our daemon for the same image and the same engine. */
-export const dockerConfig = (bare: BareEngine): object => ({
+export const dockerConfig = (bare: BareEngine, more: object = {}, labels: object = {}): object => ({
   docker: {
+    ...more,
     connection: { host: bare.host },
     execution: {
       mode: 'connection',
-      container: { image: bare.image },
+      container: { image: bare.image, labels },
       disableAgent: true,
       imagePullPolicy: 'Never',
       shellCommand: ['/bin/sh'],

@@ -15,7 +15,13 @@ const binary = '/usr/sbin/sshd'
 const installLimitMs = 300_000
 
 /** Nothing is limited, and nothing is done that we do not do: no PAM, no reverse DNS, no last-login record. */
-const configText = (port: number, { hostKeyFile }: Credentials, keysFile: string, password: boolean): string => `
+const configText = (
+  port: number,
+  { hostKeyFile }: Credentials,
+  keysFile: string,
+  password: boolean,
+  more: string,
+): string => `
 Port ${port}
 ListenAddress 127.0.0.1
 HostKey ${hostKeyFile}
@@ -32,7 +38,16 @@ MaxStartups 10000
 MaxSessions 10000
 LoginGraceTime 120
 LogLevel FATAL
+${more}
 `
+
+/** For questions about something else than its own programs. */
+export interface SshdOptions {
+  /** Lines of its configuration. */
+  readonly config: string
+  /** Group of the user. */
+  readonly gid: number
+}
 
 /** Installs sshd where that can be done without asking: as root on Debian and its children. */
 async function ensureInstalled(): Promise<void> {
@@ -48,7 +63,11 @@ async function ensureInstalled(): Promise<void> {
 }
 
 /** The command that starts sshd; with root, in a namespace where the bench's user exists. */
-async function commandLine(credentials: Credentials, configFile: string): Promise<readonly [string, string[]]> {
+async function commandLine(
+  credentials: Credentials,
+  configFile: string,
+  gid: number,
+): Promise<readonly [string, string[]]> {
   const run = ['-D', '-e', '-f', configFile]
   if (process.getuid?.() !== 0) return [binary, run]
   // sshd refuses to start as root without its directory of privilege separation.
@@ -57,22 +76,29 @@ async function commandLine(credentials: Credentials, configFile: string): Promis
   const hash = await runFile('perl', ['-e', 'print crypt($ARGV[0], q($6$).$ARGV[1])', password, user])
   const passwd = join(directory, 'passwd')
   const shadow = join(directory, 'shadow')
-  writeFileSync(passwd, `${readFileSync('/etc/passwd', 'utf8')}${user}:x:65533:65533::/:/bin/sh\n`, { mode: 0o644 })
+  writeFileSync(passwd, `${readFileSync('/etc/passwd', 'utf8')}${user}:x:65533:${gid}::/:/bin/sh\n`, { mode: 0o644 })
   writeFileSync(shadow, `root:*:19000::::::\n${user}:${hash.stdout}:19000:0:99999:7:::\n`, { mode: 0o600 })
   const script =
     'mount --make-rprivate / && mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && shift 2 && exec "$@"'
   return ['unshare', ['--mount', 'sh', '-c', script, 'sh', passwd, shadow, binary, ...run]]
 }
 
-export async function startSshd(credentials: Credentials, signal: AbortSignal): Promise<Server> {
+export const startSshd = (credentials: Credentials, signal: AbortSignal): Promise<Server> =>
+  startSshdWith({ config: '', gid: 65533 }, credentials, signal)
+
+export async function startSshdWith(
+  { config, gid }: SshdOptions,
+  credentials: Credentials,
+  signal: AbortSignal,
+): Promise<Server> {
   await ensureInstalled()
   const root = process.getuid?.() === 0
   const port = await freePort()
   const keysFile = join(credentials.directory, 'authorized_keys')
   const configFile = join(credentials.directory, `sshd_config_${port}`)
   writeFileSync(keysFile, `${credentials.publicKey}\n`, { mode: 0o644 })
-  writeFileSync(configFile, configText(port, credentials, keysFile, root))
-  const [command, args] = await commandLine(credentials, configFile)
+  writeFileSync(configFile, configText(port, credentials, keysFile, root, config))
+  const [command, args] = await commandLine(credentials, configFile, gid)
   const logFile = join(credentials.directory, 'sshd.log')
   const service = await startService({ command, args, port, logFile, signal })
   const version = await runFile(binary, ['-V']).then(

@@ -3,10 +3,21 @@ import type { Question } from '../question.ts'
 import { bulk } from './bulk.ts'
 import { configuration } from './configuration.ts'
 import { docker } from './docker.ts'
+import { dockerLogin } from './docker-login.ts'
 import { echo } from './echo.ts'
 import { exec } from './exec.ts'
 import { login } from './login.ts'
 import { memory } from './memory.ts'
 import { webhook } from './webhook.ts'
 
-export const questions: readonly Question[] = [login, webhook, configuration, exec, bulk, echo, memory, docker]
+export const questions: readonly Question[] = [
+  login,
+  webhook,
+  configuration,
+  exec,
+  bulk,
+  echo,
+  memory,
+  docker,
+  dockerLogin,
+]

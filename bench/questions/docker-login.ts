@@ -1,0 +1,198 @@
+/** `ssh host true` from the connection to the exit status, each with a container of its own. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type BareEngine, bareEngine, dockerConfig } from '../engine.ts'
+import { runLoad, targetFlags } from '../load.ts'
+import { startWith } from '../ours.ts'
+import { type Answer, type Bench, type Question, rowsOf } from '../question.ts'
+import type { Server } from '../server.ts'
+import { startSshdWith } from '../sshd.ts'
+import { summarize } from '../stats.ts'
+
+const rounds = 4
+const ready = 8
+const burst = 50
+const waitLimitMs = 120_000
+
+type Sides = Map<string, Map<string, number[]>>
+function note(sides: Sides, side: string, figure: string, value: number): void {
+  const figures = sides.get(side) ?? new Map<string, number[]>()
+  sides.set(side, figures)
+  figures.set(figure, [...(figures.get(figure) ?? []), value])
+}
+function noteTimes(sides: Sides, side: string, name: string, times: readonly number[]): void {
+  const sorted = [...times].sort((a, b) => a - b)
+  note(sides, side, name, summarize(times).median)
+  note(sides, side, `${name}99`, sorted[Math.floor(0.99 * (sorted.length - 1))] ?? Number.NaN)
+}
+
+/** A daemon whose containers can be told from those of others, and its sides of the table. */
+interface Ours {
+  readonly server: Server
+  /** Waits until the engine is quiet: so many containers, and no more. */
+  settled(count: number): Promise<void>
+}
+
+async function until(what: string, test: () => Promise<boolean>): Promise<void> {
+  for (const limit = performance.now() + waitLimitMs; performance.now() < limit; await sleep(100)) {
+    if (await test()) return
+  }
+  throw new Error(`waited in vain for ${what}`)
+}
+
+async function startOurs(bench: Bench, bare: BareEngine, pool: object, stack: AsyncDisposableStack): Promise<Ours> {
+  const label = `containerssh-bench=${randomBytes(6).toString('hex')}`
+  const [name = '', value = ''] = label.split('=')
+  const config = dockerConfig(bare, { pool }, { [name]: value })
+  const start = startWith({ backend: 'docker', config: { ...config, workers: 2 } })
+  const server = stack.use(await start(bench.credentials, bench.signal))
+  return {
+    server,
+    settled: (count) => until(`${count} containers`, async () => (await bare.count(label)) === count),
+  }
+}
+
+/** One after the other, ms each. `before`: not measured. */
+async function times(count: number, before: () => Promise<void>, task: () => Promise<number>): Promise<number[]> {
+  const taken: number[] = []
+  for (let run = 0; run < count; run++) {
+    await before()
+    // What the one before left for later is over.
+    await sleep(500)
+    taken.push(await task())
+  }
+  return taken
+}
+
+async function login(bench: Bench, server: Server, count = 1, parallel = 1) {
+  const flags = [...targetFlags(server), '-command', 'true', '-reconnect']
+  const counts = ['-count', `${count}`, '-parallel', `${parallel}`]
+  const { latencyUs } = await runLoad(bench.load, 'exec', [...flags, ...counts], bench.signal)
+  return { p50: latencyUs.p50 / 1000, p99: latencyUs.p99 / 1000, max: latencyUs.max / 1000 }
+}
+
+async function timed(task: () => Promise<void>): Promise<number> {
+  const start = performance.now()
+  await task()
+  return performance.now() - start
+}
+
+const dockerCli = (process.env['PATH'] ?? '')
+  .split(delimiter)
+  .map((folder) => join(folder, 'docker'))
+  .find(existsSync)
+
+/** Undefined: there is no docker program. */
+async function startPeer(bench: Bench, bare: BareEngine, container: string): Promise<Server | undefined> {
+  if (dockerCli === undefined || process.getuid?.() !== 0) return undefined
+  const config = `ForceCommand ${dockerCli} -H ${bare.host} exec ${container} /bin/sh -c true`
+  return startSshdWith({ config, gid: statSync(bare.socketPath).gid }, bench.credentials, bench.signal)
+}
+
+async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
+  await using stack = new AsyncDisposableStack()
+  const warm = await startOurs(bench, bare, { min: ready }, stack)
+  const cold = await startOurs(bench, bare, {}, stack)
+  const container = await bare.create()
+  stack.defer(() => bare.remove(container))
+  const peer = await startPeer(bench, bare, container)
+  if (peer !== undefined) stack.use(peer)
+  const sides: Sides = new Map()
+  const count = bench.quick ? 3 : 12
+  const quiet = (): Promise<void> => warm.settled(ready)
+  for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
+    bench.progress(round < 0 ? 'warm-up' : `round ${round + 1}`)
+    const figures: (readonly [string, string, readonly number[]])[] = [
+      ['ours', 'warm', await times(count, quiet, async () => (await login(bench, warm.server)).p50)],
+      ['exec', 'warm', await times(count, quiet, () => timed(() => bare.exec(container)))],
+      [
+        'ours',
+        'cold',
+        await times(
+          count,
+          () => cold.settled(0),
+          async () => (await login(bench, cold.server)).p50,
+        ),
+      ],
+    ]
+    if (peer !== undefined) {
+      const taken = await times(count, quiet, async () => (await login(bench, peer)).p50)
+      figures.push(['sshd + docker exec', 'warm', taken], ['sshd + docker exec', 'cold', taken])
+    }
+    if (round >= 0) for (const [side, name, taken] of figures) noteTimes(sides, side, name, taken)
+  }
+  await bursts(bench, bare, { cold, peer, container }, sides)
+  return {
+    rows: rowsOf(sides, rows),
+    notes: peer === undefined ? ['Without sshd: it needs root and the docker program.'] : [],
+  }
+}
+
+const rows = [
+  { figure: 'warm', label: 'p50, container made ahead', unit: 'ms' },
+  { figure: 'warm99', label: 'p99, container made ahead', unit: 'ms' },
+  { figure: 'cold', label: 'p50, new container', unit: 'ms' },
+  { figure: 'cold99', label: 'p99, new container', unit: 'ms' },
+  { figure: 'burstWarm', label: `p50 of ${burst} at once, made ahead`, unit: 'ms' },
+  { figure: 'burstWarm99', label: `last of ${burst} at once, made ahead`, unit: 'ms' },
+  { figure: 'burstCold', label: `p50 of ${burst} at once, new containers`, unit: 'ms' },
+  { figure: 'burstCold99', label: `last of ${burst} at once, new containers`, unit: 'ms' },
+]
+
+interface Burst {
+  readonly cold: Ours
+  readonly peer: Server | undefined
+  readonly container: string
+}
+
+async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }: Burst, sides: Sides): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const many = await startOurs(bench, bare, { min: burst }, stack)
+  const all = Array.from({ length: burst })
+  for (let round = 0; round < (bench.quick ? 1 : 2); round++) {
+    bench.progress(`${burst} at once, round ${round + 1}`)
+    await many.settled(burst)
+    const warm = await login(bench, many.server, burst, burst)
+    await many.settled(burst)
+    const floor = await Promise.all(all.map(() => timed(() => bare.exec(container))))
+    const theirs = peer === undefined ? undefined : await login(bench, peer, burst, burst)
+    const fresh = await login(bench, cold.server, burst, burst)
+    await cold.settled(0)
+    const found = [
+      ['ours', 'burstWarm', warm.p50, warm.max],
+      ['exec', 'burstWarm', summarize(floor).median, Math.max(...floor)],
+      ['ours', 'burstCold', fresh.p50, fresh.max],
+    ] as const
+    for (const [side, name, p50, last] of found) {
+      note(sides, side, name, p50)
+      note(sides, side, `${name}99`, last)
+    }
+    if (theirs === undefined) continue
+    for (const name of ['burstWarm', 'burstCold']) {
+      note(sides, 'sshd + docker exec', name, theirs.p50)
+      note(sides, 'sshd + docker exec', `${name}99`, theirs.max)
+    }
+  }
+}
+
+export const dockerLogin: Question = {
+  name: 'docker-login',
+  title: 'Login to a container',
+  about:
+    '`ssh host true` from the connection to the exit status, with a new connection and a container of its own each, made ' +
+    'ahead or not; beside the bare Engine API on a container that runs already (exec create, start, inspect) and beside ' +
+    'sshd with `docker exec` into one that runs already as the forced command. One after the other on an engine at rest.',
+  async run(bench) {
+    let bare: BareEngine
+    try {
+      bare = await bareEngine()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      return { rows: [], notes: [`Not measured: ${reason}`] }
+    }
+    return measure(bench, bare)
+  },
+}
