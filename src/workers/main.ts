@@ -21,6 +21,7 @@ const LINK_FD = 4
 const CONFIGURE_MS = 10_000
 const REAP_MS = 60_000
 const REAP_AGAIN_MS = 15_000
+const REAP_EVERY_MS = 30_000
 /** Programs have this long after the death of the primary. */
 const ORPHAN_DRAIN_MS = 2000
 /** To remove the containers of connections that were cut. */
@@ -114,11 +115,13 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   }, LOAD_INTERVAL_MS)
   const reap = (): Promise<void> => reapTwice(rooms, log)
   void reap()
+  const rounds = setInterval(() => void reapOnce(rooms, log), REAP_EVERY_MS)
 
   let ending: Promise<void> | undefined
   const finish = async (deadlineMs: number): Promise<never> => {
     link.phase = 'draining'
     await intake.drain(AbortSignal.timeout(deadlineMs), deadlineMs)
+    clearInterval(rounds)
     await dispose(rooms, log)
     clearInterval(beat)
     sender.flush()

@@ -31,6 +31,8 @@ export interface RoomOptions {
   readonly image?: TestImage
   readonly host?: string
   readonly execution?: Readonly<Record<string, unknown>>
+  /** Beside `execution`. */
+  readonly docker?: Readonly<Record<string, unknown>>
   readonly timeouts?: Readonly<Record<string, number>>
   readonly owner?: string
   readonly member?: Partial<Member>
@@ -52,6 +54,7 @@ export interface Rig extends AsyncDisposable {
 export async function room(options: RoomOptions = {}): Promise<Rig> {
   const config = schema.parse({
     backend: 'docker',
+    workers: 1,
     docker: {
       connection: { host: options.host ?? (await engine()).host },
       timeouts: options.timeouts ?? {},
@@ -63,6 +66,7 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
         shellCommand: ['/bin/sh'],
         ...options.execution,
       },
+      ...options.docker,
     },
   })
   const records: LogRecord[] = []

@@ -1,7 +1,7 @@
 /** `docker`: the Docker backend. */
 
 import { containerConfig, hostConfig, networkingConfig, platform, registryAuth } from './docker-objects.ts'
-import { choice, duration, flag, name, ours, secret, section, text, textMap, texts, traits } from './fields.ts'
+import { choice, duration, flag, integer, name, ours, secret, section, text, textMap, texts, traits } from './fields.ts'
 
 export const guestImage = 'containerssh/containerssh-guest-image'
 export const idleCommand = ['/usr/bin/containerssh-agent', 'wait-signal', '--signal', 'INT', '--signal', 'TERM']
@@ -38,6 +38,21 @@ const execution = section({
 // The Go program's library writes the container's objects below `Launch` when it writes JSON.
 traits.add(execution.unwrap(), { aliases: { containerName: 'containername' }, inline: 'launch' })
 
+const pool = section({
+  min: integer(0, 0, 1000).meta(
+    ours('Containers that are kept ready for the next logins, by all workers together; 0: none. Connection mode only.'),
+  ),
+  max: integer(0, 0, 1000).meta(ours('So many at most, after logins that found none ready; 0: as `min`.')),
+  idleLife: duration(600_000, 1).meta(
+    ours(
+      'So long after such a login there are `min` again, and none for a configuration of users nobody logs in with.',
+    ),
+  ),
+  profiles: integer(8, 1, 1000).meta(
+    ours('Kinds of containers that are kept ready by a worker, one per configuration of users; the oldest goes first.'),
+  ),
+})
+
 const perStep = () => duration(60_000, 1)
 export const docker = section({
   connection: section({
@@ -47,6 +62,10 @@ export const docker = section({
     key: secret().describe('Its private key as PEM text.'),
   }).describe('The engine.'),
   execution: execution.describe('Containers.'),
+  pool: pool.meta(ours('Containers that are made ahead, so that a login finds one that runs.')),
+  parallelStarts: integer(4, 1, 1000).meta(
+    ours('Containers that the engine is asked to start at a time, by all workers together. Others wait.'),
+  ),
   timeouts: section({
     imagePull: duration(300_000, 1).meta(ours('Pulling the image.')),
     containerStart: perStep().describe('From the login to a running container, without pulling its image.'),

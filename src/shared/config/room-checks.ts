@@ -6,7 +6,26 @@ import type { Config } from './schema.ts'
 const missing = (path: readonly string[], why: string): Finding => ({ path, message: `is missing; ${why}` })
 const empty = (path: readonly string[], why: string): Finding => ({ path, message: `is empty; ${why}` })
 
-const docker = ({ docker: { execution } }: Config): Finding[] => {
+const pool = ({ docker: { execution, pool } }: Config): Finding[] => {
+  const path = ['docker', 'pool']
+  if (pool.max !== 0 && pool.max < pool.min) {
+    return [
+      { path: [...path, 'max'], message: `${pool.max} is less than pool.min; expected ${pool.min} or more, or 0` },
+    ]
+  }
+  if (pool.min === 0) return []
+  if (execution.mode === 'session') {
+    return [{ path: [...path, 'min'], message: 'is not possible in session mode; expected 0' }]
+  }
+  if (execution.containername !== '') {
+    const message = 'is not possible with docker.execution.containername, which only one can have; expected 0'
+    return [{ path: [...path, 'min'], message }]
+  }
+  return []
+}
+
+const docker = (config: Config): Finding[] => {
+  const { execution } = config.docker
   const path = ['docker', 'execution']
   const found: Finding[] = []
   if ((execution.container.Image ?? '') === '') {
@@ -23,7 +42,7 @@ const docker = ({ docker: { execution } }: Config): Finding[] => {
     const message = `${show(restart)} is not possible in session mode; expected "no"`
     found.push({ path: [...path, 'host', 'RestartPolicy', 'Name'], message })
   }
-  return found
+  return [...found, ...pool(config)]
 }
 
 interface Container {

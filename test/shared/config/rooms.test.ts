@@ -18,6 +18,16 @@ const pod = (options: string): string => `backend: kubernetes\nkubernetes: {pod:
 const proxy = (options: string): string => `backend: sshproxy\nsshproxy: {${options}}`
 
 for (const [source, expected] of [
+  ['docker: {pool: {min: 2}}', []],
+  ['docker: {pool: {min: 2, max: 1}}', ['docker.pool.max: 1 is less than pool.min; expected 2 or more, or 0']],
+  [
+    'docker: {pool: {min: 2}, execution: {mode: session}}',
+    ['docker.pool.min: is not possible in session mode; expected 0'],
+  ],
+  [
+    'docker: {pool: {min: 2}, execution: {containername: one}}',
+    ['docker.pool.min: is not possible with docker.execution.containername, which only one can have; expected 0'],
+  ],
   ['backend: kubernetes', []],
   [pod('spec: {containers: []}'), ['kubernetes.pod.spec.containers: is missing; expected at least one container']],
   [pod('spec: {containers: [{}, {name: b}]}'), ['kubernetes.pod.spec.containers[1].image: is missing']],

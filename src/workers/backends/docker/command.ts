@@ -80,9 +80,14 @@ export const withAgent = (agentPath: string, words: readonly string[]): readonly
   ...words,
 ]
 
-/** The channel's variables as the engine takes them. A name that cannot be one is left out rather than damaged. */
-export function environment(program: Program): string[] {
-  const list = [...program.env].filter(([name]) => /^[^=\0]+$/.test(name)).map(([name, value]) => `${name}=${value}`)
+/**
+ * The variables of a program as the engine takes them: the channel's, over those that its place has for all programs. A
+ * name that cannot be one is left out rather than damaged.
+ */
+export function environment(program: Program, place: readonly string[] = []): string[] {
+  const own = [...program.env].filter(([name]) => /^[^=\0]+$/.test(name)).map(([name, value]) => `${name}=${value}`)
   const term = program.pty?.term ?? ''
-  return term === '' ? list : [...list, `TERM=${term}`]
+  const list = term === '' ? own : [...own, `TERM=${term}`]
+  return place.length === 0 ? list : [...place.filter((line) => !program.env.has(nameOf(line))), ...list]
 }
+const nameOf = (line: string): string => line.slice(0, line.indexOf('='))

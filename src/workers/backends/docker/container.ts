@@ -4,13 +4,17 @@ import { newId } from '../../../shared/id.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
 import { memberEnvironment } from './environment.ts'
-import { asEngineError, persist } from './failure.ts'
+import { asEngineError, EngineError, persist } from './failure.ts'
 import { platformQuery } from './pull.ts'
 import { label, type Room } from './room.ts'
 
 /** What a mode adds to the configured container. */
 export interface ContainerExtras {
   readonly Cmd: readonly string[]
+  /** Besides those of every container of ours. */
+  readonly labels?: Readonly<Record<string, string>>
+  /** In place of the configured name. */
+  readonly name?: string
   readonly env?: readonly string[]
   readonly config?: Readonly<Record<string, unknown>>
   readonly host?: Readonly<Record<string, unknown>>
@@ -19,12 +23,12 @@ export interface ContainerExtras {
 export const shuttingDown = (containerId?: string): Fault => fault('DOCKER_CONTAINER_SHUTTING_DOWN', { containerId })
 
 /**
- * Creates a container. It is not interrupted by `signal`: the engine would go on alone; whoever gives up has it removed.
+ * Creates a container, without an occupant one for whoever comes. It is not interrupted by `signal`: the engine would go on alone; whoever gives up has it removed.
  * @throws Fault
  */
 export async function createContainer(
   room: Room,
-  who: Occupant,
+  who: Occupant | undefined,
   extras: ContainerExtras,
   log: Log,
   signal: AbortSignal,
@@ -32,8 +36,9 @@ export async function createContainer(
 ): Promise<string> {
   const { execution } = room.settings
   const image = execution.container.Image ?? ''
+  const name = extras.name ?? execution.containername
   const query = {
-    ...(execution.containername === '' ? {} : { name: execution.containername }),
+    ...(name === '' ? {} : { name }),
     ...platformQuery(execution.platform),
   }
   const once = async (): Promise<string> => {
@@ -61,20 +66,27 @@ export async function createContainer(
   }
 }
 
-/** @throws Fault; the container is still there then. */
+/** `ahead`: nobody waits for it. @throws Fault; the container is still there then. */
 export function startContainer(
   room: Room,
   containerId: string,
   log: Log,
   signal: AbortSignal,
   deadline: AbortSignal,
+  ahead = false,
 ): Promise<void> {
-  const once = (): Promise<void> => {
-    log.emit('DOCKER_CONTAINER_START', { containerId })
-    return room.engine.startContainer(containerId, deadline)
+  const either = AbortSignal.any([signal, deadline])
+  const once = async (): Promise<void> => {
+    if (!(await room.starts.enter(either, ahead))) throw new EngineError(0, BUSY)
+    try {
+      log.emit('DOCKER_CONTAINER_START', { containerId })
+      await room.engine.startContainer(containerId, deadline)
+    } finally {
+      room.starts.leave()
+    }
   }
   return persist(once, {
-    signal: AbortSignal.any([signal, deadline]),
+    signal: either,
     retrying: (labels) => log.emit('DOCKER_CONTAINER_START_FAILED', { containerId, ...labels }),
     failed: (labels, cause) =>
       fault('DOCKER_CONTAINER_START_FAILED', { containerId, ...labels }, { cause, level: 'error' }),
@@ -102,19 +114,21 @@ export function orUndo<T>(
   })
 }
 
-function containerBody(room: Room, who: Occupant, extras: ContainerExtras, creation: string): object {
+const BUSY = 'too many containers are being started'
+
+function containerBody(room: Room, who: Occupant | undefined, extras: ContainerExtras, creation: string): object {
   const { execution } = room.settings
   const { container } = execution
+  const own = who === undefined ? [] : memberEnvironment(execution, who.member)
   return {
     ...container,
     // A shell in session mode without `shellCommand`: the container's own command, or the image's.
     Cmd: extras.Cmd.length > 0 ? extras.Cmd : container.Cmd,
-    Env: [...(container.Env ?? []), ...memberEnvironment(room.settings.execution, who.member), ...(extras.env ?? [])],
+    Env: [...(container.Env ?? []), ...own, ...(extras.env ?? [])],
     Labels: {
       ...container.Labels,
-      [label.connectionId]: who.peer.connectionId,
-      [label.ip]: who.peer.remoteAddress,
-      [label.username]: who.member.username,
+      ...(who === undefined ? {} : occupantMarks(who)),
+      ...extras.labels,
       [label.instance]: room.identity.instance,
       [label.owner]: room.identity.owner,
       [label.creation]: creation,
@@ -125,3 +139,9 @@ function containerBody(room: Room, who: Occupant, extras: ContainerExtras, creat
     NetworkingConfig: execution.network,
   }
 }
+
+const occupantMarks = ({ peer, member }: Occupant): Record<string, string> => ({
+  [label.connectionId]: peer.connectionId,
+  [label.ip]: peer.remoteAddress,
+  [label.username]: member.username,
+})

@@ -1,5 +1,5 @@
 /**
- * How programs end: one stream of events per worker (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents)
+ * How programs and containers end: one stream of events per worker (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents)
  * for all containers that carry our owner label. `exec_die` arrives about 1 ms after the end of the output, and it
  * arrives even when a process left in the background keeps the output open.
  */
@@ -18,7 +18,7 @@ export interface Watcher {
 }
 
 export interface Ends extends AsyncDisposable {
-  /** `id`: of an exec. The first call opens the stream. Returns the end of watching. */
+  /** `id`: of an exec, or of a container. The first call opens the stream. Returns the end of watching. */
   watch(id: string, watcher: Watcher): () => void
   /** Whether the kernel has lately killed something in a container for want of memory. */
   ranOutOfMemory(containerId: string): boolean
@@ -40,7 +40,7 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
     const pauses = backoff(200, 10_000)
     for (let attempt = 1; !closing.signal.aborted; attempt += 1) {
       try {
-        const filters = { type: ['container'], event: ['exec_die', 'oom'], label: [`${label.owner}=${owner}`] }
+        const filters = { type: ['container'], event: ['exec_die', 'die', 'oom'], label: [`${label.owner}=${owner}`] }
         const stream = await engine.events(filters, closing.signal)
         // Whatever ended between the request and now may have gone by unseen.
         for (const watcher of [...watchers.values()]) watcher.missed()
@@ -62,7 +62,8 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
     if (Action === 'oom' && Actor?.ID !== undefined) ooms.set(Actor.ID, performance.now())
     if (ooms.size > MAX_OOMS) ooms.clear()
     const exitCode = Number(attributes?.['exitCode'])
-    const watcher = watchers.get(attributes?.['execID'] ?? '')
+    const id = Action === 'die' ? Actor?.ID : attributes?.['execID']
+    const watcher = watchers.get(id ?? '')
     if (watcher !== undefined && Number.isInteger(exitCode)) watcher.exited(exitCode)
   }
   return {

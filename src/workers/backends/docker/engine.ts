@@ -10,6 +10,7 @@ export interface ExecState {
 }
 export interface ContainerState {
   readonly Running: boolean
+  readonly Paused: boolean
   readonly Restarting: boolean
   readonly OOMKilled: boolean
   readonly ExitCode: number
@@ -38,6 +39,7 @@ export interface Engine {
   pull(query: Readonly<Record<string, string>>, auth: object | undefined, signal: AbortSignal): Promise<Readable>
   createContainer(body: object, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string>
   startContainer(id: string, signal: AbortSignal): Promise<void>
+  renameContainer(id: string, name: string, signal: AbortSignal): Promise<void>
   stopContainer(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>
   killContainer(id: string, signalName: string, signal: AbortSignal): Promise<void>
   containerState(id: string, signal: AbortSignal): Promise<ContainerState>
@@ -90,6 +92,7 @@ export function createEngine(client: Client): Engine {
     async createContainer(body, query, signal) {
       return (await ask<{ Id: string }>(post('/containers/create', query, body), signal)).Id
     },
+    renameContainer: (id, name, signal) => act(post(`/containers/${id}/rename`, { name }), signal),
     startContainer: (id, signal) => act(post(`/containers/${id}/start`), signal),
     stopContainer: (id, t, signal) => act(post(`/containers/${id}/stop`, { t }), signal),
     killContainer: (id, name, signal) => act(post(`/containers/${id}/kill`, { signal: name }), signal),

@@ -6,21 +6,34 @@ import { fault } from '../../../shared/codes/fault.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
+import { createTurns } from '../../../shared/turns.ts'
 import { createCleanup } from './cleanup.ts'
 import { connect } from './client.ts'
 import { createEnds } from './ends.ts'
 import { createEngine } from './engine.ts'
 import { createImages, type Images } from './image.ts'
+import { createPools } from './pools.ts'
 import { reap } from './reap.ts'
 import type { DockerSettings, Room } from './room.ts'
 
 export interface House extends AsyncDisposable {
+  /** Containers for this room are made ahead from now on, if its settings say so. */
+  warmUp(room: Room): void
   /** The same room for the same object. @throws Fault DOCKER_CONFIG_ERROR */
   room(settings: DockerSettings): Room
-  /** Gives the number of containers removed. Never rejects for the engine's sake. */
+  /** Of those that nobody is in any more; gives the number of containers removed. Never rejects for the engine's sake. */
   reap(signal: AbortSignal): Promise<number>
 }
 
+/** Of the whole daemon, of which each worker has its share. */
+export interface Shares {
+  readonly workers: number
+  /** Containers that the engine is asked to start at a time. */
+  readonly parallelStarts: number
+}
+
+/** Starts that wait: far more than any deadline lets through. */
+const mostWaiting = 10_000
 /** Images about which something is remembered. */
 const mostImages = 256
 
@@ -29,10 +42,17 @@ export const houseName = ({ connection, timeouts }: DockerSettings): string =>
   JSON.stringify([connection, timeouts.http])
 
 /** @throws Fault DOCKER_CONFIG_ERROR when no client can be made of the settings */
-export function createHouse({ connection, timeouts }: DockerSettings, identity: Identity, log: Log): House {
+export function createHouse(
+  { connection, timeouts }: DockerSettings,
+  identity: Identity,
+  { workers, parallelStarts }: Shares,
+  log: Log,
+): House {
   const engine = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
   const ends = createEnds(engine, identity.owner, log)
   const cleanup = createCleanup(engine, timeouts.containerStop)
+  const starts = createTurns(Math.ceil(parallelStarts / workers), mostWaiting)
+  const pools = createPools(workers, log)
   const images = createLru<string, Images>(mostImages)
   const rooms = new WeakMap<DockerSettings, Room>()
 
@@ -50,7 +70,8 @@ export function createHouse({ connection, timeouts }: DockerSettings, identity: 
       throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
     }
     const patience = settings.timeouts.containerStop
-    return { engine, settings, identity, images: imagesOf(settings), ends, cleanup: cleanup.lasting(patience) }
+    const shared = { engine, identity, ends, starts, pools }
+    return { ...shared, settings, images: imagesOf(settings), cleanup: cleanup.lasting(patience) }
   }
   return {
     room(settings) {
@@ -58,8 +79,13 @@ export function createHouse({ connection, timeouts }: DockerSettings, identity: 
       rooms.set(settings, room)
       return room
     },
-    reap: (signal) => reap({ engine, identity, cleanup }, log, signal),
+    warmUp: (room) => pools.keep(room),
+    async reap(signal) {
+      const [removed] = await Promise.all([reap({ engine, identity, cleanup }, log, signal), pools.tend()])
+      return removed
+    },
     async [Symbol.asyncDispose]() {
+      await pools[Symbol.asyncDispose]()
       await cleanup[Symbol.asyncDispose]()
       await ends[Symbol.asyncDispose]()
       engine.close()

@@ -18,6 +18,8 @@ export interface Images {
   ensure(log: Log, signal: AbortSignal, say?: Say): Promise<void>
   /** The engine does not have the image after all: ask again next time. */
   forget(): void
+  /** What the name of the image stands for at present; remembered for ten seconds. @throws EngineError */
+  id(signal: AbortSignal): Promise<string | undefined>
   /** Whether the image has /bin/sh; looked up in one of its containers, remembered for a minute. */
   hasShell(containerId: string, signal: AbortSignal): Promise<boolean>
   /** Whom programs run as; looked up in one of the image's containers, remembered for a minute. @throws Error */
@@ -36,6 +38,7 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
   let presentUntil = 0
   let checking: Promise<void> | undefined
   const waiting = new Set<Say>()
+  let id: { readonly answer: Promise<string | undefined>; readonly until: number } | undefined
   let shell: { answer: Promise<boolean>; until: number } | undefined
   let lastShell = true
   let owner: { readonly answer: Promise<Owner>; readonly until: number } | undefined
@@ -74,6 +77,16 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
     },
     forget() {
       presentUntil = 0
+    },
+    id(signal) {
+      if (id !== undefined && performance.now() < id.until) return id.answer
+      const answer = engine.imageId(image, signal)
+      const known = { answer, until: performance.now() + PRESENT_MS }
+      id = known
+      answer.catch(() => {
+        if (id === known) id = undefined
+      })
+      return answer
     },
     hasShell(containerId, signal) {
       if (shell !== undefined && performance.now() < shell.until) return shell.answer

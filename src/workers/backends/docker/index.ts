@@ -1,4 +1,5 @@
 /** The Docker backend: see `docker` in the configuration reference. One per worker, with a room per `docker` section. */
+import { availableParallelism } from 'node:os'
 import { asFault, fault } from '../../../shared/codes/fault.ts'
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
@@ -32,12 +33,17 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
   const log = workerLog.with({ module: 'backend', backend: 'docker' })
   const failed = (error: unknown): void => log.fault(asFault(error))
   const houses = createLeases<House>({ idleMs, mostIdle, failed })
-  const ours = houses.take(houseName(config.docker), () => createHouse(config.docker, identity, log)).value
+  const shares = {
+    workers: config.workers === 0 ? availableParallelism() : config.workers,
+    parallelStarts: config.docker.parallelStarts,
+  }
+  const ours = houses.take(houseName(config.docker), () => createHouse(config.docker, identity, shares, log)).value
   const main = ours.room(config.docker)
+  ours.warmUp(main)
 
   /** A house that nobody has lived in: dead workers may have left something there. */
   const build = (settings: DockerSettings): House => {
-    const house = createHouse(settings, identity, log)
+    const house = createHouse(settings, identity, shares, log)
     house.reap(AbortSignal.timeout(reapMs)).catch(failed)
     return house
   }

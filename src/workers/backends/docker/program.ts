@@ -16,6 +16,8 @@ import { createTerminal, type Terminal } from './terminal.ts'
 export interface Place {
   readonly room: Room
   readonly containerId: string
+  /** What programs have besides the container's own environment and before that of their channel, NAME=value. */
+  readonly env: readonly string[]
   readonly announcement: Announcement
   /** Aborted when the container is about to be removed: nothing has to be tidied up in it any more. */
   readonly closing: AbortSignal
@@ -52,7 +54,7 @@ export async function runProgram(
   const id = await createExec(
     room,
     containerId,
-    { Cmd, Env: environment(program), Tty: tty, stdin: true, size: program.pty?.size },
+    { Cmd, Env: environment(program, place.env), Tty: tty, stdin: true, size: program.pty?.size },
     log,
     limited,
   )

@@ -2,11 +2,13 @@
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import type { Labels } from '../../../shared/log.ts'
+import type { Turns } from '../../../shared/turns.ts'
 import type { Occupant } from '../../ports.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Ends } from './ends.ts'
 import type { Engine } from './engine.ts'
 import type { Images } from './image.ts'
+import type { Pools } from './pools.ts'
 
 export type DockerSettings = Config['docker']
 
@@ -18,6 +20,10 @@ export interface Room {
   /** How programs end, told by the engine's events. */
   readonly ends: Ends
   readonly cleanup: Cleanup
+  /** To have the engine start a container: one that starts many at once is done with none for a long time. */
+  readonly starts: Turns
+  /** Containers that run already. */
+  readonly pools: Pools
 }
 
 /** The labels of our containers. The first three are as the Go program wrote them. */
@@ -31,6 +37,8 @@ export const label = {
   owner: 'containerssh_owner',
   /** One attempt to create: finds the container of an answer that never came. */
   creation: 'containerssh_creation',
+  /** Made ahead for whoever comes, in place of the first three: the name of its profile. */
+  pool: 'containerssh_pool',
 } as const
 
 /** Of each record of a connection, besides those of its peer. */

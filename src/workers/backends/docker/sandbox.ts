@@ -3,15 +3,15 @@ import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import { placeName } from '../../place.ts'
 import type { Door, Occupant, Program, Sandbox, Say, Target } from '../../ports.ts'
-import { SHELL, wordsOf } from './command.ts'
+import { wordsOf } from './command.ts'
 import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
+import { memberEnvironment } from './environment.ts'
 import { writeFiles } from './files.ts'
 import type { Announcement } from './header.ts'
+import { idleCommand } from './idle.ts'
+import type { Warm } from './pool.ts'
 import { type Place, runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
-
-/** Stands in for the guest agent as the container's main process. TERM ends it in about 0.1 s. */
-const SHELL_IDLE = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
 
 /** @throws Fault */
 export async function openSandbox(
@@ -21,10 +21,10 @@ export async function openSandbox(
   signal: AbortSignal,
   say?: Say,
 ): Promise<Sandbox> {
-  await room.images.ensure(log, signal, say)
-  const made = await orUndo(room, makeContainer(room, who, log, signal), signal, ({ containerId }) =>
-    room.cleanup.remove(containerId, log),
-  )
+  const warm = await room.pools.claim(room, who, log, signal)
+  if (warm === undefined) await room.images.ensure(log, signal, say)
+  const making = warm === undefined ? makeContainer(room, who, log, signal) : moveIn(room, who, warm, log, signal)
+  const made = await orUndo(room, making, signal, ({ containerId }) => room.cleanup.remove(containerId, log))
   return createSandbox(room, made, who)
 }
 
@@ -32,36 +32,39 @@ interface Made {
   readonly containerId: string
   /** Looked up while the container starts. */
   readonly hasShell: boolean
+  /** What the container was not made with. */
+  readonly env: readonly string[]
+}
+
+/** Into a container that was made ahead. Never rejects. */
+async function moveIn(room: Room, who: Occupant, warm: Warm, log: Log, signal: AbortSignal): Promise<Made> {
+  const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
+  await writeFiles(room, who, warm.containerId, log, AbortSignal.any([signal, deadline]))
+  return { ...warm, env: memberEnvironment(room.settings.execution, who.member) }
 }
 
 async function makeContainer(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
-  const containerId = await createContainer(room, who, { Cmd: idleCommand(room) }, log, signal, deadline)
+  const containerId = await createContainer(room, who, { Cmd: idleCommand(room.settings) }, log, signal, deadline)
   try {
     const shell = room.images.hasShell(containerId, deadline).catch(() => true) // then the first program tells
     await writeFiles(room, who, containerId, log, AbortSignal.any([signal, deadline]))
     await startContainer(room, containerId, log, signal, deadline)
-    return { containerId, hasShell: await shell }
+    return { containerId, hasShell: await shell, env: [] }
   } catch (error) {
     room.cleanup.track(room.cleanup.remove(containerId, log))
     throw error
   }
 }
 
-/** Without the guest agent its command, which is the default, would only make the start fail. */
-function idleCommand(room: Room): readonly string[] {
-  const { disableAgent, idleCommand: configured, agentPath } = room.settings.execution
-  return disableAgent && configured[0] === agentPath ? SHELL_IDLE : configured
-}
-
-function createSandbox(room: Room, { containerId, hasShell }: Made, who: Occupant): Sandbox {
+function createSandbox(room: Room, { containerId, hasShell, env }: Made, who: Occupant): Sandbox {
   const labels = occupantLabels(who)
   const log = who.peer.log.with({ ...labels, containerId })
   const closing = new AbortController()
   let removal: Promise<void> | undefined
   const { execution } = room.settings
   const announcement: Announcement = !execution.disableAgent ? 'agent' : hasShell ? 'shim' : 'none'
-  const place: Place = { room, containerId, announcement, closing: closing.signal }
+  const place: Place = { room, containerId, env, announcement, closing: closing.signal }
   return {
     async run(program, stdio, signal) {
       if (closing.signal.aborted) throw shuttingDown(containerId)
