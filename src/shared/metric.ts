@@ -6,6 +6,7 @@
  * users and addresses are never labels.
  */
 import { offences } from './ipc/outcome.ts'
+import { s3Operations } from './s3-call.ts'
 
 interface CounterRow {
   readonly help: string
@@ -120,6 +121,10 @@ export const counters = {
   containerssh_audit_failures_total: {
     help: 'Connections whose audit log could not be written, by what became of the connection.',
     labels: { outcome: ['ended', 'continued'] },
+  },
+  containerssh_audit_s3_failures_total: {
+    help: 'Calls to the object storage of audit logs that failed, first ones and repeated ones, by the operation.',
+    labels: { operation: s3Operations },
   },
 } as const satisfies Readonly<Record<string, CounterRow>>
 

@@ -2,6 +2,8 @@
  * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit, schemathesis and
  * clients by pip into virtual environments under `.cache`, a Go client; builds the guest helper. Nothing is installed
  * that is there already; a second run costs milliseconds.
+ * clients by pip into virtual environments under `.cache`, a Go client, an object storage. Nothing is installed that is there already; a second run costs
+ * milliseconds.
  */
 import { existsSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
@@ -9,6 +11,7 @@ import { findGo } from '../../bench/go.ts'
 import { buildGuest } from '../../scripts/guest.ts'
 import { installClients } from './clients/install.ts'
 import { engine } from './docker.ts'
+import { installObjectStorage } from './s3/install.ts'
 import { step } from './step.ts'
 
 const cache = resolve(import.meta.dirname, '../../.cache')
@@ -79,6 +82,7 @@ export async function prepare(): Promise<void> {
   for (const [name, version] of Object.entries(pythonPrograms)) await pythonProgram(name, version)
   await installClients()
   await guestHelper()
+  await installObjectStorage()
   const { host } = await engine()
   process.stdout.write(`✔ Docker engine at ${host}\n`)
 }

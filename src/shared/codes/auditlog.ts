@@ -154,6 +154,20 @@ export const auditlog = defineCodes('Auditlog', ['AUDIT'], {
     doc: 'The audit log is uploaded, but its file in the queue directory could not be removed: it is gone already, or the permissions were changed. What remains is uploaded once more at the next start.',
     labels: { log: 'string' },
   },
+  AUDIT_S3_QUEUE_IN_USE: {
+    level: 'crit',
+    says: 'The queue directory {directory} of audit logs belongs to {owner}.',
+    doc: 'Only one process at a time may work on a queue directory: two would upload and remove what the other still writes. The server does not start. End the other process, or give this server a directory of its own in `audit.s3.local`.',
+    labels: { directory: 'string', owner: 'string' },
+    seed: false,
+  },
+  AUDIT_S3_QUEUE_UNUSABLE: {
+    level: 'crit',
+    says: 'The queue directory {directory} of audit logs cannot be used.',
+    doc: 'The directory of `audit.s3.local` is missing and cannot be made, is no directory, is not writable, or lies on a file system without sockets. The server does not start, since it could not record anything.',
+    labels: { directory: 'string' },
+    seed: false,
+  },
   AUDIT_STORAGE_CLOSE_FAILED: {
     level: 'error',
     says: 'The audit log storage cannot be closed.',

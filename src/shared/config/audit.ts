@@ -15,11 +15,24 @@ const s3 = section({
   acl: text().describe('Canned ACL of each object; empty: none is sent.'),
   pathStyleAccess: flag().describe('`host/bucket/key` instead of `bucket.host/key`.'),
   uploadPartSize: integer(leastPartBytes, leastPartBytes).describe('Bytes of a part; S3 accepts no smaller ones.'),
-  parallelUploads: integer(20, 1).describe('Logs that are uploaded at the same time.'),
+  parallelUploads: integer(20, 1).describe('Requests at the same time, for all logs and their parts.'),
   metadata: section({
     ip: flag().describe("The client's address."),
     username: flag().describe('The login name.'),
   }).describe('What goes into the metadata of objects.'),
+  sessionToken: secret().meta(ours('Session token of temporary keys.')),
+  defaultCredentials: flag().meta(
+    ours(
+      'Keys of the environment, of a profile, of a web identity or of the instance, in place of `accessKey` and `secretKey`.',
+    ),
+  ),
+  keyPrefix: text().meta(ours('Put before the name of each object, e.g. `logs/`.')),
+  storageClass: text().meta(ours('Storage class of each object, e.g. `STANDARD_IA`; empty: that of the bucket.')),
+  serverSideEncryption: choice(['', 'AES256', 'aws:kms', 'aws:kms:dsse'], '').meta(
+    ours('How the service encrypts the objects; empty: as the bucket says.'),
+  ),
+  kmsKeyId: text().meta(ours('Key for `aws:kms`; empty: the default one.')),
+  verify: flag(true).meta(ours('Asks for size and ETag of each object before its local file is removed.')),
 })
 
 export const audit = section({

@@ -4,6 +4,7 @@ import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.t
 import { chains, isServed, webhookUrls } from './auth-checks.ts'
 import { nearest, show } from './problems.ts'
 import { roomFindings } from './room-checks.ts'
+import { s3Findings } from './s3-checks.ts'
 import type { Config } from './schema.ts'
 import { addresses } from './service-checks.ts'
 import { unsupportedOptions } from './unsupported.ts'
@@ -130,5 +131,6 @@ export const check = (config: Config, rooms: readonly string[], isWhole = true) 
   const { errors, warnings } = algorithms(config)
   const room = isWhole ? roomFindings(config) : []
   errors.push(...addresses(config), ...limits(config), ...users(config), ...webhookUrls(config), ...chains(config))
+  errors.push(...s3Findings(config))
   return { errors: [...errors, ...backend(config, rooms), ...room, ...refused], warnings }
 }

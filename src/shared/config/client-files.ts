@@ -1,8 +1,9 @@
-/** `cacert`, `cert` and `key` of webhooks: read when the configuration is, so that workers need no access to files. */
+/** `cacert`, `cert` and `key` of webhooks and of S3: read when the configuration is, so that workers need no access to files. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { activeWebhooks, type HttpClientSettings } from './auth-checks.ts'
 import type { Finding } from './checks.ts'
 import { readPem } from './pem.ts'
+import { isS3Used } from './s3-checks.ts'
 import type { Config } from './schema.ts'
 
 type FileKey = 'cacert' | 'cert' | 'key'
@@ -56,7 +57,13 @@ const readClient = async <C extends HttpClientSettings>(client: C, complain: Com
   return { ...client, cacert, cert, key }
 }
 
-/** The configuration with texts in place of file names, for the webhooks that are switched on. */
+const readS3 = async (config: Config, complain: Complain): Promise<Config['audit']> => {
+  const { audit } = config
+  if (!isS3Used(config)) return audit
+  return { ...audit, s3: { ...audit.s3, cacert: await load(audit.s3.cacert, 'cacert', complain) } }
+}
+
+/** The configuration with texts in place of file names, for the services that are switched on. */
 export const readClientFiles = async (config: Config, findings: Finding[]): Promise<Config> => {
   const complainAt =
     (...path: string[]): Complain =>
@@ -72,6 +79,7 @@ export const readClientFiles = async (config: Config, findings: Finding[]): Prom
   const { configserver } = config
   return {
     ...config,
+    audit: await readS3(config, complainAt('audit', 's3')),
     configserver: configserver.url === '' ? configserver : await readClient(configserver, complainAt('configserver')),
     auth: { ...config.auth, ...Object.fromEntries(await Promise.all(read)) },
   }
