@@ -18,10 +18,15 @@ export interface FleetEvents {
   closed(ticket: number, outcome: Outcome): void
   /** Who is behind a proxy: what the client reads before it is turned away, or undefined if nobody asked. */
   identify(ticket: number, remote: Remote): 'admitted' | { readonly line: string } | undefined
-  /** `reply` goes to the worker that has the connection. */
-  audit(report: AuditReport, reply: (order: AuditOrder) => void): void
+  /** `sender` is the same object for all messages of a worker process; `remote`: who connected, or the proxy in front. */
+  audit(report: AuditReport, sender: AuditSender, remote: Remote): void
 }
-export type AuditOrder = Extract<Order, { kind: 'audit-stored' | 'audit-failed' }>
+export interface AuditSender {
+  /** Does nothing after the worker's death. */
+  reply(order: Extract<Order, { kind: 'audit-stored' | 'audit-failed' }>): void
+  /** It did something that only a worker does that was taken over, or is broken: ends it. */
+  offend(what: string): void
+}
 export interface FleetOptions {
   readonly count: number
   /** The module that the processes run. */
@@ -131,9 +136,9 @@ function contextOf(
       return answer === 'admitted' ? { kind: 'admitted', ticket } : { kind: 'refuse', ticket, line: answer.line }
     },
     audit(report, worker) {
-      if (!passage.has(report.ticket, worker)) return
-      const link = posts.find(({ number }) => number === worker)?.process?.link
-      events.audit(report, (order) => void (link?.open === true && link.send(order)))
+      const remote = passage.remoteOf(report.ticket, worker)
+      const sender = posts.find(({ number }) => number === worker)?.auditSender
+      if (remote !== undefined && sender !== undefined) events.audit(report, sender, remote)
     },
     died({ number }, owner) {
       closeAll(options, passage.orphan(number))

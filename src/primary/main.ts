@@ -3,6 +3,7 @@ import { asFault } from '../shared/codes/fault.ts'
 import type { Config } from '../shared/config/index.ts'
 import type { Output } from '../shared/log/output.ts'
 import { createLog, type Log } from '../shared/log.ts'
+import type { Audit } from './audit/index.ts'
 import { healthService } from './health.ts'
 import { createPool, type Pool, type Service } from './services.ts'
 import { sshService } from './ssh-service.ts'
@@ -18,7 +19,10 @@ export interface DaemonOptions {
   readonly workerEntry?: URL
 }
 
-/** Runs until a signal or a failure ends it. Resolves to the exit status: 0 after a clean stop, otherwise 1. */
+/**
+ * Runs until a signal or a failure ends it. Resolves to the exit status: 0 after a clean stop, otherwise 1.
+ * @throws Fault when the configuration names something that cannot be used
+ */
 export async function runDaemon({ config, hostKeys, output, workerEntry }: DaemonOptions): Promise<number> {
   const { write } = output
   const log = createLog({ level: config.log.level, write })
@@ -26,10 +30,11 @@ export async function runDaemon({ config, hostKeys, output, workerEntry }: Daemo
     import.meta.url.endsWith('.ts') ? '../workers/worker.ts' : '../workers/worker.js',
     import.meta.url,
   )
-  const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write })
+  const audit = await auditOf(config, hostKeys, log)
+  const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write, audit })
   const health = config.health.enable ? [healthService(config.health, log, () => pool.state === 'running')] : []
-  const metrics = config.metrics.enable ? [await metricsOf(config, log, () => ssh.connections)] : []
-  const pool = createPool([...health, ...metrics, ssh], log)
+  const metrics = config.metrics.enable ? [await metricsOf(config, log, () => ssh.connections, audit)] : []
+  const pool = createPool([...health, ...metrics, ...(audit === undefined ? [] : [audit.service]), ssh], log)
   const release = obeySignals(pool, output, ssh.kill)
   try {
     const crash = await pool.run()
@@ -40,10 +45,21 @@ export async function runDaemon({ config, hostKeys, output, workerEntry }: Daemo
   }
 }
 
-/** Its library is loaded only where it is used. */
-async function metricsOf(config: Config, log: Log, connections: () => number): Promise<Service> {
+/** Its libraries, and those of the metrics, are loaded only where they are used. */
+async function auditOf(config: Config, hostKeys: readonly string[], log: Log): Promise<Audit | undefined> {
+  if (!config.audit.enable) return undefined
+  const { openAudit } = await import('./audit/index.ts')
+  return openAudit(config, hostKeys, log)
+}
+
+async function metricsOf(
+  config: Config,
+  log: Log,
+  connections: () => number,
+  audit: Audit | undefined,
+): Promise<Service> {
   const { metricsService } = await import('./metrics.ts')
-  return metricsService(config.metrics, log, connections)
+  return metricsService(config.metrics, log, { connections, audit: audit?.gauges })
 }
 
 /** SIGTERM and SIGINT stop the pool, and a second one ends everything at once. SIGHUP rotates the log. */

@@ -4,28 +4,30 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { Config } from '../shared/config/index.ts'
 import type { Log } from '../shared/log.ts'
 import { type CounterName, counters, type Increment, processCounters, unknownCountry } from '../shared/metric.ts'
+import type { AuditGauges } from './audit/index.ts'
 import { httpEndpoint } from './http-endpoint.ts'
 import type { Service } from './services.ts'
 
-/** `connections`: open ones of SSH. */
-export function metricsService(config: Config['metrics'], parentLog: Log, connections: () => number): Service {
+/** What has a value at the moment of a scrape. */
+export interface Gauges {
+  /** Open ones of SSH. */
+  connections(): number
+  readonly audit: (() => AuditGauges) | undefined
+}
+
+export function metricsService(config: Config['metrics'], parentLog: Log, gauges: Gauges): Service {
   const log = parentLog.with({ module: 'metrics' })
   return httpEndpoint({
     name: 'Metrics server',
     section: 'metrics',
     config,
     log,
-    answer: (request, response) => void answer(request, response, config.path, connections()),
+    answer: (request, response) => void answer(request, response, config.path, gauges),
     available: (url) => log.emit('METRICS_AVAILABLE', { url: url.slice(0, -1) + config.path }),
   })
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  path: string,
-  connections: number,
-): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, path: string, gauges: Gauges): Promise<void> {
   request.resume()
   if (request.url?.split('?')[0] !== path) {
     response.writeHead(404, { connection: 'close' }).end()
@@ -34,7 +36,7 @@ async function answer(
   const contentType = wantsText(request.headers.accept ?? '*/*')
     ? Registry.PROMETHEUS_CONTENT_TYPE
     : Registry.OPENMETRICS_CONTENT_TYPE
-  const page = await render(processCounters.read(), connections, contentType)
+  const page = await render(processCounters.read(), gauges, contentType)
   response.writeHead(200, { 'content-type': contentType, connection: 'close' }).end(page)
 }
 
@@ -49,7 +51,7 @@ type ContentType = typeof Registry.PROMETHEUS_CONTENT_TYPE | typeof Registry.OPE
 /** Made anew for each scrape: the library renames the counters of a registry for the format it writes. */
 async function render(
   increments: readonly Increment[],
-  connections: number,
+  { connections, audit }: Gauges,
   contentType: ContentType,
 ): Promise<string> {
   const registry = new Registry<ContentType>()
@@ -64,8 +66,18 @@ async function render(
   const name = 'containerssh_ssh_current_connections'
   const help = 'TCP connections that are open.'
   const gauge = new Gauge({ name, help, labelNames: ['country'], registers: [registry] })
-  gauge.set({ country: unknownCountry }, connections)
+  gauge.set({ country: unknownCountry }, connections())
+  if (audit !== undefined) addAudit(audit(), registry)
   return registry.metrics()
+}
+
+function addAudit({ openLogs, waitingBytes, waitingTasks }: AuditGauges, registry: Registry<ContentType>): void {
+  const rows = [
+    ['containerssh_audit_open_logs', 'Audit logs that are being written.', openLogs],
+    ['containerssh_audit_waiting_bytes', 'Audit records that are not stored yet, in bytes.', waitingBytes],
+    ['containerssh_audit_waiting_tasks', 'Batches of audit records that wait for a thread.', waitingTasks],
+  ] as const
+  for (const [name, help, value] of rows) new Gauge({ name, help, registers: [registry] }).set(value)
 }
 
 const labelsOf = (names: readonly string[], values: readonly string[]): Record<string, string> =>

@@ -28,6 +28,8 @@ export interface Passage {
   /** From here on the worker answers for the connection: our handle is closed. */
   taken(ticket: number, worker: number): void
   has(ticket: number, worker: number): boolean
+  /** Who connected, or the proxy in front; undefined if this worker does not have the connection. */
+  remoteOf(ticket: number, worker: number): Remote | undefined
   /** The connection is over. True if this worker had it. */
   leave(ticket: number, worker: number): boolean
   /**
@@ -82,6 +84,10 @@ export function createPassage(): Passage {
       passenger.handle = undefined
     },
     has: (ticket, worker) => passengers.get(ticket)?.worker === worker,
+    remoteOf(ticket, worker) {
+      const passenger = passengers.get(ticket)
+      return passenger?.worker === worker ? passenger.remote : undefined
+    },
     leave(ticket, worker) {
       const passenger = passengers.get(ticket)
       if (passenger?.worker !== worker) return false

@@ -7,6 +7,7 @@ import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
 import { type Backoff, backoff } from '../shared/retry.ts'
 import { type AnswerScope, type AuditReport, answer } from './answers.ts'
+import type { AuditSender } from './fleet.ts'
 import { startWorkerProcess, type WorkerEnd, type WorkerProcess } from './worker-process.ts'
 
 const START_MS = 30_000
@@ -21,6 +22,8 @@ export interface Post {
   readonly number: number
   readonly pauses: Backoff
   process: WorkerProcess | undefined
+  /** Of this process. */
+  auditSender: AuditSender | undefined
   /** Label of the process's containers, once it is ready. */
   owner: string | undefined
   /** Of `performance.now()`; 0 while not ready. */
@@ -58,6 +61,7 @@ export const newPost = (number: number): Post => ({
   number,
   pauses: backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
   process: undefined,
+  auditSender: undefined,
   owner: undefined,
   readySince: 0,
   silentLooks: 0,
@@ -108,6 +112,10 @@ function launch(post: Post, context: PostContext, ready: () => void): Promise<Wo
     },
   })
   post.process = process
+  post.auditSender = {
+    reply: (order) => void process.link.send(order),
+    offend: process.offend,
+  }
   process.link.send(context.configure(number))
   return process.ended
 }
@@ -147,6 +155,7 @@ function bury(post: Post, context: PostContext, { exitCode, signal }: WorkerEnd)
   const { number: worker, process, owner, failure } = post
   process?.link.close()
   post.process = undefined
+  post.auditSender = undefined
   // A failure of the very first start is the rejection of `first`.
   if (failure !== undefined && (owner !== undefined || post.launches > 1)) context.write(failure)
   const labels = { worker, pid: process?.pid ?? 0, connections: context.load(worker), exitCode, signal }

@@ -37,7 +37,11 @@ const start = async (
   }
   const { runDaemon } = await import('./main.ts')
   const workerEntry = options.workerEntry === undefined ? {} : { workerEntry: options.workerEntry }
-  return runDaemon({ config, configPath: path, hostKeys, output, ...workerEntry })
+  try {
+    return await runDaemon({ config, configPath: path, hostKeys, output, ...workerEntry })
+  } catch (error) {
+    return complain(log, error)
+  }
 }
 
 /** Runs until a signal ends it. `path` is absolute. Resolves to the exit status. */

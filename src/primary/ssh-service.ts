@@ -8,6 +8,7 @@ import { type Remote, remoteOf, type TcpHandle } from '../shared/ipc/handle.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
 import { count, unknownCountry } from '../shared/metric.ts'
 import { type Admission, type AdmissionOptions, createAdmission } from './admission.ts'
+import type { Audit } from './audit/index.ts'
 import { createFleet, type Fleet, type FleetEvents } from './fleet.ts'
 import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
@@ -21,6 +22,8 @@ export interface SshServiceOptions {
   readonly workerEntry: URL
   readonly log: Log
   write(record: LogRecord): void
+  /** Undefined: there is no audit log. */
+  readonly audit: Audit | undefined
 }
 export interface SshService extends Service {
   /** Ends the workers without grace. */
@@ -29,7 +32,7 @@ export interface SshService extends Service {
   readonly connections: number
 }
 
-export function sshService({ config, hostKeys, workerEntry, log, write }: SshServiceOptions): SshService {
+export function sshService({ config, hostKeys, workerEntry, log, write, audit }: SshServiceOptions): SshService {
   const sshLog = log.with({ module: 'ssh' })
   const admission = createAdmission(config.ssh, { sentenced: tellSentence(sshLog) })
   const refusals = createRefusals(sshLog)
@@ -40,9 +43,10 @@ export function sshService({ config, hostKeys, workerEntry, log, write }: SshSer
     log: log.with({ module: 'core' }),
     write,
     configure: (worker) => ({ kind: 'configure', config, hostKeys, instance, worker }),
-    events: eventsOf(admission, refusals),
+    events: eventsOf(admission, refusals, audit),
   })
-  const accept = (handle: TcpHandle): void => receive(handle, admission, refusals, fleet)
+  const door = { admission, refusals, fleet, audit }
+  const accept = (handle: TcpHandle): void => receive(handle, door)
   const listener = createListener({ listen: config.ssh.listen, log: sshLog, accept })
   return {
     name: 'SSH server',
@@ -69,10 +73,22 @@ export function sshService({ config, hostKeys, workerEntry, log, write }: SshSer
   }
 }
 
-function receive(handle: TcpHandle, admission: Admission, refusals: Refusals, fleet: Fleet): void {
+interface Door {
+  readonly admission: Admission
+  readonly refusals: Refusals
+  readonly fleet: Fleet
+  readonly audit: Audit | undefined
+}
+
+function receive(handle: TcpHandle, { admission, refusals, fleet, audit }: Door): void {
   const remote = remoteOf(handle)
   if (remote === undefined) {
     handle.close() // it has already hung up
+    return
+  }
+  const unrecorded = audit?.refusal(remote.address)
+  if (unrecorded !== undefined) {
+    refusals.refuse(handle, unrecorded)
     return
   }
   const decision = admission.admit(remote.address)
@@ -93,15 +109,21 @@ const busy = ({ address: remoteAddr }: Remote): Refusal => ({
   fault: fault('SSH_CONNECTION_REFUSED', { remoteAddr, reason: 'the server is busy' }),
 })
 
-const eventsOf = (admission: Admission, refusals: Refusals): FleetEvents => ({
+const eventsOf = (admission: Admission, refusals: Refusals, audit: Audit | undefined): FleetEvents => ({
   authenticated: admission.authenticated,
-  closed: admission.closed,
+  closed(ticket, outcome) {
+    admission.closed(ticket, outcome)
+    audit?.over(ticket)
+  },
   identify(ticket, { address }) {
     const answer = admission.identify(ticket, address)
     return answer === undefined || answer === 'admitted' ? answer : { line: refusals.note(answer) }
   },
-  // The configuration does not let it be switched on yet.
-  audit: () => undefined,
+  // A worker that was not told to record has no business with it.
+  audit: (report, sender, remote) =>
+    audit === undefined
+      ? sender.offend('an audit record, and there is no audit log')
+      : audit.report(report, sender, remote),
 })
 
 const tellSentence =

@@ -28,6 +28,8 @@ export interface WorkerProcess {
   pass(handle: TcpHandle, handover: Handover): void
   /** SIGKILL: everything that needs time was asked for before, over the link. */
   kill(): void
+  /** It broke the rules: logs that, and kills it. */
+  offend(what: string): void
   /** Resolves when the process has ended and everything it sent has been received. */
   readonly ended: Promise<WorkerEnd>
 }
@@ -54,16 +56,18 @@ export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess
   const stream = child.stdio[LINK_FD]
   if (!(stream instanceof Duplex) || child.pid === undefined) throw new Error('the worker process did not start')
   const kill = (): void => void child.kill('SIGKILL')
+  const offend = (reason: string): void => {
+    log.emit('IPC_PROTOCOL_ERROR', { worker: number, reason })
+    kill()
+  }
   const link = createLink<Order, Report>({
     stream,
     outgoing: orders,
     incoming: reports,
     receive: options.receive,
     closed(error) {
-      if (error instanceof ProtocolError) {
-        log.emit('IPC_PROTOCOL_ERROR', { worker: number, reason: error.message })
-        kill()
-      } else setTimeout(kill, PARTING_MS).unref()
+      if (error instanceof ProtocolError) offend(error.message)
+      else setTimeout(kill, PARTING_MS).unref()
     },
   })
   for (const output of [child.stdout, child.stderr]) {
@@ -79,6 +83,7 @@ export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess
       if (child.connected) child.send(handover as never, handle as never, () => undefined)
     },
     kill,
+    offend,
     ended: endOf(worker),
   }
 }

@@ -28,6 +28,7 @@ export const refusalReasons = [
   'penalty',
   'busy',
   'proxy_header',
+  'audit',
 ] as const
 export type RefusalReason = (typeof refusalReasons)[number]
 
@@ -105,6 +106,10 @@ export const counters = {
   containerssh_ssh_penalties_total: {
     help: 'Sources that began to be refused, by what their last connection did.',
     labels: { reason: offences },
+  },
+  containerssh_audit_storage_failures_total: {
+    help: 'Files of audit logs that could not be made, written, or flushed to the disk.',
+    labels: { step: ['open', 'write', 'sync'] },
   },
   containerssh_config_server_requests_total: {
     help: 'Requests to the configuration webhook, first ones and repeated ones.',

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { AuditGauges } from '../../src/primary/audit/index.ts'
 import { metricsService } from '../../src/primary/metrics.ts'
 import { defaults } from '../../src/shared/config/schema.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
 import { count, counters } from '../../src/shared/metric.ts'
 
-async function startMetrics(connections: () => number) {
+async function startMetrics(connections: () => number, audit?: () => AuditGauges) {
   const records: LogRecord[] = []
   const stop = new AbortController()
   const log = createLog({ level: 'debug', write: (record) => void records.push(record) })
   const running = Promise.withResolvers<void>()
   const config = { ...defaults().metrics, enable: true, listen: '127.0.0.1:0' }
-  const ended = metricsService(config, log, connections).run({ stop: stop.signal, running: running.resolve })
+  const ended = metricsService(config, log, { connections, audit }).run({ stop: stop.signal, running: running.resolve })
   await running.promise
   const [record] = records
   assert.equal(record?.code, 'METRICS_AVAILABLE')
@@ -70,4 +71,17 @@ test('any method, exactly the path whatever the query; everything else is 404 wi
     assert.equal(response.status, 404)
     assert.equal(await response.text(), '')
   }
+})
+
+test('what the audit log has open and waiting is there when there is an audit log', async () => {
+  const gauges = { openLogs: 3, waitingBytes: 4096, waitingTasks: 2 }
+  await using metrics = await startMetrics(
+    () => 0,
+    () => gauges,
+  )
+  const page = await (await fetch(metrics.url)).text()
+  for (const line of ['open_logs 3', 'waiting_bytes 4096', 'waiting_tasks 2'])
+    assert.ok(page.includes(`\ncontainerssh_audit_${line}\n`), page)
+  await using without = await startMetrics(() => 0)
+  assert.doesNotMatch(await (await fetch(without.url)).text(), /audit_open_logs/)
 })

@@ -14,7 +14,8 @@ test('a worker that serves and gives no sign of life for a minute is killed, wit
   const kill = (): void => {
     kills += 1
   }
-  post.process = { number: 3, pid: 1, link, pass: () => undefined, kill, ended: new Promise(() => undefined) }
+  const offend = (): void => undefined
+  post.process = { number: 3, pid: 1, link, pass: () => undefined, kill, offend, ended: new Promise(() => undefined) }
   for (let look = 0; look < 29; look++) inspect(post, log, 2000)
   post.silentLooks = 0 // what any report does
   for (let look = 0; look < 30; look++) inspect(post, log, 2000)
@@ -38,6 +39,7 @@ test('a worker that drains, or has not started, is left to its deadline', () => 
       link,
       pass: () => undefined,
       kill: () => assert.fail('killed'),
+      offend: () => assert.fail('killed'),
       ended: new Promise(() => undefined),
     }
     for (let look = 0; look < 100; look++) inspect(post, log, 2000)

@@ -19,7 +19,11 @@ const service = (listen: string) => {
   const base = defaults()
   const config = { ...base, workers: 1, ssh: { ...base.ssh, listen } }
   const log = createLog({ level: 'debug', write })
-  return { log, records, ssh: sshService({ config, hostKeys: [], workerEntry: echoWorker, log, write }) }
+  return {
+    log,
+    records,
+    ssh: sshService({ config, hostKeys: [], workerEntry: echoWorker, log, write, audit: undefined }),
+  }
 }
 
 test('a service that is started twice is SSH_ALREADY_RUNNING, and the first goes on', async () => {

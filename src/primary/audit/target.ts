@@ -1,3 +1,7 @@
+import type { LogFacts } from '../../shared/audit/facts.ts'
+
+export type { LogFacts } from '../../shared/audit/facts.ts'
+
 /** A place where audit logs are kept. The pool writes their files into its directory; what then becomes of them is its business. */
 export interface Target {
   readonly name: 'file' | 's3'
@@ -17,17 +21,4 @@ export interface Target {
   closed(log: string, bytes: number): void
   /** Resolves when all that can be done before the abort has been done. */
   stop(deadline: AbortSignal): Promise<void>
-}
-
-/** Whose log it is. */
-export interface LogFacts {
-  /** Seconds since 1970, whole. */
-  readonly startTime: number
-  /** IP address. */
-  readonly remoteAddr: string
-  readonly authenticated: boolean
-  /** Login name; empty until it is known. */
-  readonly username: string
-  /** ISO 3166-1 code, or XX. */
-  readonly country: string
 }

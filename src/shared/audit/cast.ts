@@ -3,25 +3,47 @@
  * one event a line. Times are counted from the channel's first record.
  */
 import type { AuditRecord } from './record.ts'
+import { createTextStream } from './text-stream.ts'
 
 export interface Cast {
   /** For each record of the channel, in their order. Returns whole lines, or nothing. */
   add(record: AuditRecord): string
   /** The channel has no more records: what is still to be said. */
   end(): string
+  /** For another one that goes on from here. */
+  readonly state: CastState
+}
+/** Plain data, so that it can go from thread to thread. */
+export interface CastState {
+  readonly asked: Request | undefined
+  readonly environment: readonly (readonly [name: string, value: string])[]
+  readonly size: { readonly columns: number; readonly rows: number }
+  readonly command: string | undefined
+  readonly start: bigint | undefined
+  readonly latest: bigint
+  readonly hasHeader: boolean
+  /** Of input, output and error output: bytes of a character that is not whole yet. */
+  readonly rests: readonly [Uint8Array, Uint8Array, Uint8Array]
 }
 
 const defaultSize = { columns: 80, rows: 25 }
+const nothing = new Uint8Array(0)
+const beginning: CastState = {
+  ...{ asked: undefined, environment: [], size: defaultSize, command: undefined, start: undefined, latest: 0n },
+  ...{ hasHeader: false, rests: [nothing, nothing, nothing] },
+}
 const mostVariables = 1000
+/** Of all variables together. */
+const mostVariableLength = 64 * 1024
 
 type Request = Extract<AuditRecord, { readonly payload: { readonly requestId: unknown } }>
 const isRequest = (record: AuditRecord): record is Request =>
   record.type !== 'request_failed' && record.payload !== null && 'requestId' in record.payload
 
-export function createCast(): Cast {
-  const script = createScript()
+export function createCast(from: CastState = beginning): Cast {
+  const script = createScript(from)
   /** Its effect shows once it was not refused: nothing says that it was granted. */
-  let asked: Request | undefined
+  let { asked } = from
   const settle = (): void => {
     if (asked !== undefined) script.granted(asked)
     asked = undefined
@@ -41,19 +63,28 @@ export function createCast(): Cast {
       script.finish()
       return script.take()
     },
+    get state() {
+      return { ...script.state(), asked: asked === undefined ? undefined : ownCopy(asked) }
+    },
   }
 }
 
+/** Without the memory of its batch, all of which would go along from thread to thread. */
+const ownCopy = (request: Request): Request => {
+  const fields = Object.entries(request.payload).map(([name, value]) => [
+    name,
+    value instanceof Uint8Array ? Uint8Array.from(value) : value,
+  ])
+  return { ...request, payload: Object.fromEntries(fields) } as Request
+}
+
 /** The header is written with the first event, so that it holds all that was agreed on before. */
-function createScript() {
-  const streams = [createStream('i'), createStream('o'), createStream('o')] as const
-  const environment = new Map<string, string>()
-  let size = defaultSize
-  /** Undefined: none has run. */
-  let command: string | undefined
-  let start: bigint | undefined
-  let latest = 0n
-  let hasHeader = false
+function createScript(from: CastState) {
+  const [input, output, errors] = from.rests
+  const streams = [createStream('i', input), createStream('o', output), createStream('o', errors)] as const
+  const environment = new Map(from.environment)
+  // Of `command`, undefined: none has run.
+  let { size, command, start, latest, hasHeader } = from
   let lines = ''
 
   const event = (code: string, data: string): void => {
@@ -80,8 +111,13 @@ function createScript() {
     // Of two records, the one that was stored first happened first.
     if (timestamp > latest) latest = timestamp
   }
+  let variableLength = from.environment.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
   const setVariable = (name: string, value: string): void => {
-    if (environment.size < mostVariables || environment.has(name)) environment.set(name, value)
+    const before = environment.get(name)
+    const length = variableLength + value.length + (before === undefined ? name.length : -before.length)
+    if (length > mostVariableLength || (before === undefined && environment.size >= mostVariables)) return
+    variableLength = length
+    environment.set(name, value)
   }
   /** A channel has one program (RFC 4254 section 6.5): the next is refused, even where no record says so. */
   const run = (what: string, program: string): void => {
@@ -138,16 +174,20 @@ function createScript() {
       lines = ''
       return taken
     },
+    state(): Omit<CastState, 'asked'> {
+      const rests = [streams[0].rest(), streams[1].rest(), streams[2].rest()] as const
+      return { environment: hasHeader ? [] : [...environment], size, command, start, latest, hasHeader, rests }
+    },
   }
 }
 
-/** Text of bytes that are cut anywhere, also inside of a character. */
-function createStream(code: 'i' | 'o') {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+function createStream(code: 'i' | 'o', rest: Uint8Array) {
+  const text = createTextStream(rest)
   return {
     code,
-    add: (data: Uint8Array | null): string => (data === null ? '' : decoder.decode(data, { stream: true })),
-    end: (): string => decoder.decode(),
+    add: (data: Uint8Array | null): string => (data === null ? '' : text.add(data)),
+    end: text.end,
+    rest: () => text.rest,
   }
 }
 

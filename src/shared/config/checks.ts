@@ -1,6 +1,7 @@
 /** What a value's own type cannot tell: rules over several options. */
 import { isPasswordHash } from '../password.ts'
 import { type AlgorithmNames, ciphers, keyExchanges, macs } from './algorithms.ts'
+import { auditFindings } from './audit-checks.ts'
 import { chains, isServed, webhookUrls } from './auth-checks.ts'
 import { nearest, show } from './problems.ts'
 import { roomFindings } from './room-checks.ts'
@@ -131,6 +132,6 @@ export const check = (config: Config, rooms: readonly string[], isWhole = true) 
   const { errors, warnings } = algorithms(config)
   const room = isWhole ? roomFindings(config) : []
   errors.push(...addresses(config), ...limits(config), ...users(config), ...webhookUrls(config), ...chains(config))
-  errors.push(...s3Findings(config))
+  errors.push(...s3Findings(config), ...auditFindings(config))
   return { errors: [...errors, ...backend(config, rooms), ...room, ...refused], warnings }
 }
