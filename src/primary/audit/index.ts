@@ -43,7 +43,7 @@ export async function openAudit(config: Config, hostKeys: readonly string[], par
   const { audit } = config
   const log = parentLog.with({ module: 'audit' })
   if (audit.sign && signerOf(hostKeys) === undefined) log.emit('AUDIT_NOT_SIGNED', {})
-  const targets = targetsOf(audit)
+  const targets = await targetsOf(audit, log)
   for (const target of targets) await target.start()
   const places = targets.map(placeOf)
   const threads = audit.threads === 0 ? Math.min(mostThreads, availableParallelism()) : audit.threads

@@ -14,10 +14,6 @@ const rows: readonly Row[] = [
   { option: 'auth.keyboardInteractive.method', isOn: ({ auth }) => auth.keyboardInteractive.method === 'oauth2' },
   { option: 'auth.gssapi.method', isOn: ({ auth }) => auth.gssapi.method !== '' },
   { option: 'geoip.provider', isOn: ({ geoip }) => geoip.provider !== 'dummy' },
-  {
-    option: 'audit.storage',
-    isOn: ({ audit }) => audit.enable && (audit.storage === 's3' || audit.moreStorages.includes('s3')),
-  },
   ...(['health', 'metrics'] as const).flatMap((section) =>
     (['key', 'cert', 'clientcacert'] as const).map((key) => ({
       option: `${section}.${key}`,

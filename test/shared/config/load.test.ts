@@ -84,7 +84,7 @@ test('every wrong place is one line with file, line, column, option, value and w
   kex: [foo]
 log: {level: loud}
 audit:
-  enable: yes
+  storage: tape
 workers: three
 backend: dokcer
 docker: {execution: {disableAgent: 5}}
@@ -97,7 +97,7 @@ auth: {users: [{name: a}]}
       'c.yaml:3:3: ssh.clientAliveCountmax: is not a known option; did you mean clientAliveCountMax?',
       'c.yaml:4:9: ssh.kex[0]: "foo" is not known; expected …',
       'c.yaml:5:14: log.level: "loud" is not a log level; expected …',
-      'c.yaml:7:11: audit.enable: is not supported by this version yet',
+      'c.yaml:7:12: audit.storage: "tape" is not known; expected …',
       'c.yaml:8:10: workers: "three" is not accepted; expected a whole number from 0 to 1024',
       'c.yaml:9:10: backend: "dokcer" is not known; expected …',
       'c.yaml:10:36: docker.execution.disableAgent: 5 is neither true nor false; expected true or false',
@@ -160,7 +160,19 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['log: {level: 8}', /log\.level: "8" is not a log level/],
   ['log: {syslog: {pid: "true"}}', /log\.syslog\.pid: "true" is neither true nor false/],
   ['backend: kubernetes', 'c.yaml:1:10: backend: "kubernetes" is not supported by this version yet'],
-  ['audit: {enable: true}', 'c.yaml:1:17: audit.enable: is not supported by this version yet'],
+  [
+    'audit: {enable: true, moreStorages: [tape]}',
+    'c.yaml:1:38: audit.moreStorages[0]: "tape" is no storage; expected file or s3',
+  ],
+  ['audit: {enable: true, storage: file, moreStorages: [file]}', /moreStorages\[0\]: "file" is a storage already/],
+  [
+    'audit: {enable: true, connectionBytes: 131072, workerBytes: 65536}',
+    'c.yaml:1:40: audit.connectionBytes: 131072 is more than audit.workerBytes; expected 65536 or less',
+  ],
+  [
+    'audit: {enable: true, storage: file, moreStorages: [s3], file: {directory: /x}, s3: {local: /x, bucket: b, region: r, accessKey: a, secretKey: s}}',
+    /audit\.s3\.local: "\/x" is audit\.file\.directory too/,
+  ],
   [
     'configserver: {url: "ftp://x/"}',
     /^c\.yaml:1:21: configserver\.url: "ftp:\/\/x\/" is not a URL; expected e\.g\. "https/,
