@@ -13,6 +13,22 @@ export const noteOf =
     // What comes after the end of the channel reaches nobody.
     if (!trail.closed) recorder.io(trail.id, stream, bytes)
   }
+/** What is typed. */
+export const inputNote = (recorder: Recorder, trail: Trail): Note => {
+  const note = noteOf(recorder, trail, 0)
+  return (bytes) => {
+    if (trail.echo === undefined) note(bytes)
+    else trail.echo.typed(bytes)
+  }
+}
+/** What a user may see: it tells whether what was typed is shown. */
+export const outputNote = (recorder: Recorder, trail: Trail): Note => {
+  const note = recorder.config.intercept.stdout ? noteOf(recorder, trail, 1) : undefined
+  return (bytes) => {
+    trail.echo?.written(bytes)
+    note?.(bytes)
+  }
+}
 
 export function tap(recorder: Recorder, note: Note, inner: Sink): Sink {
   let listener: (() => void) | undefined

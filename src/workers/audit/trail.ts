@@ -1,10 +1,13 @@
 /** What has to be remembered about a channel to write it down. */
 import type { ChannelId } from '../ports.ts'
+import type { Echo } from './echo/index.ts'
 
 export class Trail {
   readonly id: ChannelId
   /** Nothing moves on the channel any more. */
   closed = false
+  /** Of a channel with a terminal, unless what is typed unseen is recorded, too. */
+  echo: Echo | undefined
   #requests = 0
 
   constructor(id: ChannelId) {
@@ -31,7 +34,9 @@ export class Trails {
   }
   close(id: ChannelId): void {
     const trail = this.#byId.get(id)
-    if (trail !== undefined) trail.closed = true
+    if (trail === undefined) return
+    trail.echo?.end()
+    trail.closed = true
     this.#byId.delete(id)
   }
 }

@@ -1,7 +1,8 @@
 /** The requests of one session channel, and the bytes of its program. */
 import { asFault } from '../../../shared/codes/fault.ts'
+import { Echo } from '../../audit/echo/index.ts'
 import type { Recorder } from '../../audit/recorder.ts'
-import { noteOf, tap } from '../../audit/tap.ts'
+import { inputNote, noteOf, outputNote, tap } from '../../audit/tap.ts'
 import type { Trail } from '../../audit/trail.ts'
 import type { Channel, ChannelRequest, Stdio, Verdict, WindowSize } from '../../ports.ts'
 
@@ -23,17 +24,21 @@ export function recordChannel(recorder: Recorder, trail: Trail, inner: Channel):
       }
       if (!verdict.accepted) {
         recorder.add('request_failed', trail.id, { requestId, reason: verdict.fault.message })
+      } else if (request.kind === 'pty-req' && isMasked(recorder)) {
+        trail.echo ??= new Echo((bytes) => recorder.io(trail.id, 0, bytes))
       }
       return verdict
     },
   }
 }
 
+const isMasked = ({ config: { intercept } }: Recorder): boolean => intercept.stdin && !intercept.echoOff
+
 function tapStdio(recorder: Recorder, trail: Trail, { stdin, stdout, stderr }: Stdio): Stdio {
   const { intercept } = recorder.config
   return {
-    stdin: intercept.stdin ? { into: (sink) => stdin.into(tap(recorder, noteOf(recorder, trail, 0), sink)) } : stdin,
-    stdout: intercept.stdout ? tap(recorder, noteOf(recorder, trail, 1), stdout) : stdout,
+    stdin: intercept.stdin ? { into: (sink) => stdin.into(tap(recorder, inputNote(recorder, trail), sink)) } : stdin,
+    stdout: intercept.stdout || isMasked(recorder) ? tap(recorder, outputNote(recorder, trail), stdout) : stdout,
     stderr: intercept.stderr ? tap(recorder, noteOf(recorder, trail, 2), stderr) : stderr,
   }
 }
