@@ -1,5 +1,4 @@
 /** Writes down what does not pass the ports. */
-import { textField } from '../../shared/audit/record.ts'
 import type { ChannelId, Door, Exit } from '../ports.ts'
 import type { DirectOpen, ForwardRequest } from '../ssh/forward-messages.ts'
 import type { Witness } from '../ssh/witness.ts'
@@ -16,8 +15,8 @@ export function createWitness(recorder: Recorder, trails: Trails): Witness {
       recorder.add('handshake_failed', null, { reason })
       recorder.flush()
     },
-    keyRefused(username, blob) {
-      const payload = { username, key: keyText(blob) }
+    keyRefused(username, algorithm, blob) {
+      const payload = { username, key: keyText(algorithm, blob) }
       recorder.add('auth_pubkey', null, payload)
       recorder.add('auth_pubkey_failed', null, payload)
       recorder.flush()
@@ -64,13 +63,11 @@ export function createWitness(recorder: Recorder, trails: Trails): Witness {
   }
 }
 
-/** A blob need not be that of a key. */
-function keyText(blob: Uint8Array): string {
-  try {
-    return textField(Buffer.from(keyLine(blob), 'latin1')).text
-  } catch {
-    return `(unreadable) ${Buffer.from(blob).toString('base64')}`
-  }
+/** A blob need not be that of a key: then the name of the algorithm stands where the type does. */
+function keyText(algorithm: string, blob: Uint8Array): string {
+  const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.length)
+  const isKey = bytes.length >= 4 && bytes.readUInt32BE(0) <= bytes.length - 4
+  return isKey ? keyLine(bytes) : `${algorithm} ${bytes.toString('base64')}`
 }
 
 function forward(recorder: Recorder, { act, door }: ForwardRequest): void {

@@ -153,7 +153,7 @@ export class Authentication {
     const { port, signal } = this.#link
     const offer = readOffer(algorithm, blob, proof, this.#sessionId)
     if (typeof offer === 'string') {
-      this.#link.witness?.keyRefused(user, blob)
+      this.#link.witness?.keyRefused(user, algorithm, blob)
       return refused(user, offer)
     }
     if (offer.signed) return port.authenticate(user, offer, signal)

@@ -21,7 +21,7 @@ export const openedByUs: StreamNumbers = [1, 0]
 export interface Witness {
   handshakeFailed(reason: string): void
   /** A key that no port was asked about, because its signature is wrong or it cannot be used. */
-  keyRefused(username: string, blob: Uint8Array): void
+  keyRefused(username: string, algorithm: string, blob: Uint8Array): void
   /** As decoded; `undefined`: malformed. Not the keepalives. */
   globalRequest(type: string, data: Uint8Array, request: ForwardRequest | 'unknown' | undefined): void
   /** The client wants to be connected to a target. */

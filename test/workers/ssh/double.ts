@@ -13,7 +13,9 @@ import type {
   ChannelRequest,
   Connection,
   Exit,
+  Layer,
   Member,
+  Peer,
   Session,
   Sink,
   Stdio,
@@ -33,6 +35,7 @@ import { message } from '../../../src/workers/ssh/numbers.ts'
 import { createReception } from '../../../src/workers/ssh/reception.ts'
 import { channelRequest } from '../../../src/workers/ssh/requests.ts'
 import type { Wire, WireEvents } from '../../../src/workers/ssh/wire.ts'
+import type { RecordConnection } from '../../../src/workers/ssh/witness.ts'
 import { record as keepForCodes } from '../../rigs/daemon.ts'
 
 export const ok: Verdict = { accepted: true, value: undefined }
@@ -197,6 +200,8 @@ export interface Script {
   readonly hostKeys?: readonly HostKey[]
   readonly clientVersion?: string
   readonly methods?: readonly string[]
+  /** Writes the connection down. */
+  readonly record?: RecordConnection
   authenticate?: (user: string, attempt: Attempt, signal: AbortSignal) => AuthVerdict | Promise<AuthVerdict>
   enter?: (member: Member, signal: AbortSignal) => Verdict<Session> | Promise<Verdict<Session>>
   open?: (id: number, arrive: Arrive) => Verdict<Channel> | Promise<Verdict<Channel>>
@@ -231,7 +236,7 @@ export function serve(script: Script = {}) {
     listen: script.listen ?? (async () => refusal('no listening here')),
     [Symbol.asyncDispose]: async () => void disposed.push('session'),
   }
-  const admit = (): Connection => ({
+  const port: Connection = {
     methods: script.methods ?? ['publickey', 'password'],
     authenticate: async (user, attempt, signal) => {
       if (script.authenticate !== undefined) return script.authenticate(user, attempt, signal)
@@ -240,7 +245,8 @@ export function serve(script: Script = {}) {
     },
     enter: async (who, signal) => script.enter?.(who, signal) ?? { accepted: true, value: session },
     [Symbol.asyncDispose]: async () => void disposed.push('connection'),
-  })
+  }
+  const admit = (_peer: Peer, audit: Layer<Connection> = (inner) => inner): Connection => audit(port)
   const write = (record: LogRecord): void => {
     records.push(record)
     keepForCodes(formatLine(record, 'ljson').trimEnd())
@@ -252,6 +258,7 @@ export function serve(script: Script = {}) {
     hostKeys: script.hostKeys ?? [],
     log: createLog({ level: 'debug', write }),
     admit,
+    record: script.record,
     events: { authenticated: (t) => told.push(`authenticated ${t}`), closed: (t) => told.push(`closed ${t}`) },
   })
   intake.serve({ close: () => told.push('handle closed') }, 7, { address: '192.0.2.1', port: 4711 })
