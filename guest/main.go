@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"containerssh-agent/internal/forward"
 )
 
 // Exit statuses that a server may look at.
@@ -27,6 +29,10 @@ const help = `Usage:
       Sleeps until one of the signals comes, then prints the text.
   write-file PATH
       Writes standard input to a file that only its owner can read.
+  forward-server
+      Connects places of this container with the server at the other end of standard input and output.
+  sftp-server [--root FOLDER] [--read-only]
+      Serves SFTP on standard input and output; within the folder alone, if one is given.
   license
   --help
 Signals: ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2
@@ -61,6 +67,10 @@ func run(args []string) int {
 		status, err = waitSignal(args)
 	case "write-file":
 		status, err = writeFile(args)
+	case "forward-server":
+		status = forward.Serve(os.Stdin, os.Stdout, os.Stderr)
+	case "sftp-server":
+		status, err = sftpServer(args)
 	case "license":
 		_, err = io.WriteString(os.Stdout, license)
 	case "-h", "--help":

@@ -2,6 +2,7 @@
  * All message codes. To add one, add a row to the table of its module, with `seed: false`, then run `npm run docs`.
  * A new module is a new file like its neighbours and one line in `tables`.
  */
+import { agentproto } from './agentproto.ts'
 import { auditlog } from './auditlog.ts'
 import { authentication } from './authentication.ts'
 import { backend } from './backend.ts'
@@ -22,6 +23,7 @@ import { worker } from './worker.ts'
 /** In the order of docs/codes.md. */
 export const tables = [
   core,
+  agentproto,
   auditlog,
   authentication,
   backend,
