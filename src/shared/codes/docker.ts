@@ -297,6 +297,13 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     labels: { containerId: 'string?' },
     seed: false,
   },
+  DOCKER_PROGRAM_LOST: {
+    level: 'warning',
+    says: 'A program was lost: {reason}.',
+    doc: 'The container ended while the program ran in it, because somebody or the engine stopped it, or the engine does not tell any more how the program ended, because it was restarted. The user gets the reason on standard error and exit status 137.',
+    labels: { reason: 'string' },
+    seed: false,
+  },
   DOCKER_POOL_FILLED: {
     level: 'debug',
     says: 'Container {containerId} is ready for the next login.',

@@ -20,6 +20,8 @@ export interface Watcher {
 export interface Ends extends AsyncDisposable {
   /** `id`: of an exec, or of a container. The first call opens the stream. Returns the end of watching. */
   watch(id: string, watcher: Watcher): () => void
+  /** Whether events arrive at present. */
+  readonly isUp: boolean
   /** Whether the kernel has lately killed something in a container for want of memory. */
   ranOutOfMemory(containerId: string): boolean
 }
@@ -35,13 +37,15 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
   const ooms = new Map<string, number>()
   const closing = new AbortController()
   let following: Promise<void> | undefined
+  let isUp = false
 
   const follow = async (): Promise<void> => {
-    const pauses = backoff(200, 10_000)
+    const pauses = backoff(200, 2000)
     for (let attempt = 1; !closing.signal.aborted; attempt += 1) {
       try {
         const filters = { type: ['container'], event: ['exec_die', 'die', 'oom'], label: [`${label.owner}=${owner}`] }
         const stream = await engine.events(filters, closing.signal)
+        isUp = true
         // Whatever ended between the request and now may have gone by unseen.
         for (const watcher of [...watchers.values()]) watcher.missed()
         pauses.reset()
@@ -49,6 +53,7 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
         await eachLine(stream, deliver)
         if (!closing.signal.aborted) throw new Error('the engine ended it')
       } catch (error) {
+        isUp = false
         if (closing.signal.aborted) return
         log.emit('DOCKER_EVENTS_FAILED', { reason: failureLabels(asEngineError(error), attempt).reason })
         for (const watcher of [...watchers.values()]) watcher.missed()
@@ -71,6 +76,9 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
       watchers.set(id, watcher)
       following ??= follow()
       return () => void watchers.delete(id)
+    },
+    get isUp() {
+      return isUp
     },
     ranOutOfMemory: (containerId) => performance.now() - (ooms.get(containerId) ?? Number.NEGATIVE_INFINITY) < OOM_MS,
     async [Symbol.asyncDispose]() {

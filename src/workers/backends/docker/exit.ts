@@ -8,19 +8,35 @@ import type { Room } from './room.ts'
 
 /** When nobody can say how the program ended: the number of a killed one, but no claim that a signal was seen. */
 export const UNKNOWN_EXIT: Exit = { kind: 'status', code: 137 }
-/** The engine may fail to answer for that long, a restart for example, before the code is given up. */
+/** The engine may fail to answer for that long, a restart for example, before the code of a container is given up. */
 const ASKING_MS = 60_000
+/** An engine that was restarted does not know the execs of before; one that is only out of reach is soon back. */
+const ASKING_EXEC_MS = 5000
 /** After the end of a program its output is on its way for a moment; a process left in the background may hold it open. */
 const QUIET_MS = 2000
 
 /** There is no exit code yet because the program runs. */
 export class StillRunning extends Error {}
 
-/** Asks for an exit code at once, then after 5, 10, 20 … ms, for as long as the program runs. Undefined: nobody knows. */
+export interface Patience {
+  /** For how long the engine may fail to answer. */
+  readonly failingMs: number
+  /** The news will come by itself. */
+  isTold(): boolean
+}
+const insistent: Patience = { failingMs: ASKING_MS, isTold: () => false }
+/** From then on it is worth waiting for the news. */
+const TOLD_AFTER_MS = 500
+
+/**
+ * Asks for an exit code at once, then after 5, 10, 20 … ms, for as long as the program runs. Undefined: nobody knows.
+ * @throws StillRunning when it is better to wait for the news
+ */
 export async function askExitCode(
   ask: () => Promise<number>,
   log: Log,
   signal: AbortSignal,
+  { failingMs, isTold } = insistent,
 ): Promise<number | undefined> {
   let pauseMs = 5
   let failingSince: number | undefined
@@ -29,18 +45,20 @@ export async function askExitCode(
       return await ask()
     } catch (thrown) {
       if (signal.aborted) return undefined
-      if (thrown instanceof StillRunning) failingSince = undefined
-      else {
+      if (thrown instanceof StillRunning) {
+        failingSince = undefined
+        if (pauseMs > TOLD_AFTER_MS && isTold()) throw thrown
+      } else {
         failingSince ??= performance.now()
         const error = asEngineError(thrown)
-        const hopeless = error.permanent || performance.now() - failingSince > ASKING_MS
+        const hopeless = error.permanent || performance.now() - failingSince > failingMs
         tellFailure(error, attempt, hopeless, log)
         if (hopeless) return undefined
       }
     }
     await sleep(pauseMs, signal)
     if (signal.aborted) return undefined
-    pauseMs = Math.min(10_000, pauseMs * 2)
+    pauseMs = Math.min(failingMs / 6, pauseMs * 2)
   }
 }
 
@@ -60,6 +78,7 @@ export async function execExitCode(
   const code = Promise.withResolvers<number | undefined>()
   const known = new AbortController()
   let asking = false
+  let outputEnded = false
   const ask = async (): Promise<number> => {
     const state = await room.engine.execState(execId, AbortSignal.any([signal, known.signal]))
     if (state.Running || state.ExitCode === null) {
@@ -71,18 +90,28 @@ export async function execExitCode(
   const look = (): void => {
     if (asking || known.signal.aborted) return
     asking = true
-    askExitCode(ask, log, AbortSignal.any([signal, known.signal])).then(code.resolve, code.reject)
+    const patience = { failingMs: ASKING_EXEC_MS, isTold: () => room.ends.isUp }
+    askExitCode(ask, log, AbortSignal.any([signal, known.signal]), patience).then(code.resolve, (error) => {
+      asking = false
+      if (!(error instanceof StillRunning)) code.reject(error)
+    })
   }
   // A missed event means one look; while the program runs and its output is open there is nothing to repeat.
-  const lookOnce = (): void => {
-    ask().then(code.resolve, () => undefined)
+  const missed = (): void => {
+    if (outputEnded) look()
+    else ask().then(code.resolve, () => undefined)
   }
   const exited = (exitCode: number): void => {
     if (exitCode >= 0) code.resolve(exitCode)
     else look() // tells about it, and hopes for a better answer
   }
-  const unwatch = room.ends.watch(execId, { exited, missed: lookOnce })
-  pump.ended.then(look).catch(code.reject)
+  const unwatch = room.ends.watch(execId, { exited, missed })
+  pump.ended
+    .then(() => {
+      outputEnded = true
+      look()
+    })
+    .catch(code.reject)
   const aborted = (): void => code.resolve(undefined)
   signal.addEventListener('abort', aborted, { once: true })
   try {

@@ -5,9 +5,9 @@ import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, Stdio } from '../../ports.ts'
 import { environment, withAgent, withShim, withSize } from './command.ts'
 import { attachExec, createExec } from './exec.ts'
-import { drained, execExitCode, exitOf, ranOutOfMemory, UNKNOWN_EXIT } from './exit.ts'
+import { drained, execExitCode, exitOf, UNKNOWN_EXIT } from './exit.ts'
 import type { Announcement, Header } from './header.ts'
-
+import { fateOf } from './loss.ts'
 import { createPump, type Pump } from './pump.ts'
 import type { Room } from './room.ts'
 import { deliver, endProgram, type Target } from './signal.ts'
@@ -82,13 +82,15 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     const code = await execExitCode(room, id, pump, log, over)
     ended = !over.aborted
     if (ended) await drained(pump, over)
+    const fate = ended ? await fateOf(room, containerId, code, delivered.has('KILL'), log) : undefined
+    if (fate?.loss !== undefined) pump.tell(fate.loss)
     pump.close()
-    if (!ended || code === undefined) return UNKNOWN_EXIT
+    if (fate === undefined || fate.loss !== undefined || code === undefined) return UNKNOWN_EXIT
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })
     const header = await pump.header
     if (announcement === 'agent' && header.kind !== 'pid') return UNKNOWN_EXIT
     if (announcement === 'none' && code === 126 && NOT_FOUND.test(textOf(header))) return { kind: 'status', code: 127 }
-    return exitOf(code, program.what.kind, delivered, await ranOutOfMemory(room, containerId, code, log))
+    return exitOf(code, program.what.kind, delivered, fate.outOfMemory)
   }
   const end = async (): Promise<void> => {
     await sleep(BEFORE_ENDING_MS, closing)

@@ -16,6 +16,8 @@ export interface Pump {
   readonly header: Promise<Header>
   /** Milliseconds since output last arrived; 0 while the channel does not take it. */
   quietMs(): number
+  /** A line of ours on standard error, after all output. */
+  tell(text: string): void
   /** Ends the connection to the engine and both sinks. Idempotent. */
   close(): void
 }
@@ -107,6 +109,9 @@ export function createPump({ raw, tty, announcement, stdio, log }: PumpOptions):
     ended: ended.promise,
     header: header.promise,
     quietMs: () => (blocked > 0 ? 0 : performance.now() - lastAt),
+    tell(text) {
+      if (!closed) stdio.stderr.write(Buffer.from(`\r\n${text}\r\n`))
+    },
     close() {
       if (closed) return
       closed = true

@@ -18,6 +18,7 @@ import {
 import { EngineError, persist } from './failure.ts'
 import { writeFiles } from './files.ts'
 import type { RawStream } from './hijack.ts'
+import { fateOf } from './loss.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noForwarding, noSubsystem } from './sandbox.ts'
@@ -192,6 +193,8 @@ function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log
   const finish = async (): Promise<Exit> => {
     const code = await Promise.race([made.code, aborted(over)])
     if (code === undefined) {
+      const fate = over.aborted ? undefined : await fateOf(room, containerId, code, false, log)
+      if (fate?.loss !== undefined) pump.tell(fate.loss)
       pump.close()
       await stop(room, containerId, log, closing)
       return UNKNOWN_EXIT

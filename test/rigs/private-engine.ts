@@ -1,0 +1,142 @@
+/**
+ * A Docker engine of a test's own, to be stopped, killed and started again: other data, other socket, another containerd
+ * than the machine's. It has no bridge, so its containers run with the network mode `none`. Needs root.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from './daemon.ts'
+import { call, engine, image } from './docker.ts'
+
+export interface PrivateEngine extends AsyncDisposable {
+  readonly host: string
+  readonly socketPath: string
+  /** Begins to answer; what ran before a stop or a kill does not run any more. */
+  start(): Promise<void>
+  /** In order: its containers are stopped first. */
+  stop(): Promise<void>
+  /** Without a chance to do anything. */
+  kill(): Promise<void>
+  /** Ids of the containers with this label (`name` or `name=value`), running or not; `''`: all. */
+  containers(label: string): Promise<string[]>
+}
+
+const startLimitMs = 60_000
+const busybox = 'containerssh-test/busybox:1'
+
+export async function privateEngine(): Promise<PrivateEngine> {
+  if (process.getuid?.() !== 0) throw new Error('only root can start an engine')
+  await engine() // it is installed where it is missing
+  const folder = mkdtempSync(join(tmpdir(), 'containerssh-engine-'))
+  const socketPath = join(folder, 'docker.sock')
+  const logFile = join(folder, 'log')
+  const containerd = startContainerd(folder)
+  let child: ChildProcess | undefined
+
+  const args = [
+    ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')],
+    ...['-H', `unix://${socketPath}`, '--bridge=none', '--iptables=false', '--ip-masq=false', '--userland-proxy=false'],
+    ...['--containerd', join(folder, 'containerd.sock')],
+  ]
+  const answers = (): Promise<boolean> =>
+    call(socketPath, 'GET', '/_ping').then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+  const start = async (): Promise<void> => {
+    const log = openSync(logFile, 'a')
+    // In a network of its own, because an engine without a bridge removes the machine's docker0. A group of its own: Ctrl-C
+    // is the test's.
+    const started = spawn('unshare', ['--net', 'dockerd', ...args], { stdio: ['ignore', log, log], detached: true })
+    closeSync(log)
+    child = started
+    await until(
+      'the private engine',
+      () => {
+        if (started.exitCode === null && started.signalCode === null) return answers()
+        throw new Error(`dockerd ended:\n${readFileSync(logFile, 'utf8').split('\n').slice(-8).join('\n')}`)
+      },
+      startLimitMs,
+    )
+  }
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const ended = child
+    child = undefined
+    if (ended === undefined || ended.exitCode !== null || ended.signalCode !== null) return
+    const exit = once(ended, 'exit')
+    ended.kill(signal)
+    await exit
+  }
+  const containers = async (label: string): Promise<string[]> => {
+    const filters = label === '' ? '{}' : JSON.stringify({ label: [label] })
+    const { body } = await call(socketPath, 'GET', `/containers/json?all=1&filters=${encodeURIComponent(filters)}`)
+    return (JSON.parse(body) as { Id: string }[]).map(({ Id }) => Id)
+  }
+  await start()
+  await copyImage((await engine()).socketPath, socketPath, await image(busybox))
+  return {
+    host: `unix://${socketPath}`,
+    socketPath,
+    start,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    containers,
+    async [Symbol.asyncDispose]() {
+      if (child === undefined) await start() // what a killed one left running is ended by the next
+      for (const id of await containers('')) await call(socketPath, 'DELETE', `/containers/${id}?force=1&v=1`)
+      await end('SIGTERM')
+      const over = once(containerd, 'exit')
+      containerd.kill('SIGTERM')
+      await over
+      unmount(folder)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** As on a real machine a process of its own, which goes on when the engine is killed. */
+function startContainerd(folder: string): ChildProcess {
+  const config = join(folder, 'containerd.toml')
+  const lines = [
+    'version = 2',
+    `root = "${folder}/containerd"`,
+    `state = "${folder}/containerd-state"`,
+    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+    `[grpc]`,
+    `address = "${folder}/containerd.sock"`,
+  ]
+  writeFileSync(config, lines.join('\n'))
+  const log = openSync(join(folder, 'containerd.log'), 'a')
+  const child = spawn('containerd', ['--config', config], { stdio: ['ignore', log, log], detached: true })
+  closeSync(log)
+  return child
+}
+
+/** A killed engine leaves its mounts behind. */
+function unmount(folder: string): void {
+  const mounts = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((path) => path.startsWith(`${folder}/`))
+  if (mounts.length > 0) execFileSync('umount', ['-l', ...mounts.toReversed()])
+}
+
+function copyImage(from: string, to: string, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    request({ socketPath: from, path: `/images/${name}/get` }, (saved) => {
+      const headers = { 'Content-Type': 'application/x-tar' }
+      const load = request({ socketPath: to, method: 'POST', path: '/images/load?quiet=1', headers }, (answer) => {
+        answer.resume().on('end', () => {
+          if (answer.statusCode === 200) resolve()
+          else reject(new Error(`loading ${name} gave ${answer.statusCode}`))
+        })
+      })
+      saved.pipe(load.on('error', reject))
+    })
+      .on('error', reject)
+      .end()
+  })
+}
