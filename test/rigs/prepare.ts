@@ -41,6 +41,7 @@ const packages: Readonly<Record<string, string>> = {
   podman: 'podman',
   catatonit: 'catatonit',
   runc: 'runc',
+  chromium: 'chromium',
 }
 
 async function debianPackages(): Promise<void> {

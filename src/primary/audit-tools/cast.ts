@@ -1,7 +1,6 @@
 /** `containerssh audit cast`. */
 import { type Cast, createCast } from '../../shared/audit/cast.ts'
 import { sessionChannelOf } from '../../shared/audit/session-channel.ts'
-import { readLog } from './log-file.ts'
 import type { Tool } from './tool.ts'
 
 /** Channels that the remark names. */
@@ -12,7 +11,7 @@ export async function cast(tool: Tool, file: string, channel: string | undefined
   let wanted = channel
   let found: Cast | undefined
   const others = new Set<string>()
-  for await (const batch of readLog(file)) {
+  for await (const batch of tool.read(file)) {
     let lines = ''
     for (const item of batch) {
       if (item.kind === 'problem') tool.complain(file, item.problem)

@@ -1,8 +1,9 @@
 /** `containerssh audit grep`. */
 import type { RE2JS } from 're2js'
 import type { AuditRecord } from '../../shared/audit/record.ts'
-import { readLog, UnreadableError } from './log-file.ts'
-import { createScreens } from './screens.ts'
+import { UnreadableError } from './log-file.ts'
+import { createScreens, type ScreenLine } from './screens.ts'
+import { timeText } from './time-text.ts'
 import type { Tool } from './tool.ts'
 
 /** Returns whether anything was found. The engine takes linear time, because users choose what is searched. */
@@ -34,8 +35,9 @@ async function grepFile(tool: Tool, pattern: RE2JS, file: string): Promise<boole
     lines = ''
     return tool.print(taken)
   }
-  const screens = createScreens(({ timestamp, channel, what, text }) => offer(timestamp, channel, what, text), true)
-  for await (const batch of readLog(file)) {
+  const take = ({ timestamp, channel, what, text }: ScreenLine): void => offer(timestamp, channel, what, text)
+  const screens = createScreens(take, { withInput: true, isLive: false })
+  for await (const batch of tool.read(file)) {
     for (const item of batch) {
       if (item.kind === 'problem') tool.complain(file, item.problem)
       if (item.kind !== 'record') continue
@@ -72,13 +74,6 @@ function textIn(record: AuditRecord): { readonly what: string; readonly text: st
     default:
       return undefined
   }
-}
-
-/** RFC 3339, with nanoseconds. */
-export function timeText(timestamp: bigint): string {
-  const part = ((timestamp % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n
-  const date = new Date(Number((timestamp - part) / 1_000_000n)).toISOString()
-  return date.replace(/\.\d{3}Z$/, `.${part.toString().padStart(9, '0')}Z`)
 }
 
 /** The terminal of who searches must not obey what was recorded. */

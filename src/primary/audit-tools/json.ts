@@ -1,16 +1,24 @@
 /** A record as the line of JSON that the Go program's decoder prints for it: same keys, same order, same escapes. */
 import { catalogue, type FieldKind, type Fields, items } from '../../shared/audit/catalogue.ts'
 import type { AuditRecord } from '../../shared/audit/record.ts'
+import { timeText } from './time-text.ts'
 
 type Plain = Readonly<Record<string, unknown>>
 
-/** Without the newline. `compat`: the handshake messages are called `invalid`, which is all that the Go program says. */
-export function jsonLine(record: AuditRecord, compat: boolean): string {
+/**
+ * `compat`: the handshake messages are called `invalid`, which is all that the Go program says; `time`: with a readable
+ * time beside the number.
+ */
+export type LineStyle = 'ours' | 'compat' | 'time'
+
+/** Without the newline. */
+export function jsonLine(record: AuditRecord, style: LineStyle): string {
   const { number, name, payload } = catalogue[record.type]
-  const isNamed = !compat || (record.type !== 'handshake_failed' && record.type !== 'handshake_successful')
+  const isNamed = style !== 'compat' || (record.type !== 'handshake_failed' && record.type !== 'handshake_successful')
   const parts = [
     `"connectionId":${goString(record.connectionId)}`,
     `"timestamp":${record.timestamp}`,
+    ...(style === 'time' ? [`"time":"${timeText(record.timestamp)}"`] : []),
     `"type":${number}`,
     `"typeId":${goString(isNamed ? record.type : 'invalid')}`,
     `"typeName":${goString(isNamed ? name : 'invalid')}`,

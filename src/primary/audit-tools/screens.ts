@@ -35,8 +35,14 @@ interface Channel {
   readonly streams: Map<number, Stream>
 }
 
-/** `line` is called for output, and if `withInput` for what was typed. */
-export function createScreens(line: (line: ScreenLine) => void, withInput: boolean): Screens {
+export interface ScreensOptions {
+  /** Also what was typed. */
+  readonly withInput: boolean
+  /** A line of a terminal is given when it is whole; a program that moves on the screen leaves a trail. */
+  readonly isLive: boolean
+}
+
+export function createScreens(line: (line: ScreenLine) => void, { withInput, isLive }: ScreensOptions): Screens {
   const channels = new Map<string, Channel>()
   let now = 0n
 
@@ -87,7 +93,7 @@ export function createScreens(line: (line: ScreenLine) => void, withInput: boole
       if (channel === undefined) return
       if (record.type === 'io') write(name, channel, record.payload)
       else if (record.type === 'close') close(name)
-      else change(channel, record)
+      else if (!isLive || record.type !== 'pty') change(channel, record)
     },
     close() {
       for (const name of [...channels.keys()]) close(name)

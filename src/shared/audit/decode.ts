@@ -3,7 +3,7 @@ import { headerBytes, magic, magicBytes, newestVersion } from './file-format.ts'
 import { createInput, type Input } from './input.ts'
 import { readMembers } from './members.ts'
 import type { Problem } from './problem.ts'
-import { createRecordReader, type Decoded } from './record-reader.ts'
+import { createRecordReader, type Decoded, type Watch } from './record-reader.ts'
 
 /** Content that is turned into records at once: each byte of it may be a record. */
 const stepBytes = 32 * 1024
@@ -18,7 +18,7 @@ const expectedMagic = Buffer.concat([Buffer.from(magic, 'latin1'), zeroes])
  *
  * Rejects only as `chunks` does.
  */
-export async function* decodeLog(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Decoded[]> {
+export async function* decodeLog(chunks: AsyncIterable<Uint8Array>, watch?: Watch): AsyncGenerator<readonly Decoded[]> {
   await using input = createInput(chunks)
   const header = await readHeader(input)
   if (!('version' in header)) {
@@ -26,7 +26,7 @@ export async function* decodeLog(chunks: AsyncIterable<Uint8Array>): AsyncGenera
     return
   }
   yield [{ kind: 'header', version: header.version }]
-  const reader = createRecordReader(header.version)
+  const reader = createRecordReader(header.version, watch)
   let isWhole = true
   for await (const piece of readMembers(input)) {
     if (piece.kind === 'problem') {

@@ -3,6 +3,7 @@ import { kindAt } from './cbor-cursor.ts'
 import { breakByte, createItemScanner, majors, NotCborError, TooLargeError } from './cbor-scan.ts'
 import type { Problem } from './problem.ts'
 import { named, type ReadRecord, RecordError, readRecord } from './read-record.ts'
+import type { AuditRecord } from './record.ts'
 
 /** The largest record that is read. A block of I/O has up to 32 KiB, an SSH packet at most 256 KiB. */
 export const mostRecordBytes = 4 * 1024 * 1024
@@ -12,6 +13,15 @@ export type Decoded =
   | { readonly kind: 'header'; readonly version: 1 | 2 }
   | ({ readonly kind: 'record' } & ReadRecord)
   | { readonly kind: 'problem'; readonly problem: Problem; readonly field?: string | undefined }
+
+export interface MessagePlace {
+  /** Byte of the file at which the compressed member begins that the message ends in. */
+  readonly member: number
+  /** Byte of the decompressed content. */
+  readonly content: number
+}
+/** Sees the bytes of each message that could be read, which are only lent. */
+export type Watch = (message: Buffer, place: MessagePlace, record: AuditRecord) => void
 
 export interface RecordReader {
   /** `member`: byte of the file at which the compressed member begins that the piece is from. */
@@ -25,7 +35,7 @@ export interface RecordReader {
 type Phase = 'array' | 'records' | 'complete' | 'failed'
 
 /** Version 1 has one array around all records. */
-export function createRecordReader(version: 1 | 2): RecordReader {
+export function createRecordReader(version: 1 | 2, watch?: Watch): RecordReader {
   const held = createHeld()
   const scanner = createItemScanner(mostRecordBytes)
   let phase: Phase = version === 1 ? 'array' : 'records'
@@ -73,7 +83,9 @@ export function createRecordReader(version: 1 | 2): RecordReader {
     const length = measured(bytes, from)
     if (length === undefined) return false
     try {
-      decoded.push({ kind: 'record', ...readRecord(bytes, from) })
+      const read = readRecord(bytes, from)
+      watch?.(bytes.subarray(from, from + length), { member, content: before }, read.record)
+      decoded.push({ kind: 'record', ...read })
     } catch (error) {
       if (!(error instanceof RecordError)) throw error
       // What is no map at all is no message that went wrong: the rest is no better.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { timeText } from '../../../src/primary/audit-tools/grep.ts'
+import { timeText } from '../../../src/primary/audit-tools/time-text.ts'
 import { audit, fileOf, goldenPath, logFile, session } from './rig.ts'
 
 test('commands, screens, input and names are searched, in every file, and each line says where it is from', async () => {

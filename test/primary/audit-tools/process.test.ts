@@ -37,7 +37,10 @@ test('the command line runs the tools, and says what is wrong with itself with s
   const wrong = start('cats', 'file')
   const [status] = await once(wrong.child, 'close')
   assert.equal(status, 2)
-  assert.match(wrong.err(), /^audit needs one of decode, cast, text, grep; did you mean cast\?\nUsage: /)
+  assert.match(
+    wrong.err(),
+    /^audit needs one of decode, cast, text, follow, html, grep, info, verify, decrypt; did you mean cast\?\nUsage: /,
+  )
 })
 
 test('words are understood, or it is said which are not', () => {
@@ -45,8 +48,42 @@ test('words are understood, or it is said which are not', () => {
     const parsed = parseArguments(['audit', ...words])
     return parsed.kind === 'audit' ? parsed.action : parsed.kind === 'wrong' ? parsed.message : parsed.kind
   }
-  assert.deepEqual(action('decode', 'f'), { tool: 'decode', file: 'f', compat: false })
-  assert.deepEqual(action('decode', 'f', '-compat'), { tool: 'decode', file: 'f', compat: true })
+  const all = { types: undefined, channel: undefined, since: undefined, until: undefined }
+  const plain = { tool: 'decode', file: 'f', compat: false, follow: false, recover: false, time: false, filter: all }
+  assert.deepEqual(action('decode', 'f'), plain)
+  assert.deepEqual(action('decode', 'f', '-compat'), { ...plain, compat: true })
+  assert.deepEqual(action('decode', '--follow', '-', '--time=rfc3339', '--identity', 'i'), {
+    ...{ ...plain, file: '-', follow: true, time: true },
+    identity: 'i',
+  })
+  assert.deepEqual(
+    action(
+      'decode',
+      '--type',
+      'io,403',
+      '--type=1',
+      '--channel',
+      '2',
+      '--since',
+      '2026-01-31',
+      '--until',
+      '1970-01-01T01:00:00.25+01:00',
+      'f',
+    ),
+    {
+      ...plain,
+      filter: {
+        types: ['io', 'exec', 'disconnect'],
+        channel: '2',
+        since: 1_769_817_600_000_000_000n,
+        until: 250_000_000n,
+      },
+    },
+  )
+  assert.deepEqual(action('follow', '--cast', 'f'), { tool: 'follow', file: 'f', channel: undefined, cast: true })
+  assert.deepEqual(action('verify', '--key', 'k', 'f', 'g'), { tool: 'verify', files: ['f', 'g'], key: 'k' })
+  assert.deepEqual(action('info', 'f'), { tool: 'info', files: ['f'] })
+  assert.deepEqual(action('html', 'f'), { tool: 'html', file: 'f' })
   assert.deepEqual(action('text', '--channel=007', 'f'), { tool: 'text', file: 'f', channel: '7' })
   assert.deepEqual(action('cast', '--', '--channel'), { tool: 'cast', file: '--channel', channel: undefined })
   assert.deepEqual(action('grep', '--', '-x', 'f', 'g'), { tool: 'grep', pattern: '-x', files: ['f', 'g'] })
@@ -55,7 +92,17 @@ test('words are understood, or it is said which are not', () => {
   assert.equal(action('decode'), 'audit decode needs exactly one file')
   assert.equal(action('text', 'a', 'b'), 'audit text needs exactly one file')
   assert.equal(action('grep', 'x'), 'audit grep needs a pattern and at least one file')
-  assert.equal(action('decode', '--channel', '1', 'f'), 'unknown flag of audit decode: --channel')
+  assert.equal(action('verify'), 'audit verify needs at least one file')
+  assert.equal(action('decode', '--compat', '-'), 'audit decode --compat cannot read standard input')
+  assert.equal(
+    action('decode', '--compat', '--follow', 'f'),
+    'audit decode takes one of --compat, --follow and --recover',
+  )
+  assert.equal(action('decode', '--type', 'exek', 'f'), 'no message is called "exek"; did you mean exec?')
+  assert.equal(action('decode', '--since', 'now', 'f'), 'flag --since needs a time such as 2026-01-31T18:00:00Z')
+  assert.equal(action('decode', '--time', 'unix', 'f'), 'flag --time can be rfc3339')
+  assert.equal(action('verify', 'f', '--key'), 'flag --key needs a value')
+  assert.equal(action('text', '--type', '1', 'f'), 'unknown flag of audit text: --type')
   assert.equal(action('cast', '--channel', 'x', 'f'), 'flag --channel needs the number of a channel')
   assert.equal(action('decode', '--compat=no', 'f'), 'flag --compat takes no value')
 })
@@ -82,10 +129,12 @@ test('a log of hundreds of megabytes is read in little memory, in many members a
   assert.ok(one.length > headerBytes)
   const program = `
     import { Writable } from 'node:stream'
-    import { auditCommand } from ${JSON.stringify(new URL('../../../src/primary/audit-tools/index.ts', import.meta.url).href)}
+    import { auditCommand } from ${urlOf('index.ts')}
+    import { parseAuditArguments } from ${urlOf('arguments.ts')}
     let bytes = 0
     const out = new Writable({ decodeStrings: false, write: (text, _, done) => { bytes += text.length; done() } })
-    const status = await auditCommand({ tool: process.argv[2], file: process.argv[1] }, out, console.error)
+    const { action } = parseAuditArguments([process.argv[2], process.argv[1]])
+    const status = await auditCommand(action, out, console.error)
     console.log(JSON.stringify({ status, bytes, kib: process.resourceUsage().maxRSS }))`
   for (const [tool, log, least] of [
     // As base64, a third more.
@@ -100,6 +149,10 @@ test('a log of hundreds of megabytes is read in little memory, in many members a
     assert.ok(result.kib < 256 * 1024, `${result.kib} KiB at most`)
   }
 })
+
+function urlOf(file: string): string {
+  return JSON.stringify(new URL(`../../../src/primary/audit-tools/${file}`, import.meta.url).href)
+}
 
 /** 16 MiB. */
 const bigRecords = session()

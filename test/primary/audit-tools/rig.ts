@@ -1,8 +1,9 @@
 /** Runs the tools in this process, on files. */
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { after } from 'node:test'
 import { parseAuditArguments } from '../../../src/primary/audit-tools/arguments.ts'
 import { auditCommand } from '../../../src/primary/audit-tools/index.ts'
@@ -24,24 +25,39 @@ export const logFile = (name: string, records: readonly AuditRecord[]): string =
 export interface Outcome {
   readonly status: number
   readonly out: string
+  readonly bytes: Buffer
   readonly err: string
 }
 /** `words` as after `containerssh audit`. */
-export async function audit(...words: readonly string[]): Promise<Outcome> {
-  let [out, err] = ['', '']
+export const audit = (...words: readonly string[]): Promise<Outcome> => begin(words).outcome
+
+/** Also of tools that do not end by themselves. `input` is standard input. */
+export function begin(words: readonly string[], input: readonly Uint8Array[] = []) {
   const parsed = parseAuditArguments(words)
   if (parsed.kind !== 'audit') throw new Error(JSON.stringify(parsed))
+  const written = new EventEmitter()
+  const chunks: Buffer[] = []
+  let err = ''
   const stdout = new Writable({
-    decodeStrings: false,
-    write(text, _, done) {
-      out += text
+    write(chunk: Buffer, _, done) {
+      chunks.push(chunk)
+      written.emit('written')
       done()
     },
   })
-  const status = await auditCommand(parsed.action, stdout, (line) => {
+  const text = (): string => Buffer.concat(chunks).toString()
+  const tell = (line: string): void => {
     err += line
-  })
-  return { status, out, err }
+  }
+  const status = auditCommand(parsed.action, stdout, tell, Readable.from(input))
+  return {
+    stdout,
+    outcome: status.then((done) => ({ status: done, out: text(), bytes: Buffer.concat(chunks), err })),
+    /** Waits until what is wanted has been printed. */
+    async printed(wanted: RegExp): Promise<void> {
+      while (!wanted.test(text())) await once(written, 'written', { signal: AbortSignal.timeout(20_000) })
+    },
+  }
 }
 
 /** Compares with a golden of ours, or writes it. */

@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { catalogue, type FieldKind, type Fields, items, messageTypes } from '../../../src/shared/audit/catalogue.ts'
+import { createOutput } from '../../../src/shared/audit/cbor-output.ts'
+import { chainStart } from '../../../src/shared/audit/chain.ts'
+import { closingBatch, type Signer } from '../../../src/shared/audit/chain-closing.ts'
 import { decodeLog } from '../../../src/shared/audit/decode.ts'
 import { type Compression, compressed, logEnd, logHeader } from '../../../src/shared/audit/file-format.ts'
 import { createPacker } from '../../../src/shared/audit/pack.ts'
@@ -49,6 +52,20 @@ export const logOf = (batches: readonly (readonly AuditRecord[])[], compression:
   )
 export const rawLog = (batches: readonly Uint8Array[], compression: Compression = 'gzip'): Buffer =>
   Buffer.concat([logHeader(), ...batches.map((batch) => compressed(batch, compression)), logEnd(compression)])
+
+/** The batches of a log with its chain; the last is the signed end, if there is a signer. */
+export function chained(
+  batches: readonly (readonly AuditRecord[])[],
+  signer: Signer | undefined,
+  id = connectionId,
+): Uint8Array[] {
+  const packer = createPacker(id, createOutput(), chainStart)
+  const packedBatches = batches.map((batch) => {
+    for (const record of batch) packer.pack(record)
+    return packer.take()
+  })
+  return [...packedBatches, closingBatch(id, at(1000), packer.chain, signer)]
+}
 
 const uint64 = fc
   .oneof(fc.nat(70_000), fc.bigInt(0n, 2n ** 64n - 1n))
