@@ -24,6 +24,7 @@ const mostHeldBytes = 16 * 1024
 const tailBytes = 1024
 const headBytes = 16 * 1024
 const star = 0x2a
+const newline = 0x0a
 const endOfLine = new Set([0x0a, 0x0d, 0x03, 0x04])
 
 export class Echo {
@@ -73,7 +74,7 @@ export class Echo {
     else if (bytes.length > tailBytes) at = this.#skip(bytes, 0)
     for (let next = at; next >= 0 && next < bytes.length; ) {
       next = this.#line.write(bytes, next)
-      if (next >= 0) this.#line.begin()
+      if (next >= 0) this.#begin()
     }
     this.#look()
   }
@@ -98,6 +99,7 @@ export class Echo {
 
   /** Line by line, as long as something typed is not decided. Gives from where on nobody has looked. */
   #compare(bytes: Uint8Array): number {
+    const heldBytes = this.#held.length
     let at = 0
     while (at < bytes.length && (this.#held.length > 0 || this.#watched !== '')) {
       if (at > headBytes) {
@@ -108,11 +110,18 @@ export class Echo {
       const before = this.#line.text
       const next = this.#line.write(bytes, at)
       this.#changed(before, this.#line.text, next >= 0)
-      if (next < 0) return bytes.length
-      this.#line.begin()
-      at = next
+      at = next < 0 ? bytes.length : next
+      if (next >= 0) this.#begin()
     }
+    // The program went on to a new line, and what was typed before stands nowhere.
+    if (this.#held.length === heldBytes && bytes.includes(newline)) this.#release(heldBytes, true)
     return at
+  }
+
+  /** A new line on the screen: what was not shown on the last one says nothing about it. */
+  #begin(): void {
+    this.#line.begin()
+    if (!this.#line.isAlternate) this.#isHidden = false
   }
 
   #skip(bytes: Uint8Array, from: number): number {
