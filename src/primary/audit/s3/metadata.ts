@@ -2,8 +2,8 @@
  * The file beside a log in the queue directory that tells a later run whose log it is, and where its upload stands. The
  * first five keys are those that ContainerSSH has always written; it ignores the others.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { type Fault, fault } from '../../../shared/codes/fault.ts'
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { fault } from '../../../shared/codes/fault.ts'
 import type { LogFacts } from '../target.ts'
 
 export interface Memory {
@@ -39,24 +39,24 @@ export const realFiles: Files = { open }
 export async function writeMemory(path: string, log: string, memory: Memory, files: Files = realFiles): Promise<void> {
   const text = encode(log, memory)
   const [file, temporary] = [path + suffix, path + temporarySuffix]
-  const failed = (code: MetadataCode, cause: unknown): Fault => fault(code, { log, file }, { cause })
-  const handle = await files.open(temporary, 'w', 0o600).catch((error: unknown) => {
-    throw failed('AUDIT_S3_FAILED_CREATING_METADATA_FILE', error)
-  })
+  let code: MetadataCode = 'AUDIT_S3_FAILED_CREATING_METADATA_FILE'
+  let handle: FileHandle | undefined
   try {
+    handle = await files.open(temporary, 'w', 0o600)
+    code = 'AUDIT_S3_FAILED_WRITING_METADATA_FILE'
     await handle.writeFile(text)
     await handle.sync()
+    code = 'AUDIT_S3_CANNOT_CLOSE_METADATA_FILE_HANDLE'
+    const written = handle
+    handle = undefined
+    await written.close()
+    code = 'AUDIT_S3_FAILED_CREATING_METADATA_FILE'
+    await rename(temporary, file)
   } catch (error) {
-    await handle.close().catch(() => undefined)
+    await handle?.close().catch(() => undefined)
     await rm(temporary, { force: true }).catch(() => undefined)
-    throw failed('AUDIT_S3_FAILED_WRITING_METADATA_FILE', error)
+    throw fault(code, { log, file }, { cause: error })
   }
-  await handle.close().catch((error: unknown) => {
-    throw failed('AUDIT_S3_CANNOT_CLOSE_METADATA_FILE_HANDLE', error)
-  })
-  await rename(temporary, file).catch((error: unknown) => {
-    throw failed('AUDIT_S3_FAILED_CREATING_METADATA_FILE', error)
-  })
 }
 type MetadataCode =
   | 'AUDIT_S3_FAILED_CREATING_METADATA_FILE'

@@ -1,6 +1,6 @@
 /** The parts of a log: several at a time, each from the file as it is on the disk. */
 import { type Entry, missingPart, type Upload } from './entry.ts'
-import type { Span } from './layout.ts'
+import { partOf, type Span } from './layout.ts'
 import { lookAtFile, type Outcome, trouble } from './steps.ts'
 import { tellFailure } from './tell.ts'
 import type { Work } from './work.ts'
@@ -9,6 +9,9 @@ import type { Work } from './work.ts'
 export async function sendParts(work: Work, entry: Entry, upload: Upload): Promise<Outcome> {
   const missing = await lookAtFile(work, entry)
   if (missing !== undefined) return missing
+  // A service that closes the connection while a body is on its way may have said why, or have taken the part.
+  const lost = entry.failures > 0 ? await lookAtParts(work, entry, upload) : undefined
+  if (lost === 'stopped' || lost?.remedy === 'anew') return lost
   let outcome: Outcome
   const lane = async (): Promise<void> => {
     while (outcome === undefined) {
@@ -24,6 +27,18 @@ export async function sendParts(work: Work, entry: Entry, upload: Upload): Promi
   while (lanes.length < work.settings.parallelUploads && missingPart(entry, upload) !== undefined) lanes.push(lane())
   await Promise.all(lanes)
   return outcome
+}
+
+/** Asks the service which parts it has. They count if they have the size that they have with us. */
+export async function lookAtParts(work: Work, entry: Entry, upload: Upload): Promise<Outcome> {
+  const heard = await work.call(entry, { op: 'parts', key: work.keyOf(entry.log), uploadId: upload.id })
+  if (heard === undefined) return 'stopped'
+  if (!heard.ok) return trouble(heard.failure, true)
+  for (const part of heard.result) {
+    const ours = partOf(part.partNumber, upload.partBytes, entry.size, entry.isFinished)
+    if (ours?.bytes === part.bytes) upload.parts.set(part.partNumber, part)
+  }
+  return undefined
 }
 
 async function sendPart(

@@ -31,7 +31,8 @@ export function createQueue(work: Work, mostActive: number): Queue {
   /** By name: its bytes, and whether it is of an earlier run. */
   const waiting = new Map<string, { readonly bytes: number; readonly isOld: boolean }>()
   const running = new Set<Promise<void>>()
-  const total = { active: 0, bytes: 0 }
+  /** `pending`: on their way to `waiting`. */
+  const total = { active: 0, pending: 0, bytes: 0 }
 
   const run = (task: Promise<void>): void => {
     const settled: Promise<void> = task
@@ -93,12 +94,22 @@ export function createQueue(work: Work, mostActive: number): Queue {
   }
   const park = async (entry: Entry): Promise<void> => {
     // Without its file nobody would know whose log it is.
-    if (await work.save(entry)) {
+    const isSaved = await work.save(entry)
+    total.pending--
+    total.bytes -= entry.size
+    if (isSaved) {
       entries.delete(entry.log)
       wait(entry.log, entry.size, false)
     } else {
       occupy(entry.size)
       push(entry)
+    }
+  }
+  const collect = async (logs: readonly string[]): Promise<void> => {
+    for (const log of logs) {
+      const bytes = (await sizeOf(work.pathOf(log))) ?? 0
+      total.pending--
+      if (!work.stopping.aborted) wait(log, bytes, true)
     }
   }
   return {
@@ -109,20 +120,20 @@ export function createQueue(work: Work, mostActive: number): Queue {
     find: (log) => entries.get(log),
     push,
     finish(entry) {
-      if (total.active >= mostActive && !entry.isBusy) return run(park(entry))
-      occupy(entry.size)
-      push(entry)
+      if (total.active < mostActive || entry.isBusy) {
+        occupy(entry.size)
+        push(entry)
+        return
+      }
+      total.pending++
+      total.bytes += entry.size
+      run(park(entry))
     },
     recover(logs) {
-      const all = async (): Promise<void> => {
-        for (const log of logs) {
-          if (work.stopping.aborted) return
-          wait(log, (await sizeOf(work.pathOf(log))) ?? 0, true)
-        }
-      }
-      run(all())
+      total.pending += logs.length
+      run(collect(logs))
     },
-    size: () => ({ logs: total.active + waiting.size, bytes: total.bytes }),
+    size: () => ({ logs: total.active + total.pending + waiting.size, bytes: total.bytes }),
     async stop(deadline) {
       work.stop()
       const settled = async (): Promise<void> => {

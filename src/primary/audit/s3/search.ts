@@ -1,7 +1,6 @@
 /** Uploads that an earlier run left open: one is gone on with, the others are taken back. */
-import type { Part } from '../../../shared/s3-call.ts'
 import { type Begun, createUpload, type Entry } from './entry.ts'
-import { partOf } from './layout.ts'
+import { lookAtParts } from './parts.ts'
 import { type Outcome, trouble } from './steps.ts'
 import { tellFailure } from './tell.ts'
 import type { Work } from './work.ts'
@@ -28,15 +27,10 @@ export async function search(work: Work, entry: Entry): Promise<Outcome> {
   return undefined
 }
 
-/** Parts count if they have the size that they have with us. */
 async function resume(work: Work, entry: Entry, begun: Begun): Promise<Outcome> {
-  const heard = await work.call(entry, { op: 'parts', key: work.keyOf(entry.log), uploadId: begun.id })
-  if (heard === undefined) return 'stopped'
-  if (!heard.ok) return trouble(heard.failure, true).remedy === 'soon' ? trouble(heard.failure, true) : undefined
   const upload = createUpload(begun)
-  const fits = ({ partNumber, bytes }: Part): boolean =>
-    partOf(partNumber, begun.partBytes, entry.size, entry.isFinished)?.bytes === bytes
-  for (const part of heard.result) if (fits(part)) upload.parts.set(part.partNumber, part)
+  const outcome = await lookAtParts(work, entry, upload)
+  if (outcome !== undefined) return outcome === 'stopped' || outcome.remedy === 'soon' ? outcome : undefined
   upload.isRemembered = true
   entry.upload = upload
   return undefined

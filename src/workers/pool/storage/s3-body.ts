@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
+import { sentWhenWanted } from './s3-expect.ts'
 
 export type Open = (file: string) => Promise<FileHandle>
 export interface Body {
@@ -64,7 +65,7 @@ async function sendFrom<T>(handle: FileHandle, range: Range, use: (body: Body) =
   if (bytes <= block.length) return use({ body: block, ...sums })
   const body = handle.createReadStream({ start, end: start + bytes - 1, autoClose: false, highWaterMark: blockBytes })
   try {
-    return await use({ body, ...sums })
+    return await use({ body: sentWhenWanted(body), ...sums })
   } finally {
     body.destroy()
   }

@@ -17,6 +17,8 @@ const mostClients = 4
 /** Services close connections that nobody uses after a few seconds; a request on such a one would fail. */
 const idleSocketMs = 3000
 
+const silent = (): void => undefined
+
 export function clientOf(settings: S3Settings): Promise<S3> {
   const key = JSON.stringify(settings)
   const known = clients.get(key)
@@ -53,8 +55,8 @@ async function makeClient(settings: S3Settings): Promise<S3> {
     responseChecksumValidation: checksums,
     // The queue repeats what failed: only it can open the file anew.
     maxAttempts: 1,
-    // With agents of its own the SDK neither waits for the interim answer nor keeps our certificates.
-    expectContinueHeader: false,
+    // Its own words would go to the console.
+    logger: { debug: silent, info: silent, warn: silent, error: silent },
     requestHandler: new NodeHttpHandler({
       connectionTimeout: limits.connectMs,
       socketTimeout: limits.idleMs,
