@@ -5,8 +5,8 @@ import { Fault, fault } from '../../../shared/codes/fault.ts'
 import { type Lock, lockDirectory } from './lock.ts'
 import { suffix, temporarySuffix } from './metadata.ts'
 
-/** Longest path of a socket is 107 bytes on Linux; `/containerssh.lock.4194304` has 26. */
-const longestDirectory = 80
+/** Longest path of a socket is 107 bytes on Linux; `/containerssh.lock` has 18. */
+const longestDirectory = 88
 const probeName = 'containerssh.probe'
 /** A full disk can only become empty by uploading. */
 const full = new Set(['ENOSPC', 'EDQUOT'])

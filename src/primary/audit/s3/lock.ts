@@ -2,33 +2,67 @@
  * One process owns a queue directory: two would upload and remove what the other still writes. The owner listens on a socket
  * in it. A process that is gone does not answer, whatever its number was, also from another container with the same volume.
  */
-import { rename, rm } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
 
 export interface Lock {
   release(): Promise<void>
 }
 
-/** The dot keeps it from being taken for a log. */
+/** The dots keep them from being taken for logs. */
 const lockName = 'containerssh.lock'
-/** Between binding and listening an owner looks like one that is gone. */
-const tries = 5
+const turnName = 'containerssh.starting'
 const answerMs = 1000
+/** One server after the other looks whether there is an owner: between binding and listening one looks like it is gone. */
+const turnMs = 50
+const mostTurns = 100
+/** Whose turn takes longer has died in it. */
+const longestTurnMs = 4000
 
 /** @throws Fault, or an error of the system */
 export async function lockDirectory(directory: string): Promise<Lock> {
-  const path = join(directory, lockName)
-  for (let attempt = 1; attempt <= tries; attempt++) {
-    const server = await listen(path)
-    if (server !== undefined) return { release: () => new Promise((resolve) => server.close(() => resolve())) }
+  const turn = join(directory, turnName)
+  await takeTurn(turn, directory)
+  try {
+    return await becomeOwner(join(directory, lockName), directory)
+  } finally {
+    await rm(turn, { force: true })
+  }
+}
+
+async function takeTurn(turn: string, directory: string): Promise<void> {
+  for (let attempt = 0; attempt < mostTurns; attempt++) {
+    try {
+      await (await open(turn, 'wx', 0o600)).close()
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const since = await stat(turn).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    )
+    if (since > longestTurnMs) await rm(turn, { force: true })
+    else await sleep(turnMs)
+  }
+  throw fault('AUDIT_S3_QUEUE_IN_USE', { directory, owner: 'another server that is starting' })
+}
+
+async function becomeOwner(path: string, directory: string): Promise<Lock> {
+  let server = await listen(path)
+  if (server === undefined) {
     const owner = await ownerAt(path)
     if (owner !== undefined) throw fault('AUDIT_S3_QUEUE_IN_USE', { directory, owner })
-    await clear(path, directory)
+    await rm(path, { force: true })
+    server = await listen(path)
   }
-  throw fault('AUDIT_S3_QUEUE_IN_USE', { directory, owner: 'several that are starting' })
+  if (server === undefined) throw fault('AUDIT_S3_QUEUE_IN_USE', { directory, owner: 'another server' })
+  const mine = server
+  return { release: () => new Promise((resolve) => mine.close(() => resolve())) }
 }
 
 /** Undefined: there is a socket already, or what is left of one. */
@@ -64,22 +98,4 @@ function ownerAt(path: string): Promise<string | undefined> {
     })
     socket.on('error', done).on('close', done)
   })
-}
-
-/** Takes away what a process left that is gone. Somebody else may have done so, and listen there by now. */
-async function clear(path: string, directory: string): Promise<void> {
-  const aside = `${path}.${process.pid}`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
-  }
-  const owner = await ownerAt(aside)
-  if (owner === undefined) {
-    await rm(aside, { force: true })
-    return
-  }
-  await rename(aside, path)
-  throw fault('AUDIT_S3_QUEUE_IN_USE', { directory, owner })
 }
