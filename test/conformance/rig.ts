@@ -22,13 +22,16 @@ import type {
   Verdict,
 } from '../../src/workers/ports.ts'
 import { record, until } from '../rigs/daemon.ts'
-import { call, engine, image, type TestImage } from '../rigs/docker.ts'
+import { call, engine, image, type TestEngine, type TestImage } from '../rigs/docker.ts'
 
 export type Mode = 'connection' | 'session'
 
 export interface RoomOptions {
   readonly mode?: Mode
   readonly image?: TestImage
+  /** Where the containers are; default: the Docker engine of the tests. */
+  readonly engine?: TestEngine & { image(name: TestImage): Promise<string> }
+  /** What the room believes to be its engine: a proxy. */
   readonly host?: string
   readonly execution?: Readonly<Record<string, unknown>>
   /** Beside `execution`. */
@@ -52,15 +55,16 @@ export interface Rig extends AsyncDisposable {
 }
 
 export async function room(options: RoomOptions = {}): Promise<Rig> {
+  const place = options.engine ?? { ...(await engine()), image }
   const config = schema.parse({
     backend: 'docker',
     workers: 1,
     docker: {
-      connection: { host: options.host ?? (await engine()).host },
+      connection: { host: options.host ?? place.host },
       timeouts: options.timeouts ?? {},
       execution: {
         mode: options.mode ?? 'connection',
-        container: { Image: await image(options.image ?? 'containerssh-test/busybox:1') },
+        container: { Image: await place.image(options.image ?? 'containerssh-test/busybox:1') },
         disableAgent: true,
         imagePullPolicy: 'IfNotPresent',
         shellCommand: ['/bin/sh'],
@@ -106,13 +110,13 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
     logged: (code, test = () => true) =>
       until(`${code}; seen: ${codes().join(' ')}`, () => records.find((line) => line.code === code && test(line))),
     enter: (signal = new AbortController().signal) => createSession(backend, occupant, backend.open(occupant, signal)),
-    containers: () => containersOf(`containerssh_connection_id=${connectionId}`),
+    containers: () => containersOf(`containerssh_connection_id=${connectionId}`, place),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   }
 }
 
-export async function containersOf(labels: string): Promise<string[]> {
-  const { socketPath } = await engine()
+export async function containersOf(labels: string, place?: TestEngine): Promise<string[]> {
+  const { socketPath } = place ?? (await engine())
   const filters = encodeURIComponent(JSON.stringify({ label: [labels] }))
   const { body } = await call(socketPath, 'GET', `/containers/json?all=1&filters=${filters}`)
   return (JSON.parse(body) as { Id: string }[]).map(({ Id }) => Id)
@@ -168,6 +172,7 @@ export function bucket(keep = true): Bucket {
 /** Standard input as the channel gives it: what was written before somebody reads, then live, with back-pressure. */
 export function input(text: string | Uint8Array = '', end = true) {
   let sink: Sink | undefined
+  let taken = 0
   let pending: Buffer[] = text.length === 0 ? [] : [Buffer.from(text)]
   let ending = end
   const scratch = Buffer.alloc(32 * 1024)
@@ -180,6 +185,7 @@ export function input(text: string | Uint8Array = '', end = true) {
       part.copy(scratch)
       const more = sink.write(scratch.subarray(0, part.length))
       scratch.fill(0x21)
+      taken += part.length
       if (part.length === next.length) pending = pending.slice(1)
       else pending[0] = next.subarray(part.length)
       if (!more) return
@@ -194,6 +200,8 @@ export function input(text: string | Uint8Array = '', end = true) {
         flow()
       },
     },
+    /** Bytes that the sink took. */
+    taken: () => taken,
     write(data: string | Uint8Array) {
       pending.push(Buffer.from(data))
       flow()

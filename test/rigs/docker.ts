@@ -21,6 +21,7 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGo } from '../../bench/go.ts'
 import { buildGuest, guestBinary } from '../../scripts/guest.ts'
+import { fillDebian } from './debian-root.ts'
 import { step } from './step.ts'
 
 export interface TestEngine {
@@ -136,10 +137,11 @@ function isStale(path: string): boolean {
 }
 
 /**
- * `busybox`: all applets, an sftp server, the users root and demo. `agent`: the same with the guest helper.
- * `noshell`: one static program, `/busybox`.
+ * `busybox`: all applets, an sftp server, the users root and demo. `agent`: the same with the guest helper. `debian`:
+ * bash, coreutils, an sftp server and the guest helper. `noshell`: one static program, `/busybox`.
  */
-export type TestImage = 'containerssh-test/busybox:1' | 'containerssh-test/agent:1' | 'containerssh-test/noshell:1'
+export type TestImage = `containerssh-test/${'busybox' | 'agent' | 'debian' | 'noshell'}:1`
+const withGuest: readonly TestImage[] = ['containerssh-test/agent:1', 'containerssh-test/debian:1']
 
 const built = new Map<TestImage, Promise<string>>()
 /** Builds the image unless the engine has it in its present form. Resolves with the name. */
@@ -152,7 +154,7 @@ export function image(name: TestImage): Promise<string> {
 async function buildImage(name: TestImage): Promise<string> {
   const { socketPath } = await engine()
   if (!existsSync(BUSYBOX)) await locked('apt', () => aptInstall('busybox-static'))
-  if (name === 'containerssh-test/agent:1') await buildGuest(await findGo(resolve(GUEST, '../../bench')))
+  if (withGuest.includes(name)) await buildGuest(await findGo(resolve(GUEST, '../../bench')))
   const content = contentHash(name)
   await locked(name, async () => {
     const present = await call(socketPath, 'GET', `/images/${name}/json`)
@@ -183,7 +185,7 @@ const GUEST = guestBinary(process.arch === 'arm64' ? 'arm64' : 'amd64')
 /** Of everything that goes into an image: the programs of this machine and this file. */
 function contentHash(name: TestImage): string {
   const hash = createHash('sha256').update(name)
-  const guest = name === 'containerssh-test/agent:1' ? [GUEST] : []
+  const guest = withGuest.includes(name) ? [GUEST] : []
   for (const path of [import.meta.filename, BUSYBOX, SFTP_SERVER, ...guest]) {
     if (existsSync(path)) hash.update(readFileSync(path))
   }
@@ -191,10 +193,15 @@ function contentHash(name: TestImage): string {
 }
 
 function fill(name: TestImage, root: string): void {
-  if (name === 'containerssh-test/noshell:1') {
-    copyFileSync(BUSYBOX, join(root, 'busybox'))
-    return
-  }
+  if (name === 'containerssh-test/noshell:1') copyFileSync(BUSYBOX, join(root, 'busybox'))
+  else if (name === 'containerssh-test/debian:1') fillDebian(root)
+  else fillBusybox(root)
+  if (!withGuest.includes(name)) return
+  mkdirSync(join(root, 'usr/bin'), { recursive: true })
+  copyFileSync(GUEST, join(root, 'usr/bin/containerssh-agent'))
+}
+
+function fillBusybox(root: string): void {
   for (const folder of ['bin', 'etc', 'root', 'tmp', 'var/tmp', 'home/demo', 'proc', 'sys', 'dev']) {
     mkdirSync(join(root, folder), { recursive: true })
   }
@@ -206,10 +213,6 @@ function fill(name: TestImage, root: string): void {
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\ndemo:x:1000:\n')
   execFileSync('chmod', ['1777', join(root, 'tmp'), join(root, 'var/tmp')])
   execFileSync('chmod', ['0777', join(root, 'home/demo')])
-  if (name === 'containerssh-test/agent:1') {
-    mkdirSync(join(root, 'usr/bin'), { recursive: true })
-    copyFileSync(GUEST, join(root, 'usr/bin/containerssh-agent'))
-  }
   if (existsSync(SFTP_SERVER)) for (const path of [SFTP_SERVER, ...librariesOf(SFTP_SERVER)]) copyInto(root, path)
 }
 

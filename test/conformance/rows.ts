@@ -1,0 +1,72 @@
+/**
+ * The rooms in which every behaviour is tried: engine, mode, image, and who helps with programs. Another backend is one
+ * more list of rows.
+ */
+import type { Behaviour } from './behaviours/behaviour.ts'
+import type { Mode, RoomOptions } from './rig.ts'
+
+/**
+ * Of a room: delivers signals; ends the program of a channel that is closed; sets the size of a terminal before the
+ * program starts; tells a program that is not there from one that fails; has somebody who speaks sftp.
+ */
+export type Ability = 'signals' | 'ending' | 'firstSize' | 'notFound' | 'sftp'
+
+export interface Row {
+  readonly engine: 'docker' | 'podman'
+  readonly mode: Mode
+  readonly image: NonNullable<RoomOptions['image']>
+  readonly guest: 'shell' | 'none' | 'image'
+  readonly can: ReadonlySet<Ability>
+}
+
+const busybox = 'containerssh-test/busybox:1'
+const debian = 'containerssh-test/debian:1'
+const noShell = 'containerssh-test/noshell:1'
+
+function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row['guest']): Row {
+  const helped = guest !== 'none'
+  const abilities: readonly (readonly [Ability, boolean])[] = [
+    // The engine itself signals and stops the main process of a container.
+    ['signals', helped || mode === 'session'],
+    ['ending', helped || mode === 'session'],
+    ['firstSize', image !== noShell && (guest !== 'image' || mode === 'session')],
+    // catatonit, which Podman takes, ends with 1 in either case.
+    ['notFound', engine === 'docker' || mode === 'connection'],
+    ['sftp', image !== noShell],
+  ]
+  return { engine, mode, image, guest, can: new Set(abilities.flatMap(([name, has]) => (has ? [name] : []))) }
+}
+
+export const rows: readonly Row[] = [
+  row('docker', 'connection', busybox, 'shell'),
+  row('docker', 'connection', debian, 'shell'),
+  row('docker', 'connection', debian, 'image'),
+  row('docker', 'connection', noShell, 'none'),
+  row('docker', 'session', busybox, 'shell'),
+  row('docker', 'session', debian, 'image'),
+  row('docker', 'session', noShell, 'none'),
+  row('podman', 'connection', busybox, 'shell'),
+  row('podman', 'connection', debian, 'image'),
+  row('podman', 'connection', noShell, 'none'),
+  row('podman', 'session', busybox, 'shell'),
+  row('podman', 'session', noShell, 'none'),
+]
+
+export const nameOf = ({ mode, image, guest }: Row): string =>
+  `${mode} mode, ${/\/(\w+):/.exec(image)?.[1]}, guest: ${guest}`
+
+/** Of the section `docker.execution`. */
+export function executionOf({ image, guest }: Row): Readonly<Record<string, unknown>> {
+  const shell = image === noShell ? ['/busybox', 'sh'] : image === debian ? ['/bin/bash'] : ['/bin/sh']
+  return {
+    disableAgent: guest !== 'image',
+    shellCommand: shell,
+    ...(guest === 'none' ? { idleCommand: ['/busybox', 'sleep', '3600'] } : {}),
+  }
+}
+
+/** An image without /bin/sh has one elsewhere that nobody looks for. */
+export const commandOf = ({ image }: Row, script: string): string =>
+  image === noShell ? `/busybox sh -c '${script.replaceAll("'", `'\\''`)}'` : script
+
+export const isAble = ({ can }: Row, { needs }: Behaviour): boolean => needs === undefined || can.has(needs)
