@@ -28,7 +28,7 @@ export interface DecodeAction {
 export const auditUsage = `  audit decode [FLAGS] FILE            an audit log as JSON, one message a line
         --type NAME,... --channel N --since TIME --until TIME    only these
         --time rfc3339                                           with readable times
-        --follow | --compat                 as it grows | as the Go program's decoder
+        --follow | --recover | --compat     as it grows | around damage | as the Go program's decoder
   audit cast [--channel N] FILE        a session channel as an asciicast
   audit text [--channel N] FILE        what was on the screens of sessions, without control sequences
   audit follow [--channel N] [--cast] FILE      the same while the log grows, until its end
@@ -46,7 +46,7 @@ export const auditUsage = `  audit decode [FLAGS] FILE            an audit log a
 const tools = ['decode', 'cast', 'text', 'follow', 'html', 'grep', 'info', 'verify', 'decrypt'] as const
 type ToolName = (typeof tools)[number]
 const flagsOf: Readonly<Record<ToolName, readonly Flag[]>> = {
-  decode: ['compat', 'follow', 'type', 'channel', 'since', 'until', 'time'],
+  decode: ['compat', 'follow', 'recover', 'type', 'channel', 'since', 'until', 'time'],
   cast: ['channel'],
   text: ['channel'],
   follow: ['channel', 'cast'],

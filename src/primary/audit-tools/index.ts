@@ -27,7 +27,7 @@ export async function auditCommand(
     return isGrep ? 2 : 1
   }
   const follow = action.tool === 'follow' || (action.tool === 'decode' && action.follow)
-  using tool = createTool(out, tell, { identities, follow, input })
+  using tool = createTool(out, tell, { identities, follow, recover: action.tool === 'decode' && action.recover, input })
   if (isGrep) return search(tool, action.pattern, action.files, tell)
   if (action.tool === 'verify') return check(tool, action.files, action.key)
   const files = action.tool === 'info' ? action.files : [action.file]

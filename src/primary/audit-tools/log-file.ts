@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { decodeLog } from '../../shared/audit/decode.ts'
 import { ageIdentities } from '../../shared/audit/envelope-keys.ts'
 import { type OpenedLog, openLog } from '../../shared/audit/envelope-reader.ts'
+import type { Problem } from '../../shared/audit/problem.ts'
 import type { Decoded, Watch } from '../../shared/audit/record-reader.ts'
+import { recoverLog } from '../../shared/audit/recover.ts'
 import { growingFile } from './growing-file.ts'
 
 /** The file cannot be opened or read. */
@@ -15,6 +17,8 @@ export interface Reading {
   readonly identities: readonly string[]
   /** Wait for more until the log ends. */
   readonly follow: boolean
+  /** Go on behind damage. */
+  readonly recover: boolean
   /** What `-` is. */
   readonly input: AsyncIterable<Uint8Array>
   /** Nobody wants more. */
@@ -29,6 +33,10 @@ export const openedLog = (path: string, reading: Reading): OpenedLog =>
 
 /** @throws UnreadableError */
 export async function* readLog(path: string, reading: Reading, watch?: Watch): AsyncGenerator<readonly Decoded[]> {
+  if (reading.recover) {
+    yield* recovered(path, reading)
+    return
+  }
   const log = openedLog(path, reading)
   for await (const batch of decodeLog(log.chunks, watch)) {
     // That there is nothing in a log that cannot be opened is no news.
@@ -37,6 +45,25 @@ export async function* readLog(path: string, reading: Reading, watch?: Watch): A
     if (reading.follow && batch.some((item) => item.kind === 'record' && item.record.type === 'disconnect')) return
   }
   if (log.problem !== undefined) yield [{ kind: 'problem', problem: log.problem }]
+}
+
+/** Places of a damaged log are tried more than once. */
+const mostRecovered = 2 ** 30
+
+async function* recovered(path: string, reading: Reading): AsyncGenerator<readonly Decoded[]> {
+  const problems: Problem[] = []
+  const log = openLog(readable(chunksOf(path, reading)), reading.identities, (problem) => problems.push(problem))
+  const pieces: Uint8Array[] = []
+  let size = 0
+  for await (const piece of log.chunks) {
+    size += piece.length
+    if (size > mostRecovered)
+      throw new UnreadableError(`expected at most ${mostRecovered} bytes to recover, found more`)
+    pieces.push(piece)
+  }
+  if (log.problem !== undefined) problems.push(log.problem)
+  yield problems.map((problem) => ({ kind: 'problem', problem }) as const)
+  if (size > 0) yield* recoverLog(Buffer.concat(pieces))
 }
 
 async function* chunksOf(path: string, { follow, input, gone }: Reading): AsyncGenerator<Uint8Array> {

@@ -43,6 +43,7 @@ export function referenceWords(
     case 'too-large':
     case 'encrypted':
     case 'envelope':
+    case 'gap':
       return problemText(problem)
     default:
       throw new Error(problem.kind satisfies never)

@@ -25,8 +25,15 @@ export interface OpenedLog {
 /** An age file for a thousand recipients is smaller. */
 const mostAgeBytes = 1024 * 1024
 
-/** `identities` as age writes them, see `ageIdentities`. */
-export function openLog(chunks: AsyncIterable<Uint8Array>, identities: readonly string[]): OpenedLog {
+/**
+ * `identities` as age writes them, see `ageIdentities`. With `skipped`, records that cannot be opened are left out and
+ * told to it; else nothing behind the first is read.
+ */
+export function openLog(
+  chunks: AsyncIterable<Uint8Array>,
+  identities: readonly string[],
+  skipped?: (problem: Problem) => void,
+): OpenedLog {
   let problem: Problem | undefined
   let isWhole: boolean | undefined
   async function* content(): AsyncGenerator<Uint8Array> {
@@ -38,7 +45,7 @@ export function openLog(chunks: AsyncIterable<Uint8Array>, identities: readonly 
     }
     isWhole = false
     const key = await readHead(input, identities)
-    const end = 'kind' in key ? key : yield* readRecords(input, key)
+    const end = 'kind' in key ? key : yield* readRecords(input, key, skipped)
     if (end === 'last') isWhole = true
     else if (end !== 'cut') problem = end
   }
@@ -109,7 +116,11 @@ async function contentKeyOf(file: Uint8Array, identities: readonly string[]): Pr
   }
 }
 
-async function* readRecords(input: Input, first: EnvelopeState): AsyncGenerator<Uint8Array, 'last' | 'cut' | Problem> {
+async function* readRecords(
+  input: Input,
+  first: EnvelopeState,
+  skipped: ((problem: Problem) => void) | undefined,
+): AsyncGenerator<Uint8Array, 'last' | 'cut' | Problem> {
   for (let { key, count } = first; !(await input.atEnd()); count++) {
     const at = input.offset
     await input.fill(lengthBytes)
@@ -122,10 +133,18 @@ async function* readRecords(input: Input, first: EnvelopeState): AsyncGenerator<
     await input.fill(lengthBytes + length)
     if (input.ahead.length < lengthBytes + length) return cutAt(input, `record ${count} of ${length} bytes`)
     const opened = unseal({ key, count }, input.ahead.subarray(lengthBytes, lengthBytes + length))
-    if (opened === undefined) {
-      return wrong('envelope', at, `record ${count} of the envelope, as it was sealed`, 'another or changed one')
-    }
     input.skip(lengthBytes + length)
+    if (opened === undefined) {
+      const problem = wrong(
+        'envelope',
+        at,
+        `record ${count} of the envelope, as it was sealed`,
+        'another or changed one',
+      )
+      if (skipped === undefined) return problem
+      skipped({ ...problem, final: false })
+      continue
+    }
     if (opened.content.length > 0) yield opened.content
     if (opened.isLast) {
       if (await input.atEnd()) return 'last'

@@ -23,21 +23,24 @@ const syncFlush = Buffer.of(0, 0, 0xff, 0xff)
 export async function* readMembers(input: Input): AsyncGenerator<Piece> {
   let isFirst = true
   for (; !(await input.atEnd()); isFirst = false) {
-    await input.fill(gzipHeaderBytes)
-    const isZstd = startsLike(input.ahead, zstdMagic)
-    if (!isZstd && !startsLike(input.ahead, gzipMagic)) {
-      yield problem(
-        'not-compressed',
-        input.offset,
-        'the beginning of a gzip member or a zstd frame',
-        shown(input.ahead),
-      )
-      return
-    }
-    const isGoingOn = isZstd ? yield* readFrame(input) : yield* readGzip(input, isFirst)
-    if (!isGoingOn) return
+    if (!(yield* readMember(input, isFirst))) return
   }
   if (isFirst) yield problem('no-content', headerBytes, 'a gzip member or a zstd frame', 'the end of the file')
+}
+
+/** The one at which the input stands. Returns whether reading can go on behind it. */
+export async function* readMember(input: Input, isFirst: boolean): AsyncGenerator<Piece, boolean> {
+  await input.fill(gzipHeaderBytes)
+  if (startsLike(input.ahead, zstdMagic)) return yield* readFrame(input)
+  if (startsLike(input.ahead, gzipMagic)) return yield* readGzip(input, isFirst)
+  yield problem('not-compressed', input.offset, 'the beginning of a gzip member or a zstd frame', shown(input.ahead))
+  return false
+}
+
+/** The first byte from `from` at which a member may begin; undefined: there is none. */
+export function nextMember(bytes: Buffer, from: number): number | undefined {
+  const places = [gzipMagic, zstdMagic].map((magic) => bytes.indexOf(magic, from)).filter((at) => at >= 0)
+  return places.length === 0 ? undefined : Math.min(...places)
 }
 
 const startsLike = (bytes: Buffer, wanted: Buffer): boolean => {

@@ -17,6 +17,8 @@ export type ProblemKind =
   | 'encrypted'
   /** A record of the envelope was changed, removed or moved. */
   | 'envelope'
+  /** Bytes that were left out because nothing could be made of them. */
+  | 'gap'
   | 'not-cbor'
   | 'too-large'
   | 'not-an-array'
@@ -35,6 +37,12 @@ export interface Problem {
   /** Nothing after it can be read. */
   readonly final: boolean
 }
+
+/** `content`: where it is in the content that is compressed from `offset`. */
+export const gapOf = (offset: number, length: number, content?: number): Problem => ({
+  ...{ kind: 'gap', offset, expected: 'a message', found: `${length} bytes that are none`, final: false },
+  ...(content === undefined ? {} : { content }),
+})
 
 /** One line, without the name of the file. */
 export const problemText = ({ kind, offset, content, expected, found, final }: Problem): string => {

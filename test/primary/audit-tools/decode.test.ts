@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
-import { goldens } from '../../shared/audit/rig.ts'
-import { audit, fileOf, goldenPath, goldenText } from './rig.ts'
+import { goldens, logOf } from '../../shared/audit/rig.ts'
+import { audit, fileOf, goldenPath, goldenText, session } from './rig.ts'
 
 const names = readdirSync(goldens)
   .filter((name) => name.endsWith('.auditlog'))
@@ -94,4 +94,21 @@ test('a log that is nothing but damage is not complained about without end', asy
   const log = Buffer.concat([logHeader(), gzipSync(Buffer.concat(new Array<Buffer>(1000).fill(message)))])
   const { status, out, err } = await audit('decode', fileOf('damage', log))
   assert.deepEqual([status, out, err.split('\n').length - 1], [1, '', 21])
+})
+
+test('with --recover, decode goes on behind damage, and says what it left out', async () => {
+  const log = logOf([
+    session().exec('first').records,
+    session().exec('second').records,
+    session().exec('third').records,
+  ])
+  const second = log.indexOf(Buffer.of(0x1f, 0x8b, 8), 60)
+  log.fill(0x55, second + 20, second + 40)
+  const file = fileOf('to-recover', log)
+  const plain = await audit('decode', file)
+  assert.doesNotMatch(plain.out, /third/)
+  const { status, out, err } = await audit('decode', '--recover', file)
+  assert.match(out, /"program":"first".*\n.*"program":"third"/)
+  assert.match(err, new RegExp(`byte ${second}: expected a message, found \\d+ bytes that are none; skipped it\n`))
+  assert.equal(status, 1)
 })
