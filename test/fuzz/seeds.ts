@@ -7,6 +7,7 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { identityToRecipient } from 'age-encryption'
 import { encodeFrame } from '../../src/shared/ipc/frame.ts'
 import { sshString } from '../../src/workers/ssh/blob.ts'
 import { Writer } from '../../src/workers/ssh/bytes.ts'
@@ -15,7 +16,9 @@ import { publicKeyBlob } from '../../src/workers/ssh/public-key.ts'
 import { channelRequest } from '../../src/workers/ssh/requests.ts'
 import { kexInit } from '../rigs/raw/kexinit.ts'
 import { attempt, keyQuery, passwordAttempt, serviceRequest } from '../rigs/raw/login.ts'
+import { auditSeeds } from './audit-seeds.ts'
 import { corpusFolder } from './corpus.ts'
+import { fuzzIdentity } from './targets/audit.ts'
 
 const fields = (...parts: (string | number)[]): Buffer => {
   const writer = new Writer(0)
@@ -119,6 +122,7 @@ const seeds: Readonly<Record<string, readonly (Uint8Array | string)[]>> = {
   demux: [Buffer.concat([Buffer.of(1, 0, 0, 0, 0, 0, 0, 2, 65, 66, 2, 0, 0, 0, 0, 0, 0, 0)])],
   header: [Buffer.of(42, 1, 0, 0, 65), '4242\r\nrest', 'OCI runtime exec failed: x'],
   pattern: ['a*b?[c]\naxbyc', '^(a|b)*c{1,3}$\nababc'],
+  ...(await auditSeeds(await identityToRecipient(fuzzIdentity))),
   'webhook-answer': ['{"success": true, "authenticatedUsername": "a", "metadata": {"a": {"value": "b"}}}'],
 }
 
