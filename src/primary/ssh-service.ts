@@ -36,7 +36,7 @@ export function sshService({ config, hostKeys, workerEntry, log, write, audit }:
   const sshLog = log.with({ module: 'ssh' })
   const admission = createAdmission(config.ssh, { sentenced: tellSentence(sshLog) })
   const refusals = createRefusals(sshLog)
-  const instance = ownerLabel()
+  const instance = config.instance === '' ? ownerLabel() : config.instance
   const fleet = createFleet({
     count: config.workers === 0 ? availableParallelism() : config.workers,
     entry: workerEntry,

@@ -10,7 +10,7 @@ import { hostname } from 'node:os'
 export interface Identity {
   /** The worker's own label. */
   readonly owner: string
-  /** The label of the primary process: the same for all workers of one daemon. */
+  /** The configured name of the daemon, or the label of its primary process: the same for all of its workers. */
   readonly instance: string
 }
 

@@ -38,6 +38,8 @@ export interface RoomOptions {
   readonly docker?: Readonly<Record<string, unknown>>
   readonly timeouts?: Readonly<Record<string, number>>
   readonly owner?: string
+  /** The option `instance`. */
+  readonly named?: string
   readonly member?: Partial<Member>
 }
 
@@ -59,6 +61,7 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
   const config = schema.parse({
     backend: 'docker',
     workers: 1,
+    instance: options.named ?? '',
     docker: {
       connection: { host: options.host ?? place.host },
       timeouts: options.timeouts ?? {},

@@ -18,6 +18,7 @@ export interface House extends AsyncDisposable {
   readonly password: string
   /** Of the primary and of its workers, in the order of their birth. */
   sizes(): Promise<Size[]>
+  workers(): number[]
   containers(): Promise<number>
   /** Lines of the log, which has only those of level error and worse. */
   troubles(): string[]
@@ -32,13 +33,23 @@ const ssh = {
   ...{ maxStartupsStart: many, penalties: { enable: false } },
 }
 
-export async function startHouse(name: House['name'], signal: AbortSignal): Promise<House> {
+/** Where it differs from a daemon with one worker and the machine's engine. */
+export interface HouseOptions {
+  readonly workers?: number
+  /** Of the section `docker`; `host` is the engine's. */
+  readonly docker?: Readonly<Record<string, unknown>>
+  readonly host?: string
+  /** HostConfig. */
+  readonly hostConfig?: object
+}
+
+export async function startHouse(name: House['name'], signal: AbortSignal, options: HouseOptions = {}): Promise<House> {
   const credentials = await makeCredentials()
   const key = makeRawKey()
   const [port, user] = [await freePort(), uniqueUser()]
   const base =
     name === 'docker'
-      ? await configFor(user, { file: '', line: key.line, [Symbol.dispose]() {} })
+      ? withOptions(await configFor(user, { file: '', line: key.line, [Symbol.dispose]() {} }), options)
       : { backend: 'bench' }
   const passwordHash = await hashPassword(Buffer.from(credentials.password))
   const config = {
@@ -46,7 +57,7 @@ export async function startHouse(name: House['name'], signal: AbortSignal): Prom
     ssh: { ...ssh, listen: `127.0.0.1:${port}`, hostkeys: [readFileSync(credentials.hostKeyFile, 'utf8')] },
     auth: { users: [{ name: user, passwordHash, authorizedKeys: [key.line] }] },
     log: { level: 'error' },
-    workers: 1,
+    workers: options.workers ?? 1,
   }
   const configFile = join(credentials.directory, `${name}.yaml`)
   const logFile = join(credentials.directory, `${name}.log`)
@@ -58,6 +69,7 @@ export async function startHouse(name: House['name'], signal: AbortSignal): Prom
   })
   return {
     ...{ name, port, user, key, password: credentials.password },
+    workers: () => children(service.pid),
     sizes: () => Promise.all([service.pid, ...children(service.pid)].map((pid) => sizeOf(pid, credentials.directory))),
     containers: async () => (name === 'docker' ? (await containersOf(user)).length : 0),
     troubles: () =>
@@ -69,6 +81,15 @@ export async function startHouse(name: House['name'], signal: AbortSignal): Prom
       credentials[Symbol.dispose]()
     },
   }
+}
+
+function withOptions(config: Record<string, unknown>, { docker, host, hostConfig }: HouseOptions) {
+  const { connection, execution } = config['docker'] as { connection: object; execution: object }
+  const own = {
+    connection: host === undefined ? connection : { host },
+    execution: hostConfig === undefined ? execution : { ...execution, host: hostConfig },
+  }
+  return { ...config, docker: { ...own, ...docker } }
 }
 
 export interface Size {

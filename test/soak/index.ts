@@ -2,11 +2,13 @@
  * `npm run soak -- NAME [ARGUMENT...]`: what takes too long for `npm test`, which runs a short form of each.
  *
  * `bulk [SIZE [REKEY]]`: so many bytes each way with key exchanges in between; 5G and 256M unless told.
+ * `docker [CYCLES]`: logins, with clients and workers that are killed, and an engine that is killed and stopped; 500 cycles.
  * `connections [MINUTES [ROOM]]`: connections of every kind, 30 minutes with a daemon that has Docker and one that has a
  * room without containers (`docker`, `bench`: only one of them). Status 1 when memory, descriptors or containers leak.
  */
 import { prepare } from '../rigs/prepare.ts'
 import { bulk } from './bulk.ts'
+import { churn } from './churn.ts'
 import { soakConnections } from './connections.ts'
 
 const units: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
@@ -29,6 +31,17 @@ const soaks: Readonly<Record<string, (args: readonly string[]) => Promise<void>>
           `memory of the workers ${mb[0]} MB before, ${mb[1]} MB after, ${mb[2]} MB at most\n`,
       )
     }),
+  docker: async ([cycles = '500']) => {
+    if (!(Number(cycles) > 0)) {
+      process.stderr.write('usage: npm run soak -- docker [CYCLES]\n')
+      process.exit(2)
+    }
+    const say = (line: string): void => void process.stdout.write(`${line}\n`)
+    const faults = await churn({ cycles: Number(cycles), say })
+    for (const fault of faults) say(`FAULT ${fault}`)
+    say(faults.length === 0 ? 'nothing is left over' : `${faults.length} faults`)
+    process.exitCode = faults.length === 0 ? 0 : 1
+  },
   connections: async ([minutes = '30', room]) => {
     const houses = (['bench', 'docker'] as const).filter((name) => room === undefined || room === name)
     if (!(Number(minutes) > 0) || houses.length === 0) {

@@ -304,6 +304,12 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     labels: { reason: 'string' },
     seed: false,
   },
+  DOCKER_LEASE_FAILED: {
+    level: 'warning',
+    says: 'The lease of this process cannot be renewed.',
+    doc: 'With the option `instance` each worker keeps an empty volume on the engine whose name changes three times a minute, and removes the containers of workers whose volume does not change for about two minutes. The engine did not make or list these volumes. When it goes on for that long and others can reach the engine, they take the containers of this process for abandoned.',
+    seed: false,
+  },
   DOCKER_POOL_FILLED: {
     level: 'debug',
     says: 'Container {containerId} is ready for the next login.',
@@ -405,7 +411,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
   DOCKER_REAPED: {
     level: 'notice',
     says: 'Removed container {containerId}, left behind by a server that is gone.',
-    doc: 'At start, containers are removed that carry the labels of a server process on this machine that does not exist any more.',
+    doc: 'At start and every half minute, containers are removed that carry the labels of a server process on this machine that does not exist any more, or, with the option `instance`, of one elsewhere that does not renew its lease.',
     labels: { containerId: 'string', owner: 'string?' },
     seed: false,
   },

@@ -100,6 +100,13 @@ export const withoutObsolete = (config: Config): Config => {
   return { ...config, ssh: { ...config.ssh, ...kept } }
 }
 
+/** It becomes a label of containers, and of pods too. */
+const instance = ({ instance }: Config): Finding[] => {
+  if (instance === '' || /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/.test(instance)) return []
+  const message = `${show(instance)} is not a name; expected letters, digits, ".", "-" and "_", 63 at most`
+  return [{ path: ['instance'], message }]
+}
+
 /** What is part of something else is not larger than it. */
 const parts = [
   ['channelWindowBytes', 'connectionWindowBytes'],
@@ -131,7 +138,14 @@ export const check = (config: Config, rooms: readonly string[], isWhole = true) 
   }))
   const { errors, warnings } = algorithms(config)
   const room = isWhole ? roomFindings(config) : []
-  errors.push(...addresses(config), ...limits(config), ...users(config), ...webhookUrls(config), ...chains(config))
+  errors.push(
+    ...addresses(config),
+    ...instance(config),
+    ...limits(config),
+    ...users(config),
+    ...webhookUrls(config),
+    ...chains(config),
+  )
   errors.push(...s3Findings(config), ...auditFindings(config))
   return { errors: [...errors, ...backend(config, rooms), ...room, ...refused], warnings }
 }

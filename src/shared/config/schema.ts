@@ -7,7 +7,7 @@ import type * as z from 'zod'
 import { audit } from './audit.ts'
 import { auth } from './auth.ts'
 import { docker } from './docker.ts'
-import { duration, integer, name, ours, section } from './fields.ts'
+import { duration, integer, name, ours, section, text } from './fields.ts'
 import { kubernetes } from './kubernetes.ts'
 import { limits } from './limits.ts'
 import { security } from './security.ts'
@@ -32,6 +32,11 @@ export const schema = section({
   sshproxy: sshproxy.describe('The backend that forwards to another SSH server.'),
   limits: limits.meta(
     ours('How long a session may last, and how much one connection may have at a time. Sizes are bytes.'),
+  ),
+  instance: text().meta(
+    ours(
+      'Name of this server, if it is to know again what it left behind after it was restarted in another container or on another machine. Leases are kept on the engine then.',
+    ),
   ),
   workers: integer(0, 0, 1024).meta(ours('Worker processes; 0: one per processor core.')),
   shutdownTimeout: duration(20_000, 1).meta(ours('From SIGTERM until the last connections are cut.')),

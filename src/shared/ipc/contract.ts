@@ -22,7 +22,7 @@ export type Order =
       readonly config: Config
       /** PEM texts. */
       readonly hostKeys: readonly string[]
-      /** Owner label of the primary. */
+      /** The name of the daemon: the configured one, or the owner label of the primary. */
       readonly instance: string
       /** Number of the worker, for its log. */
       readonly worker: number

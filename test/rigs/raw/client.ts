@@ -52,7 +52,12 @@ export class RawClient {
     this.ended = new Promise((resolve) => {
       this.#end = resolve
     })
-    this.closed = once(socket, 'close').then(() => this.#end(undefined))
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#end(undefined)
+        resolve()
+      })
+    })
     // What the server does to the connection is seen in `closed`; a reset is one way.
     socket.on('error', () => undefined)
     socket.on('data', (chunk: Buffer) => this.#feed(chunk))

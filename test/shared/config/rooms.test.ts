@@ -18,6 +18,8 @@ const pod = (options: string): string => `backend: kubernetes\nkubernetes: {pod:
 const proxy = (options: string): string => `backend: sshproxy\nsshproxy: {${options}}`
 
 for (const [source, expected] of [
+  ['instance: prod-1', []],
+  ['instance: "a b"', ['instance: "a b" is not a name; expected letters, digits, ".", "-" and "_", 63 at most']],
   ['docker: {pool: {min: 2}}', []],
   ['docker: {pool: {min: 2, max: 1}}', ['docker.pool.max: 1 is less than pool.min; expected 2 or more, or 0']],
   [

@@ -41,11 +41,14 @@ export async function createContainer(
     ...(name === '' ? {} : { name }),
     ...platformQuery(execution.platform),
   }
+  const isLeased = (await room.lease?.isHeld()) === true
+  const labels = { ...extras.labels, ...(isLeased ? { [label.lease]: room.identity.owner } : {}) }
   const once = async (): Promise<string> => {
     log.emit('DOCKER_CONTAINER_CREATE', { image })
     const creation = newId()
     try {
-      return await room.engine.createContainer(containerBody(room, who, extras, creation), query, deadline)
+      const body = containerBody(room, who, { ...extras, labels }, creation)
+      return await room.engine.createContainer(body, query, deadline)
     } catch (error) {
       // There may be a container all the same.
       const { statusCode } = asEngineError(error)

@@ -19,6 +19,10 @@ export interface ListedContainer {
   readonly Id: string
   readonly Labels: Readonly<Record<string, string>>
 }
+export interface Volume {
+  readonly Name: string
+  readonly Labels: Readonly<Record<string, string>>
+}
 export interface ExecSpec {
   readonly Cmd: readonly string[]
   readonly Env: readonly string[]
@@ -47,6 +51,12 @@ export interface Engine {
   removeContainer(id: string, signal: AbortSignal): Promise<void>
   /** Running or not. A label is `name` or `name=value`. */
   listContainers(label: string, signal: AbortSignal): Promise<readonly ListedContainer[]>
+  /** An empty one; there is no harm in one that exists. */
+  createVolume(name: string, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>
+  /** There is no harm in one that is gone. */
+  removeVolume(name: string, signal: AbortSignal): Promise<void>
+  /** A label is `name` or `name=value`. */
+  listVolumes(label: string, signal: AbortSignal): Promise<readonly Volume[]>
   attachContainer(id: string, signal: AbortSignal): Promise<RawStream>
   /** Resolves when the engine is waiting; the body, one JSON value, arrives when the container has ended. */
   waitContainer(id: string, signal: AbortSignal): Promise<Readable>
@@ -101,6 +111,14 @@ export function createEngine(client: Client): Engine {
     removeContainer: (id, signal) =>
       act({ method: 'DELETE', path: `/containers/${id}`, query: { force: 1, v: 1 } }, signal),
     listContainers: (label, signal) => ask(get('/containers/json', { all: 1, filters: { label: [label] } }), signal),
+    createVolume: (Name, Labels, signal) => act(post('/volumes/create', {}, { Name, Labels }), signal),
+    async removeVolume(name, signal) {
+      await orUndefined(() => act({ method: 'DELETE', path: `/volumes/${name}` }, signal))
+    },
+    async listVolumes(label, signal) {
+      const call = get('/volumes', { filters: { label: [label] } })
+      return (await ask<{ Volumes: Volume[] | null }>(call, signal)).Volumes ?? []
+    },
     attachContainer: (id, signal) =>
       client.hijack(`/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1`, undefined, signal),
     waitContainer: (id, signal) => client.stream(post(`/containers/${id}/wait`, { condition: 'next-exit' }), signal),

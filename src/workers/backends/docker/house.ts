@@ -12,6 +12,7 @@ import { connect } from './client.ts'
 import { createEnds } from './ends.ts'
 import { createEngine } from './engine.ts'
 import { createImages, type Images } from './image.ts'
+import { createLease, RENEW_MS } from './lease.ts'
 import { createPools } from './pools.ts'
 import { reap } from './reap.ts'
 import type { DockerSettings, Room } from './room.ts'
@@ -28,6 +29,8 @@ export interface House extends AsyncDisposable {
 /** Of the whole daemon, of which each worker has its share. */
 export interface Shares {
   readonly workers: number
+  /** The daemon has a name that outlives its processes: others may have to tell whether these are alive. */
+  readonly isNamed: boolean
   /** Containers that the engine is asked to start at a time. */
   readonly parallelStarts: number
 }
@@ -45,13 +48,16 @@ export const houseName = ({ connection, timeouts }: DockerSettings): string =>
 export function createHouse(
   { connection, timeouts }: DockerSettings,
   identity: Identity,
-  { workers, parallelStarts }: Shares,
+  { workers, isNamed, parallelStarts }: Shares,
   log: Log,
 ): House {
   const engine = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
   const ends = createEnds(engine, identity.owner, log)
   const cleanup = createCleanup(engine, timeouts.containerStop)
   const starts = createTurns(Math.ceil(parallelStarts / workers), mostWaiting)
+  const lease = isNamed ? createLease(engine, identity, log) : undefined
+  void lease?.renew()
+  const renewals = setInterval(() => void lease?.renew(), RENEW_MS).unref()
   const pools = createPools(workers, log)
   const images = createLru<string, Images>(mostImages)
   const rooms = new WeakMap<DockerSettings, Room>()
@@ -70,7 +76,7 @@ export function createHouse(
       throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
     }
     const patience = settings.timeouts.containerStop
-    const shared = { engine, identity, ends, starts, pools }
+    const shared = { engine, identity, ends, starts, pools, lease }
     return { ...shared, settings, images: imagesOf(settings), cleanup: cleanup.lasting(patience) }
   }
   return {
@@ -81,12 +87,14 @@ export function createHouse(
     },
     warmUp: (room) => pools.keep(room),
     async reap(signal) {
-      const [removed] = await Promise.all([reap({ engine, identity, cleanup }, log, signal), pools.tend()])
+      const [removed] = await Promise.all([reap({ engine, identity, cleanup, lease }, log, signal), pools.tend()])
       return removed
     },
     async [Symbol.asyncDispose]() {
       await pools[Symbol.asyncDispose]()
       await cleanup[Symbol.asyncDispose]()
+      clearInterval(renewals)
+      await lease?.[Symbol.asyncDispose]()
       await ends[Symbol.asyncDispose]()
       engine.close()
     },

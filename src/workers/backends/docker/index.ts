@@ -35,6 +35,7 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
   const houses = createLeases<House>({ idleMs, mostIdle, failed })
   const shares = {
     workers: config.workers === 0 ? availableParallelism() : config.workers,
+    isNamed: config.instance !== '',
     parallelStarts: config.docker.parallelStarts,
   }
   const ours = houses.take(houseName(config.docker), () => createHouse(config.docker, identity, shares, log)).value

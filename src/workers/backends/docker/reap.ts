@@ -1,4 +1,7 @@
-/** Containers of processes that are gone: the labels say who owns what, so nothing has to be remembered. */
+/**
+ * Containers of processes that are gone: the labels say who owns what, so nothing has to be remembered. Of a process that
+ * cannot be seen from here its lease tells.
+ */
 import { ownerState } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { removeOrGone } from './cleanup.ts'
@@ -7,7 +10,7 @@ import { label, type Room } from './room.ts'
 
 /** Removes what dead owners left behind, and what we could not remove ourselves. Gives the number of containers. */
 export async function reap(
-  room: Pick<Room, 'engine' | 'identity' | 'cleanup'>,
+  room: Pick<Room, 'engine' | 'identity' | 'cleanup' | 'lease'>,
   log: Log,
   signal: AbortSignal,
 ): Promise<number> {
@@ -16,15 +19,23 @@ export async function reap(
     return []
   })
   const states = new Map<string, boolean>()
-  const isDead = (owner: string): boolean => {
-    const known = states.get(owner) ?? ownerState(owner) === 'dead'
-    states.set(owner, known)
+  const look = (owner: string, isLeased: boolean): boolean => {
+    const state = ownerState(owner)
+    return state === 'dead' || (state === 'foreign' && isLeased && room.lease?.isGone(owner) === true)
+  }
+  const isDead = (owner: string, isLeased: boolean): boolean => {
+    const known = states.get(owner) ?? look(owner, isLeased)
+    if (isLeased || known) states.set(owner, known)
     return known
   }
   const mine = room.cleanup.takeAbandoned().map((id) => ({ id, owner: room.identity.owner }))
   const dead = orphans
-    .map(({ Id, Labels }) => ({ id: Id, owner: Labels[label.owner] ?? '' }))
-    .filter(({ owner }) => isDead(owner))
+    .map(({ Id, Labels }) => ({
+      id: Id,
+      owner: Labels[label.owner] ?? '',
+      isLeased: Labels[label.lease] !== undefined,
+    }))
+    .filter(({ owner, isLeased }) => isDead(owner, isLeased))
   const removed = await Promise.all(
     [...dead, ...mine].map(async ({ id, owner }) => {
       try {

@@ -8,6 +8,7 @@ import type { Cleanup } from './cleanup.ts'
 import type { Ends } from './ends.ts'
 import type { Engine } from './engine.ts'
 import type { Images } from './image.ts'
+import type { Lease } from './lease.ts'
 import type { Pools } from './pools.ts'
 
 export type DockerSettings = Config['docker']
@@ -20,6 +21,8 @@ export interface Room {
   /** How programs end, told by the engine's events. */
   readonly ends: Ends
   readonly cleanup: Cleanup
+  /** For those who cannot see our process; undefined: they have to guess. */
+  readonly lease: Lease | undefined
   /** To have the engine start a container: one that starts many at once is done with none for a long time. */
   readonly starts: Turns
   /** Containers that run already. */
@@ -37,6 +40,8 @@ export const label = {
   owner: 'containerssh_owner',
   /** One attempt to create: finds the container of an answer that never came. */
   creation: 'containerssh_creation',
+  /** Others can tell from it whether the owner is alive; see lease.ts. */
+  lease: 'containerssh_lease',
   /** Made ahead for whoever comes, in place of the first three: the name of its profile. */
   pool: 'containerssh_pool',
 } as const
