@@ -71,13 +71,20 @@ async function render(
   return registry.metrics()
 }
 
-function addAudit({ openLogs, waitingBytes, waitingTasks }: AuditGauges, registry: Registry<ContentType>): void {
+function addAudit(
+  { openLogs, waitingBytes, waitingTasks, uploads }: AuditGauges,
+  registry: Registry<ContentType>,
+): void {
   const rows = [
     ['containerssh_audit_open_logs', 'Audit logs that are being written.', openLogs],
     ['containerssh_audit_waiting_bytes', 'Audit records that are not stored yet, in bytes.', waitingBytes],
     ['containerssh_audit_waiting_tasks', 'Batches of audit records that wait for a thread.', waitingTasks],
+    ['containerssh_audit_queue_logs', 'Complete audit logs that are not uploaded yet.', uploads?.logs],
+    ['containerssh_audit_queue_bytes', 'The same in bytes.', uploads?.bytes],
   ] as const
-  for (const [name, help, value] of rows) new Gauge({ name, help, registers: [registry] }).set(value)
+  for (const [name, help, value] of rows) {
+    if (value !== undefined) new Gauge({ name, help, registers: [registry] }).set(value)
+  }
 }
 
 const labelsOf = (names: readonly string[], values: readonly string[]): Record<string, string> =>

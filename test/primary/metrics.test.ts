@@ -74,13 +74,13 @@ test('any method, exactly the path whatever the query; everything else is 404 wi
 })
 
 test('what the audit log has open and waiting is there when there is an audit log', async () => {
-  const gauges = { openLogs: 3, waitingBytes: 4096, waitingTasks: 2 }
+  const gauges = { openLogs: 3, waitingBytes: 4096, waitingTasks: 2, uploads: { logs: 7, bytes: 70 } }
   await using metrics = await startMetrics(
     () => 0,
     () => gauges,
   )
   const page = await (await fetch(metrics.url)).text()
-  for (const line of ['open_logs 3', 'waiting_bytes 4096', 'waiting_tasks 2'])
+  for (const line of ['open_logs 3', 'waiting_bytes 4096', 'waiting_tasks 2', 'queue_logs 7', 'queue_bytes 70'])
     assert.ok(page.includes(`\ncontainerssh_audit_${line}\n`), page)
   await using without = await startMetrics(() => 0)
   assert.doesNotMatch(await (await fetch(without.url)).text(), /audit_open_logs/)

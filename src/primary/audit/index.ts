@@ -36,6 +36,8 @@ export interface AuditGauges {
   readonly openLogs: number
   readonly waitingBytes: number
   readonly waitingTasks: number
+  /** Complete logs that are not uploaded yet; undefined: none ever are. */
+  readonly uploads: { readonly logs: number; readonly bytes: number } | undefined
 }
 
 /** `hostKeys`: PEM texts. @throws Fault when logs could not be kept */
@@ -68,7 +70,12 @@ export async function openAudit(config: Config, hostKeys: readonly string[], par
     over: (ticket) => logs.over(ticket),
     refusal: (remoteAddr) =>
       disks.isLow ? { reason: 'audit', fault: fault('AUDIT_CONNECTION_REFUSED', { remoteAddr }) } : undefined,
-    gauges: () => ({ openLogs: logs.open, waitingBytes: logs.waitingBytes, waitingTasks: pool.waiting }),
+    gauges: () => ({
+      openLogs: logs.open,
+      waitingBytes: logs.waitingBytes,
+      waitingTasks: pool.waiting,
+      uploads: targets.find(({ queue }) => queue !== undefined)?.queue?.(),
+    }),
     service: auditService(audit.syncInterval, logs, end),
   }
 }

@@ -19,6 +19,8 @@ export interface Target {
   grown(log: string, bytes: number): void
   /** The file is complete and flushed to the disk. */
   closed(log: string, bytes: number): void
+  /** Complete logs that have not gone where they go from here; undefined: they stay. */
+  readonly queue?: () => { readonly logs: number; readonly bytes: number }
   /** Resolves when all that can be done before the abort has been done. */
   stop(deadline: AbortSignal): Promise<void>
 }

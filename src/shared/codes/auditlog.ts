@@ -161,13 +161,6 @@ export const auditlog = defineCodes('Auditlog', ['AUDIT'], {
     labels: { directory: 'string', owner: 'string' },
     seed: false,
   },
-  AUDIT_S3_QUEUE_UNUSABLE: {
-    level: 'crit',
-    says: 'The queue directory {directory} of audit logs cannot be used.',
-    doc: 'The directory of `audit.s3.local` is missing and cannot be made, is no directory, is not writable, or lies on a file system without sockets. The server does not start, since it could not record anything.',
-    labels: { directory: 'string' },
-    seed: false,
-  },
   AUDIT_OPEN_FAILED: {
     level: 'error',
     says: 'The file of audit log {log} cannot be made.',

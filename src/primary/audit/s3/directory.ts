@@ -1,12 +1,13 @@
 /** The queue directory: that it can be used, and what an earlier run left in it. */
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Fault, fault } from '../../../shared/codes/fault.ts'
 import { type Lock, lockDirectory } from './lock.ts'
 import { suffix, temporarySuffix } from './metadata.ts'
 
 /** Longest path of a socket is 107 bytes on Linux; `/containerssh.lock` has 18. */
 const longestDirectory = 88
+const option = 'audit.s3.local'
 const probeName = 'containerssh.probe'
 /** A full disk can only become empty by uploading. */
 const full = new Set(['ENOSPC', 'EDQUOT'])
@@ -20,11 +21,30 @@ export async function takeDirectory(directory: string): Promise<Lock> {
     if (Buffer.byteLength(directory) > longestDirectory) {
       throw new Error(`the path is longer than ${longestDirectory} bytes`)
     }
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory)
     await probe(join(directory, probeName))
     return await lockDirectory(directory)
   } catch (error) {
-    throw error instanceof Fault ? error : fault('AUDIT_S3_QUEUE_UNUSABLE', { directory }, { cause: error })
+    if (error instanceof Fault) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    const cause = new Error(
+      `${option}: ${JSON.stringify(directory)} cannot be used: ${reason}; expected a folder of this server's own`,
+    )
+    throw fault('CORE_CONFIG_ERROR', { option }, { cause })
+  }
+}
+
+/** Step by step: where nothing can be made, as in /proc, Node's recursive way tries for ever. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, 0o700)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || parent === path) throw error
+    await makeDirectory(parent)
+    await mkdir(path, 0o700)
   }
 }
 

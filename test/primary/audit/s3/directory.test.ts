@@ -88,13 +88,18 @@ test('a directory that cannot be used ends the start with the reason', async () 
   const file = join(newDirectory(), 'file')
   writeFileSync(file, '')
   await using inFile = createRig(storage, { directory: join(file, 'queue') })
-  assert.match(String((await refusal(inFile.target.start())).cause), /ENOTDIR/)
+  assert.match(
+    String((await refusal(inFile.target.start())).cause),
+    /^Error: audit\.s3\.local: ".*" cannot be used: ENOTDIR/,
+  )
   await using isFile = createRig(storage, { directory: file })
-  assert.equal((await refusal(isFile.target.start())).code, 'AUDIT_S3_QUEUE_UNUSABLE')
+  assert.equal((await refusal(isFile.target.start())).code, 'CORE_CONFIG_ERROR')
+  await using nowhere = createRig(storage, { directory: '/proc/nothing/here' })
+  assert.match(String((await refusal(nowhere.target.start())).cause), /ENOENT/)
   using readOnly = mount('ro')
   const onReadOnly = createRig(storage, { directory: readOnly.directory })
   const fault = await refusal(onReadOnly.target.start())
-  assert.equal(fault.code, 'AUDIT_S3_QUEUE_UNUSABLE')
+  assert.equal(fault.code, 'CORE_CONFIG_ERROR')
   assert.match(String(fault.cause), /EROFS/)
 })
 
