@@ -4,6 +4,7 @@
  * fields of the catalogue. The log that they belong to is known to both sides.
  */
 import { Packr } from 'msgpackr'
+import { SPARE_BYTES, takeSpare } from '../spare-memory.ts'
 import { catalogue } from './catalogue.ts'
 import type { AuditRecord } from './record.ts'
 
@@ -12,13 +13,15 @@ export interface Batch {
   add(record: AuditRecord): void
   /** A block of I/O: one copy, no object made on the way. `timestamp`: nanoseconds since 1970. */
   addIo(timestamp: bigint, channelId: number, stream: 0 | 1 | 2, data: Uint8Array): void
-  /** What was added since the last call; the caller's from now on. */
+  /** What was added since the last call; the caller's from now on, who may give it back with `giveSpare`. */
   take(): Uint8Array
   readonly length: number
 }
 
 const packr = new Packr({ useRecords: false, variableMapSize: true })
 const firstBytes = 1024
+/** Of a block of a stream in full flow: others will follow. */
+const largeBytes = 4096
 const arrayOf4 = 0x94
 const int64 = 0xd3
 const uint32 = 0xce
@@ -31,11 +34,13 @@ const ioType = Uint8Array.of(0xcd, catalogue.io.number >> 8, catalogue.io.number
 const ioBytes = 1 + ioType.length + 9 + 5 + ioHead.length + 1 + dataKey.length + 5
 
 export function createBatch(): Batch {
-  let buffer = Buffer.alloc(0)
+  let buffer: Buffer<ArrayBufferLike> = Buffer.alloc(0)
   let at = 0
   const reserve = (count: number): void => {
     if (at + count <= buffer.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(firstBytes, buffer.length * 2, at + count))
+    const wanted = Math.max(count < largeBytes ? firstBytes : SPARE_BYTES, buffer.length * 2, at + count)
+    const isLarge = wanted > largeBytes && wanted <= SPARE_BYTES
+    const larger = isLarge ? takeSpare() : Buffer.allocUnsafeSlow(wanted)
     buffer.copy(larger, 0, 0, at)
     buffer = larger
   }

@@ -2,6 +2,7 @@
  * Frames on the pipe between the primary and a worker: 4 bytes length (big endian), then that many bytes of one
  * MessagePack value.
  */
+import { SPARE_BYTES, takeSpare } from '../spare-memory.ts'
 import { MalformedError, pack, unpack } from './msgpack.ts'
 
 /** Holds a configuration with its keys and a batch of log records; larger data is sent in parts. */
@@ -12,13 +13,62 @@ const NOTHING = Buffer.alloc(0)
 /** The other side broke the framing. Nothing after it can be trusted: the link ends. */
 export class FrameError extends Error {}
 
-/** @throws RangeError when the value is larger than a frame may be: a bug of the sender. */
+/** A message whose last field has at least so many bytes is packed without them, and they are copied once. */
+const LARGE_BYTES = 4096
+/** A frame of at least so many bytes is worth spare memory. */
+const SPARE_FROM_BYTES = 32 * 1024
+/** As msgpackr writes them: no bytes at all, and the head of many. */
+const EMPTY = new Uint8Array(0)
+const EMPTY_BYTES = 2
+const BIN32 = 0xc6
+const BIN32_HEAD_BYTES = 5
+
+/**
+ * A large frame may be given to `giveSpare` once it has been written.
+ * @throws RangeError when the value is larger than a frame may be: a bug of the sender.
+ */
 export function encodeFrame(value: unknown, limitBytes: number = MAX_FRAME_BYTES): Buffer {
+  const large = largeOf(value)
+  if (large !== undefined) return encodeLarge(pack({ ...large.fields, [large.name]: EMPTY }), large.bytes, limitBytes)
   const body = pack(value)
-  if (body.length > limitBytes) throw new RangeError(`a message of ${body.length} bytes exceeds ${limitBytes}`)
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length)
-  frame.writeUInt32BE(body.length)
+  const frame = frameFor(body.length, limitBytes)
   frame.set(body, HEADER_BYTES)
+  return frame
+}
+
+interface Large {
+  readonly fields: object
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+function largeOf(value: unknown): Large | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const fields = value as Readonly<Record<string, unknown>>
+  let name = ''
+  for (const each in fields) name = each
+  const bytes = fields[name]
+  return bytes instanceof Uint8Array && bytes.length >= LARGE_BYTES ? { fields, name, bytes } : undefined
+}
+
+function encodeLarge(head: Buffer, bytes: Uint8Array, limitBytes: number): Buffer {
+  const headBytes = head.length - EMPTY_BYTES
+  const frame = frameFor(headBytes + BIN32_HEAD_BYTES + bytes.length, limitBytes)
+  let at = HEADER_BYTES
+  frame.set(head.subarray(0, headBytes), at)
+  at += headBytes
+  frame[at] = BIN32
+  frame.writeUInt32BE(bytes.length, at + 1)
+  frame.set(bytes, at + BIN32_HEAD_BYTES)
+  return frame
+}
+
+function frameFor(bodyBytes: number, limitBytes: number): Buffer {
+  if (bodyBytes > limitBytes) throw new RangeError(`a message of ${bodyBytes} bytes exceeds ${limitBytes}`)
+  const bytes = HEADER_BYTES + bodyBytes
+  const isLarge = bytes >= SPARE_FROM_BYTES && bytes <= SPARE_BYTES
+  const frame = isLarge ? takeSpare().subarray(0, bytes) : Buffer.allocUnsafe(bytes)
+  frame.writeUInt32BE(bodyBytes)
   return frame
 }
 

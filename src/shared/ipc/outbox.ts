@@ -1,5 +1,6 @@
 /** The sending half of a link: gathers frames per turn of the event loop, knows how far behind the other side is. */
 import type { Duplex } from 'node:stream'
+import { giveSpare } from '../spare-memory.ts'
 
 export interface Outbox {
   /** False when the other side is behind. A patient frame may wait PATIENCE_MS for others to share its write. */
@@ -41,10 +42,18 @@ export function createOutbox(stream: Duplex, highBytes: number): Outbox {
     gathered = []
     gatheredBytes = 0
   }
+  const written = (frame: Buffer): void => {
+    giveSpare(frame)
+    settle()
+  }
   const flush = (): void => {
     if (!open || gathered.length === 0) return
     const [first] = gathered
-    stream.write(gathered.length === 1 && first !== undefined ? first : Buffer.concat(gathered, gatheredBytes), settle)
+    if (gathered.length === 1 && first !== undefined) stream.write(first, () => written(first))
+    else {
+      stream.write(Buffer.concat(gathered, gatheredBytes), settle)
+      for (const frame of gathered) giveSpare(frame)
+    }
     clear()
     settle()
   }

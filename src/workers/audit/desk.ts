@@ -5,13 +5,14 @@
  */
 import type { Config } from '../../shared/config/index.ts'
 import type { Order, Report } from '../../shared/ipc/contract.ts'
+import { giveSpare } from '../../shared/spare-memory.ts'
 import type { Recorder } from './recorder.ts'
 
 export type AuditConfig = Config['audit']
 
 /** The link to the primary, as far as it matters here. */
 export interface Courier {
-  /** False: the other side is behind, until `drained` resolves. */
+  /** Copies. False: the other side is behind, until `drained` resolves. */
   send(report: Extract<Report, { kind: 'audit-open' | 'audit' | 'audit-close' }>): boolean
   drained(): Promise<void>
 }
@@ -70,6 +71,7 @@ export class Desk {
 
   sendBatch(ticket: number, batch: Uint8Array): void {
     this.#send({ kind: 'audit', ticket, batch })
+    giveSpare(batch)
   }
   sendEnd(ticket: number): void {
     this.#send({ kind: 'audit-close', ticket })

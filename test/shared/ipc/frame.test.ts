@@ -158,3 +158,16 @@ test('a key __proto__ does not become the prototype of a message', () => {
   assert.equal(Object.getPrototypeOf(value), Object.prototype)
   assert.equal('a' in value, false)
 })
+
+test('a message whose last field is many bytes is what msgpackr would have written', () => {
+  for (const length of [4095, 4096, 70_000, 500_000]) {
+    const batch = Buffer.alloc(length, 'bytes')
+    const value = { kind: 'audit', ticket: 7, batch }
+    const frame = encodeFrame(value)
+    const decoder = createFrameDecoder()
+    decoder.push(frame)
+    assert.deepEqual(decoder.next(), { done: false, value })
+    assert.equal(decoder.partial, false)
+  }
+  assert.throws(() => encodeFrame({ batch: Buffer.alloc(5000) }, 5000), /a message of 5\d\d\d bytes exceeds 5000/)
+})

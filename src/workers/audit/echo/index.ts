@@ -70,8 +70,7 @@ export class Echo {
     const isAwaited = this.#held.length > 0 || this.#watched !== ''
     let at = 0
     if (isAwaited) at = this.#compare(bytes)
-    // The last line, and whether the screen was switched.
-    else if (bytes.length > tailBytes) at = this.#skip(bytes, 0)
+    else at = this.#skip(bytes, 0)
     for (let next = at; next >= 0 && next < bytes.length; ) {
       next = this.#line.write(bytes, next)
       if (next >= 0) this.#begin()
@@ -124,13 +123,15 @@ export class Echo {
     if (!this.#line.isAlternate) this.#isHidden = false
   }
 
+  /** To the last line; of what is before only matters whether the screen was switched. */
   #skip(bytes: Uint8Array, from: number): number {
+    const start = Math.max(from, bytes.length - tailBytes, bytes.lastIndexOf(newline) + 1)
+    if (start === from) return from
     const rest = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    const start = Math.max(from, bytes.length - tailBytes)
     for (let at = rest.indexOf('\x1b[?', from); at >= 0 && at < start; at = rest.indexOf('\x1b[?', at + 3)) {
       this.#line.write(rest.subarray(at, at + 8), 0)
     }
-    this.#line.begin()
+    this.#begin()
     return start
   }
 

@@ -26,6 +26,10 @@ export class ScreenLine {
   write(bytes: Uint8Array, from: number): number {
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at] ?? 0
+      if (byte > 0x1f && byte !== 0x7f && this.#sequences.isOutside) {
+        this.#put(byte)
+        continue
+      }
       const kind = this.#sequences.next(byte)
       if (kind === 'text') this.#put(byte)
       else if (kind === 'end') this.#obey(this.#sequences.last)

@@ -7,6 +7,8 @@ export interface Sequences {
   next(byte: number): ByteKind
   /** The last sequence without its ESC; of a long one the beginning. */
   readonly last: string
+  /** No sequence is going on. */
+  readonly isOutside: boolean
 }
 
 const esc = 0x1b
@@ -56,6 +58,9 @@ export function createSequences(): Sequences {
     },
     get last() {
       return last
+    },
+    get isOutside() {
+      return state === 'text'
     },
   }
 }
