@@ -33,6 +33,8 @@ export interface RoomOptions {
   readonly engine?: TestEngine & { image(name: TestImage): Promise<string> }
   /** What the room believes to be its engine: a proxy. */
   readonly host?: string
+  /** Of `docker.connection`, besides the host. */
+  readonly tls?: Readonly<Record<'cacert' | 'cert' | 'key', string>>
   readonly execution?: Readonly<Record<string, unknown>>
   /** Beside `execution`. */
   readonly docker?: Readonly<Record<string, unknown>>
@@ -63,7 +65,7 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
     workers: 1,
     instance: options.named ?? '',
     docker: {
-      connection: { host: options.host ?? place.host },
+      connection: { host: options.host ?? place.host, ...options.tls },
       timeouts: options.timeouts ?? {},
       execution: {
         mode: options.mode ?? 'connection',

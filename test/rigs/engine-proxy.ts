@@ -31,6 +31,8 @@ export interface Rule {
 export interface EngineProxy extends AsyncDisposable {
   readonly host: string
   readonly seen: readonly string[]
+  /** Of the API, in which it was asked. */
+  readonly versions: ReadonlySet<string>
   rules: Rule[]
 }
 
@@ -39,14 +41,17 @@ export async function engineProxy(rules: Rule[] = []): Promise<EngineProxy> {
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-proxy-'))
   const path = join(folder, 'docker.sock')
   const seen: string[] = []
+  const versions = new Set<string>()
   const open = new Set<Duplex>()
-  const proxy = { rules, seen, host: `unix://${path}` }
+  const proxy = { rules, seen, versions, host: `unix://${path}` }
   const keep = <S extends Duplex>(socket: S): S => {
     open.add(socket)
     socket.on('error', () => undefined).on('close', () => open.delete(socket))
     return socket
   }
   const ruleFor = (method = '', url = ''): Rule | undefined => {
+    const version = /^\/v([\d.]+)\//.exec(url)?.[1]
+    if (version !== undefined) versions.add(version)
     const line = `${method} ${url.replace(/^\/v[\d.]+/, '')}`
     seen.push(line)
     const rule = proxy.rules.find(({ match, times }) => match.test(line) && times !== 0)

@@ -8,11 +8,20 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Certificate } from './certificates.ts'
 import { until } from './daemon.ts'
 import { call, engine, image } from './docker.ts'
 
+/** It also serves TCP, to clients that show a certificate of the authority. */
+export interface EngineTls {
+  readonly ca: Certificate
+  readonly server: Certificate
+}
+
 export interface PrivateEngine extends AsyncDisposable {
   readonly host: string
+  /** Of TCP on 127.0.0.1; 0: none. */
+  readonly port: number
   readonly socketPath: string
   /** Begins to answer; what ran before a stop or a kill does not run any more. */
   start(): Promise<void>
@@ -27,7 +36,7 @@ export interface PrivateEngine extends AsyncDisposable {
 const startLimitMs = 60_000
 const busybox = 'containerssh-test/busybox:1'
 
-export async function privateEngine(): Promise<PrivateEngine> {
+export async function privateEngine(tls?: EngineTls): Promise<PrivateEngine> {
   if (process.getuid?.() !== 0) throw new Error('only root can start an engine')
   await engine() // it is installed where it is missing
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-engine-'))
@@ -35,11 +44,13 @@ export async function privateEngine(): Promise<PrivateEngine> {
   const logFile = join(folder, 'log')
   const containerd = startContainerd(folder)
   let child: ChildProcess | undefined
+  const portFile = join(folder, 'port')
 
   const args = [
     ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')],
     ...['-H', `unix://${socketPath}`, '--bridge=none', '--iptables=false', '--ip-masq=false', '--userland-proxy=false'],
     ...['--containerd', join(folder, 'containerd.sock')],
+    ...(tls === undefined ? [] : tlsArguments(tls)),
   ]
   const answers = (): Promise<boolean> =>
     call(socketPath, 'GET', '/_ping').then(
@@ -50,7 +61,9 @@ export async function privateEngine(): Promise<PrivateEngine> {
     const log = openSync(logFile, 'a')
     // In a network of its own, because an engine without a bridge removes the machine's docker0. A group of its own: Ctrl-C
     // is the test's.
-    const started = spawn('unshare', ['--net', 'dockerd', ...args], { stdio: ['ignore', log, log], detached: true })
+    const command = ['unshare', '--net', 'dockerd', ...args]
+    const [program = '', ...rest] = tls === undefined ? command : ['python3', '-c', door, portFile, ...command]
+    const started = spawn(program, rest, { stdio: ['ignore', log, log], detached: true })
     closeSync(log)
     child = started
     await until(
@@ -79,6 +92,7 @@ export async function privateEngine(): Promise<PrivateEngine> {
   await copyImage((await engine()).socketPath, socketPath, await image(busybox))
   return {
     host: `unix://${socketPath}`,
+    port: tls === undefined ? 0 : Number(readFileSync(portFile, 'utf8')),
     socketPath,
     start,
     stop: () => end('SIGTERM'),
@@ -96,6 +110,22 @@ export async function privateEngine(): Promise<PrivateEngine> {
     },
   }
 }
+
+const tlsArguments = ({ ca, server }: EngineTls): string[] => [
+  ...['-H', 'fd://', '--tlsverify', '--tlscacert', ca.certFile],
+  ...['--tlscert', server.certFile, '--tlskey', server.keyFile],
+]
+
+/** Makes the door to the network outside of the engine's own and hands it over as systemd does (sd_listen_fds(3)). */
+const door = `
+import os, socket, sys
+listening = socket.create_server(("127.0.0.1", 0))
+open(sys.argv[1], "w").write(str(listening.getsockname()[1]))
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execvp(sys.argv[2], sys.argv[2:])
+`
 
 /** As on a real machine a process of its own, which goes on when the engine is killed. */
 function startContainerd(folder: string): ChildProcess {

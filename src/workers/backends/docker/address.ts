@@ -1,4 +1,5 @@
 /** Where the engine is: the forms of `docker.connection.host`. DOCKER_* environment variables are never looked at. */
+import { createSecureContext, type SecureContext } from 'node:tls'
 
 export type Address =
   | { readonly kind: 'unix'; readonly host: string; readonly path: string }
@@ -15,6 +16,16 @@ export interface Tls {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
+}
+
+/** Parsed once, not at each connection. With a client certificate nothing older than TLS 1.3. @throws Error from OpenSSL */
+export function secureContextOf(tls: Tls): SecureContext {
+  try {
+    return createSecureContext({ ...tls, minVersion: tls.key === undefined ? 'TLSv1.2' : 'TLSv1.3' })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`cacert, cert and key make no TLS client: ${reason}`, { cause })
+  }
 }
 
 export interface ConnectionSettings {

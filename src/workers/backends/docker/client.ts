@@ -5,10 +5,11 @@
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { Readable } from 'node:stream'
+import type { SecureContext } from 'node:tls'
 import { inspect } from 'node:util'
 import Docker from 'dockerode'
 import { within } from '../../../shared/deadline.ts'
-import { type ConnectionSettings, parseAddress } from './address.ts'
+import { type ConnectionSettings, parseAddress, secureContextOf } from './address.ts'
 import { EngineError } from './failure.ts'
 import { hijack, noAnswer, type RawStream } from './hijack.ts'
 
@@ -49,7 +50,8 @@ export interface Client {
 export function connect(settings: ConnectionSettings, callMs: number): Client {
   const address = parseAddress(settings)
   const tls = address.kind === 'tcp' ? address.tls : undefined
-  const agent = engineAgent(tls !== undefined)
+  const secureContext = tls === undefined ? undefined : secureContextOf(tls)
+  const agent = engineAgent(secureContext)
   const target =
     address.kind === 'unix'
       ? { socketPath: address.path }
@@ -62,7 +64,7 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
   const unset = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined }
   // The types of dockerode leave `modem` untyped; `Modem` is the part of it that is called here.
   const { modem } = withoutEnvironment(
-    () => new Docker({ ...unset, pathPrefix: '/', agent, ...tls, ...target } as object),
+    () => new Docker({ ...unset, pathPrefix: '/', agent, ...target } as object),
   ) as unknown as {
     modem: Modem
   }
@@ -134,7 +136,7 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
     async hijack(path, body, signal) {
       const prefix = `/v${await version(signal)}`
       return bounded({ method: 'POST', path }, signal, (limited) =>
-        hijack(address, { path: `${prefix}${path}`, body }, limited),
+        hijack(address, secureContext, { path: `${prefix}${path}`, body }, limited),
       )
     },
     close: () => agent.destroy(),
@@ -167,9 +169,9 @@ const SUCCESS = { 200: true, 201: true, 204: true, 304: true } as const
  * Keeps connections to the engine. docker-modem builds a debug text of all its request options before each call, even
  * when debugging is off: without its own short form the agent would be printed with every socket it holds, in depth.
  */
-function engineAgent(tls: boolean): HttpAgent {
+function engineAgent(secureContext: SecureContext | undefined): HttpAgent {
   const options = { keepAlive: true, maxFreeSockets: 32, scheduling: 'lifo' as const }
-  const agent = tls ? new HttpsAgent(options) : new HttpAgent(options)
+  const agent = secureContext === undefined ? new HttpAgent(options) : new HttpsAgent({ ...options, secureContext })
   return Object.assign(agent, { [inspect.custom]: () => 'agent' })
 }
 

@@ -4,7 +4,7 @@
  * worker, half-close, and pauses that reach the engine.
  */
 import { connect, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type SecureContext } from 'node:tls'
 import type { Address } from './address.ts'
 import { EngineError } from './failure.ts'
 
@@ -46,7 +46,12 @@ const MAX_ERROR_BYTES = 64 * 1024
 const LAST_CHUNK = /(^|\r\n)0\r\n\r\n$/
 
 /** @throws EngineError when the engine refuses or cannot be reached, the signal's reason when it was aborted. */
-export function hijack(address: Address, upgrade: Upgrade, signal: AbortSignal): Promise<RawStream> {
+export function hijack(
+  address: Address,
+  secureContext: SecureContext | undefined,
+  upgrade: Upgrade,
+  signal: AbortSignal,
+): Promise<RawStream> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
     let reader: RawReader | undefined
@@ -104,7 +109,7 @@ export function hijack(address: Address, upgrade: Upgrade, signal: AbortSignal):
         head = rest
       }
     }
-    const socket = open(address, received)
+    const socket = open(address, secureContext, received)
     const aborted = (): void => {
       over = { error: undefined }
       socket.destroy()
@@ -136,14 +141,12 @@ export function hijack(address: Address, upgrade: Upgrade, signal: AbortSignal):
   })
 }
 
-function open(address: Address, received: (bytes: Buffer) => void): Socket {
-  if (address.kind === 'tcp' && address.tls !== undefined) {
-    const { hostname, port, tls } = address
+function open(address: Address, secureContext: SecureContext | undefined, received: (bytes: Buffer) => void): Socket {
+  if (address.kind === 'tcp' && secureContext !== undefined) {
+    const { hostname, port } = address
     const half = { allowHalfOpen: true } // taken by tls.connect, though its types do not know it
-    const minVersion = tls.key === undefined ? ('TLSv1.2' as const) : ('TLSv1.3' as const)
     const servername = isIP(hostname) === 0 ? hostname : ''
-    const socket = connectTls({ ...half, ...tls, host: hostname, port, servername, minVersion })
-    return socket.on('data', received)
+    return connectTls({ ...half, secureContext, host: hostname, port, servername }).on('data', received)
   }
   const target = address.kind === 'unix' ? { path: address.path } : { host: address.hostname, port: address.port }
   const onread = {
