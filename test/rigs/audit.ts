@@ -141,3 +141,19 @@ function shown(value: unknown): string {
 /** Only the types, with repeated I/O of any kind counted once. */
 export const typesOf = (records: readonly AuditRecord[]): string[] =>
   records.map(({ type }) => type).filter((type, index, all) => type !== 'io' || all[index - 1] !== 'io')
+
+/** What differs from run to run. The two directions and the channels are independent: each channel stands for itself. */
+export function normalized(records: readonly AuditRecord[]): string {
+  const last = records.at(-1)
+  const others = records.slice(0, -1)
+  const channels = [...new Set(others.map(({ channelId }) => channelId))]
+  const lines = channels.flatMap((id) => linesOf(others.filter(({ channelId }) => channelId === id)))
+  if (last !== undefined) lines.push(...linesOf([last]))
+  return `${lines.join('\n')}\n`
+    .replaceAll(/(ssh-ed25519) \S+(?=")/g, '$1 KEY')
+    .replaceAll(/(Port\w*)=\d{4,}/g, '$1=PORT')
+    .replaceAll(/(modelist)=.*|(cookie)=".*?"/g, '$1$2=…')
+    .replaceAll(/(MIT-MAGIC-COOKIE-1\\u0000\\u0000).*(?=draw)/g, '$1…')
+    .replaceAll(/(Path)=".*?"/g, '$1=…')
+    .replaceAll(/(term)=".*?"/g, '$1=…')
+}

@@ -6,10 +6,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { AuditRecord } from '../../../src/shared/audit/record.ts'
 import { hashPassword } from '../../../src/shared/password.ts'
 import { byPassword, ssh } from '../../rigs/askpass.ts'
-import { everything, linesOf } from '../../rigs/audit.ts'
+import { everything, normalized } from '../../rigs/audit.ts'
 import { until } from '../../rigs/daemon.ts'
 import { anyForwarding, type ServerOptions, startServer, type TestServer } from '../../rigs/server.ts'
 import { answering, converse, folder, freePort, startService } from '../../rigs/services.ts'
@@ -21,21 +20,6 @@ const recorded = (options: ServerOptions = {}): Promise<TestServer> =>
 const passwordHash = await hashPassword(Buffer.from('correct horse'))
 const users = [{ name: 'bob', passwordHash, authorizedKeys: [] }]
 
-/** What differs from run to run. The two directions and the channels are independent: each channel stands for itself. */
-function normalized(records: readonly AuditRecord[]): string {
-  const last = records.at(-1)
-  const others = records.slice(0, -1)
-  const channels = [...new Set(others.map(({ channelId }) => channelId))]
-  const lines = channels.flatMap((id) => linesOf(others.filter(({ channelId }) => channelId === id)))
-  if (last !== undefined) lines.push(...linesOf([last]))
-  return `${lines.join('\n')}\n`
-    .replaceAll(/(ssh-ed25519) \S+(?=")/g, '$1 KEY')
-    .replaceAll(/(Port\w*)=\d{4,}/g, '$1=PORT')
-    .replaceAll(/(modelist)=.*|(cookie)=".*?"/g, '$1$2=…')
-    .replaceAll(/(MIT-MAGIC-COOKIE-1\\u0000\\u0000).*(?=draw)/g, '$1…')
-    .replaceAll(/(Path)=".*?"/g, '$1=…')
-    .replaceAll(/(term)=".*?"/g, '$1=…')
-}
 async function golden(server: TestServer, name: string, index = 0): Promise<void> {
   const text = normalized(await server.archive.ended(index))
   const path = resolve(import.meta.dirname, '../../golden/sessions', `${name}.txt`)
