@@ -33,6 +33,8 @@ export interface EngineProxy extends AsyncDisposable {
   readonly seen: readonly string[]
   /** Of the API, in which it was asked. */
   readonly versions: ReadonlySet<string>
+  /** Of requests to create something. */
+  readonly bodies: readonly { readonly line: string; readonly body: string }[]
   rules: Rule[]
 }
 
@@ -42,8 +44,9 @@ export async function engineProxy(rules: Rule[] = []): Promise<EngineProxy> {
   const path = join(folder, 'docker.sock')
   const seen: string[] = []
   const versions = new Set<string>()
+  const bodies: { line: string; body: string }[] = []
   const open = new Set<Duplex>()
-  const proxy = { rules, seen, versions, host: `unix://${path}` }
+  const proxy = { rules, seen, versions, bodies, host: `unix://${path}` }
   const keep = <S extends Duplex>(socket: S): S => {
     open.add(socket)
     socket.on('error', () => undefined).on('close', () => open.delete(socket))
@@ -61,8 +64,10 @@ export async function engineProxy(rules: Rule[] = []): Promise<EngineProxy> {
   const server = createServer(async (incoming, outgoing) => {
     const { method, url, headers } = incoming
     const rule = ruleFor(method, url)
+    const line = seen.at(-1) ?? ''
     const body: Buffer[] = []
     for await (const chunk of incoming) body.push(chunk as Buffer)
+    if (/^POST .*\/create/.test(line)) bodies.push({ line, body: Buffer.concat(body).toString() })
     if (rule?.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, rule.delayMs))
     if (rule?.cut === 'before') return void incoming.socket.destroy()
     if (rule?.answer !== undefined) {
