@@ -8,6 +8,7 @@ import { echo } from './echo.ts'
 import { exec } from './exec.ts'
 import { login } from './login.ts'
 import { memory } from './memory.ts'
+import { s3 } from './s3.ts'
 import { webhook } from './webhook.ts'
 
 export const questions: readonly Question[] = [
@@ -20,4 +21,5 @@ export const questions: readonly Question[] = [
   memory,
   docker,
   dockerLogin,
+  s3,
 ]
