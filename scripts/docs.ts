@@ -1,6 +1,7 @@
 /** `npm run docs`: writes the documents that are generated from tables. A test fails when one of them is stale. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { renderMessagesPage } from '../src/shared/audit/messages-page.ts'
 import { renderPage } from '../src/shared/codes/page.ts'
 import { renderSchema } from '../src/shared/config/document/json-schema.ts'
 import { renderConfigPage } from '../src/shared/config/document/page.ts'
@@ -12,3 +13,4 @@ writeFileSync(resolve(docs, 'codes.md'), renderPage())
 writeFileSync(resolve(docs, 'webhooks.openapi.yaml'), renderOpenApi())
 writeFileSync(resolve(docs, 'config.md'), renderConfigPage())
 writeFileSync(resolve(docs, 'config.schema.json'), renderSchema())
+writeFileSync(resolve(docs, 'audit-messages.md'), renderMessagesPage())
