@@ -41,15 +41,15 @@ test('a program that an image without a shell does not have gives 127, and the r
   await session[Symbol.asyncDispose]()
 })
 
-describe('an image without the guest agent that is configured', () => {
+describe('a guest agent that is wanted from the image', () => {
   const idleCommand = ['/bin/sh', '-c', 'sleep 3600']
   for (const [agentPath, what, codes] of [
     ['/bin/true', 'says nothing', ['DOCKER_AGENT_READ_FAILED', 'DOCKER_EXEC_PID_READ_FAILED']],
     ['/bin/echo', 'says something else', ['DOCKER_EXEC_PID_READ_FAILED']],
     ['/no/agent', 'is not there', ['DOCKER_EXEC_PID_READ_FAILED']],
   ] as const) {
-    test(`that ${what}: exit status 137, and the log says why`, async () => {
-      await using rig = await room({ execution: { disableAgent: false, agentPath, idleCommand } })
+    test(`and ${what}: exit status 137, and the log says why`, async () => {
+      await using rig = await room({ execution: { agentMode: 'image', agentPath, idleCommand } })
       const session = rig.enter()
       const { exit, stdout, stderr } = await run(session, 'echo hello')
       assert.deepEqual(exit, { kind: 'status', code: 137 })

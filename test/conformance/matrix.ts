@@ -1,6 +1,7 @@
 /** Tries every behaviour in a list of rooms. One room per row, whose behaviours run side by side. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { helper } from '../guest/program.ts'
 import type { Behaviour, Place } from './behaviours/behaviour.ts'
 import { behaviours } from './behaviours/index.ts'
 import { exec, type Rig, type RoomOptions, room, run } from './rig.ts'
@@ -15,6 +16,7 @@ const title = (row: Row, behaviour: Behaviour): string =>
 async function placeOf(row: Row, engine: RoomOptions['engine']): Promise<Place> {
   const open = (): Promise<Rig> =>
     room({ mode: row.mode, image: row.image, execution: executionOf(row), ...(engine === undefined ? {} : { engine }) })
+  if (row.guest === 'inject') await helper()
   const rig = await open()
   const session = rig.enter()
   return {

@@ -70,7 +70,7 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
       execution: {
         mode: options.mode ?? 'connection',
         container: { Image: await place.image(options.image ?? 'containerssh-test/busybox:1') },
-        disableAgent: true,
+        agentMode: 'shell',
         imagePullPolicy: 'IfNotPresent',
         shellCommand: ['/bin/sh'],
         ...options.execution,

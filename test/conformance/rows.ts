@@ -15,7 +15,7 @@ export interface Row {
   readonly engine: 'docker' | 'podman'
   readonly mode: Mode
   readonly image: NonNullable<RoomOptions['image']>
-  readonly guest: 'shell' | 'none' | 'image'
+  readonly guest: 'shell' | 'none' | 'image' | 'inject'
   readonly can: ReadonlySet<Ability>
 }
 
@@ -29,10 +29,10 @@ function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row[
     // The engine itself signals and stops the main process of a container.
     ['signals', helped || mode === 'session'],
     ['ending', helped || mode === 'session'],
-    ['firstSize', image !== noShell && (guest !== 'image' || mode === 'session')],
+    ['firstSize', image !== noShell],
     // catatonit, which Podman takes, ends with 1 in either case.
     ['notFound', engine === 'docker' || mode === 'connection'],
-    ['sftp', image !== noShell],
+    ['sftp', image !== noShell || guest === 'inject'],
   ]
   return { engine, mode, image, guest, can: new Set(abilities.flatMap(([name, has]) => (has ? [name] : []))) }
 }
@@ -42,12 +42,15 @@ export const rows: readonly Row[] = [
   row('docker', 'connection', debian, 'shell'),
   row('docker', 'connection', debian, 'image'),
   row('docker', 'connection', noShell, 'none'),
+  row('docker', 'connection', noShell, 'inject'),
+  row('docker', 'session', noShell, 'inject'),
   row('docker', 'session', busybox, 'shell'),
   row('docker', 'session', debian, 'image'),
   row('docker', 'session', noShell, 'none'),
   row('podman', 'connection', busybox, 'shell'),
   row('podman', 'connection', debian, 'image'),
   row('podman', 'connection', noShell, 'none'),
+  row('podman', 'connection', noShell, 'inject'),
   row('podman', 'session', busybox, 'shell'),
   row('podman', 'session', noShell, 'none'),
 ]
@@ -59,7 +62,7 @@ export const nameOf = ({ mode, image, guest }: Row): string =>
 export function executionOf({ image, guest }: Row): Readonly<Record<string, unknown>> {
   const shell = image === noShell ? ['/busybox', 'sh'] : image === debian ? ['/bin/bash'] : ['/bin/sh']
   return {
-    disableAgent: guest !== 'image',
+    agentMode: guest,
     shellCommand: shell,
     ...(guest === 'none' ? { idleCommand: ['/busybox', 'sleep', '3600'] } : {}),
   }

@@ -40,7 +40,7 @@ export async function configFor(user: string, key: Key, options: LoginOptions = 
       execution: {
         mode: options.mode ?? 'connection',
         container: { image: await image('containerssh-test/busybox:1') },
-        disableAgent: true,
+        agentMode: 'shell',
         imagePullPolicy: 'Never',
         shellCommand: ['/bin/sh'],
         idleCommand: ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"],

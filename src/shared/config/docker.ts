@@ -24,8 +24,27 @@ const execution = section({
   idleCommand: texts(idleCommand).describe('Keeps the container of a connection alive.'),
   shellCommand: texts(['/bin/bash']).describe('Runs for a shell.'),
   agentPath: text('/usr/bin/containerssh-agent').describe('The guest agent in the image.'),
-  disableAgent: flag().describe('The image has no guest agent.'),
-  subsystems: textMap(sftpServer).describe('Name to the path of one program. A given map replaces the default.'),
+  disableAgent: flag().describe('The image has no guest agent: `agentMode: auto` does not look for it.'),
+  agentMode: choice(['auto', 'image', 'inject', 'shell', 'none'], 'auto').meta(
+    ours(
+      'Who helps with programs in the container: the guest agent of the `image`, ours by `inject`, the `shell` of the image, or `none`. `auto`: the first that there is.',
+    ),
+  ),
+  agentBinary: section({
+    amd64: text().meta(
+      ours('For images of this architecture; empty: the one that was built with this program, if any.'),
+    ),
+    arm64: text().meta(
+      ours('For images of this architecture; empty: the one that was built with this program, if any.'),
+    ),
+  }).meta(ours('Files of the guest agent that is put into containers, read-only, at `/.containerssh/agent`.')),
+  subsystems: textMap(sftpServer).describe(
+    'Name to the path of one program. A given map replaces the default. `sftp` may be `internal-sftp`, which is also taken if the image does not have the path.',
+  ),
+  sftp: section({
+    root: text().meta(ours('Folder of the container that is the whole of it for SFTP; needs `agentBinary`.')),
+    readOnly: flag().meta(ours('Nothing can be written by SFTP; needs `agentBinary`.')),
+  }).meta(ours('Bounds of the subsystem `sftp`, for clients that may not run commands.')),
   imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent').describe('When the image is pulled.'),
   pullProgress: flag(true).meta(ours('Users are told on standard error about a pull that takes longer than a second.')),
   exposeAuthMetadataAsEnv: flag().describe(

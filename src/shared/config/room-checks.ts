@@ -42,7 +42,27 @@ const docker = (config: Config): Finding[] => {
     const message = `${show(restart)} is not possible in session mode; expected "no"`
     found.push({ path: [...path, 'host', 'RestartPolicy', 'Name'], message })
   }
-  return [...found, ...pool(config)]
+  return [...found, ...guest(execution, path), ...pool(config)]
+}
+
+const guest = (execution: Config['docker']['execution'], path: readonly string[]): Finding[] => {
+  const found: Finding[] = []
+  if (execution.agentMode === 'image' && execution.disableAgent) {
+    const message = '"image" contradicts disableAgent: true; expected another mode, or disableAgent: false'
+    found.push({ path: [...path, 'agentMode'], message })
+  }
+  if (execution.agentMode === 'image' && execution.agentPath === '') {
+    found.push(empty([...path, 'agentPath'], 'agentMode: image needs it'))
+  }
+  const { root, readOnly } = execution.sftp
+  if (root !== '' && !root.startsWith('/')) {
+    const message = `${show(root)} is not an absolute path; expected e.g. "/home"`
+    found.push({ path: [...path, 'sftp', 'root'], message })
+  }
+  if ((root !== '' || readOnly) && execution.agentMode === 'none') {
+    found.push({ path: [...path, 'sftp'], message: 'cannot be bounded with agentMode: none; expected another mode' })
+  }
+  return found
 }
 
 interface Container {

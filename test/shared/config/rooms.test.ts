@@ -17,6 +17,8 @@ const print = `SHA256:${'A'.repeat(43)}`
 const pod = (options: string): string => `backend: kubernetes\nkubernetes: {pod: {${options}}}`
 const proxy = (options: string): string => `backend: sshproxy\nsshproxy: {${options}}`
 
+const guest = (options: string): string => `docker: {execution: {${options}}}`
+
 for (const [source, expected] of [
   ['instance: prod-1', []],
   ['instance: "a b"', ['instance: "a b" is not a name; expected letters, digits, ".", "-" and "_", 63 at most']],
@@ -29,6 +31,25 @@ for (const [source, expected] of [
   [
     'docker: {pool: {min: 2}, execution: {containername: one}}',
     ['docker.pool.min: is not possible with docker.execution.containername, which only one can have; expected 0'],
+  ],
+  [guest('agentMode: shell, sftp: {root: /srv, readOnly: true}, agentBinary: {arm64: /opt/agent}'), []],
+  [
+    guest('agentMode: image, disableAgent: true, agentPath: ""'),
+    [
+      'docker.execution.agentMode: "image" contradicts disableAgent: true; expected another mode, or disableAgent: false',
+      'docker.execution.agentPath: is empty; agentMode: image needs it',
+    ],
+  ],
+  [
+    guest('agentMode: none, sftp: {root: srv}'),
+    [
+      'docker.execution.sftp: cannot be bounded with agentMode: none; expected another mode',
+      'docker.execution.sftp.root: "srv" is not an absolute path; expected e.g. "/home"',
+    ],
+  ],
+  [
+    guest('agentMode: sidecar'),
+    ['docker.execution.agentMode: "sidecar" is not known; expected one of auto, image, inject, shell, none'],
   ],
   ['backend: kubernetes', []],
   [pod('spec: {containers: []}'), ['kubernetes.pod.spec.containers: is missing; expected at least one container']],

@@ -1,19 +1,21 @@
 /** From what a channel asked for to the words that the engine executes. */
 import type { Program, Pty } from '../../ports.ts'
+import type { Plan } from './plan.ts'
 
 export interface CommandSettings {
   readonly shellCommand: readonly string[]
   readonly subsystems: Readonly<Record<string, string>>
 }
 
-/** `undefined`: a subsystem that is not configured. */
+/** `undefined`: a subsystem that is not configured, or not to be had as configured. */
 export function wordsOf(
   what: Program['what'],
   settings: CommandSettings,
-  hasShell: boolean,
+  { hasShell, sftp }: Pick<Plan, 'hasShell' | 'sftp'>,
 ): readonly string[] | undefined {
   if (what.kind === 'shell') return settings.shellCommand
   if (what.kind === 'exec') return execWords(what.command, hasShell)
+  if (what.name === 'sftp') return sftp
   const path = Object.hasOwn(settings.subsystems, what.name) ? settings.subsystems[what.name] : undefined
   return path === undefined ? undefined : [path]
 }
@@ -72,8 +74,9 @@ export function withSize(words: readonly string[], pty: Pty | undefined): readon
   return rows === 0 || columns === 0 ? words : [SHELL, '-c', SIZED, 'sh', String(rows), String(columns), ...words]
 }
 
-export const withAgent = (agentPath: string, words: readonly string[]): readonly string[] => [
-  agentPath,
+/** `agent`: the words before its subcommand. */
+export const withAgent = (agent: readonly string[], words: readonly string[]): readonly string[] => [
+  ...agent,
   'console',
   '--pid',
   '--',

@@ -6,7 +6,7 @@ import type { Occupant } from '../../ports.ts'
 import { memberEnvironment } from './environment.ts'
 import { asEngineError, EngineError, persist } from './failure.ts'
 import { platformQuery } from './pull.ts'
-import { label, type Room } from './room.ts'
+import { type DockerSettings, label, type Room } from './room.ts'
 
 /** What a mode adds to the configured container. */
 export interface ContainerExtras {
@@ -18,6 +18,8 @@ export interface ContainerExtras {
   readonly env?: readonly string[]
   readonly config?: Readonly<Record<string, unknown>>
   readonly host?: Readonly<Record<string, unknown>>
+  /** Of the Engine API; besides those of the configuration. */
+  readonly mounts?: readonly object[]
 }
 
 export const shuttingDown = (containerId?: string): Fault => fault('DOCKER_CONTAINER_SHUTTING_DOWN', { containerId })
@@ -138,10 +140,13 @@ function containerBody(room: Room, who: Occupant | undefined, extras: ContainerE
     },
     ...extras.config,
     // Nobody reads a log of the output, and writing it to disk would cost more than the session.
-    HostConfig: { LogConfig: { Type: 'none' }, ...extras.host, ...execution.host },
+    HostConfig: { LogConfig: { Type: 'none' }, ...extras.host, ...execution.host, ...mountsOf(execution.host, extras) },
     NetworkingConfig: execution.network,
   }
 }
+
+const mountsOf = (host: DockerSettings['execution']['host'], { mounts = [] }: ContainerExtras): object =>
+  mounts.length === 0 ? {} : { Mounts: [...(host?.Mounts ?? []), ...mounts] }
 
 const occupantMarks = ({ peer, member }: Occupant): Record<string, string> => ({
   [label.connectionId]: peer.connectionId,

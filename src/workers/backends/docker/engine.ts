@@ -4,6 +4,11 @@ import type { Call, Client } from './client.ts'
 import { EngineError } from './failure.ts'
 import type { RawStream } from './hijack.ts'
 
+export interface Image {
+  readonly id: string
+  /** As Go names it: `amd64`, `arm64`, … */
+  readonly architecture: string
+}
 export interface ExecState {
   readonly Running: boolean
   readonly ExitCode: number | null
@@ -37,8 +42,8 @@ export interface Size {
 
 export interface Engine {
   readonly host: string
-  /** Id of an image; undefined when the engine does not have it. */
-  imageId(image: string, signal: AbortSignal): Promise<string | undefined>
+  /** Undefined when the engine does not have the image. */
+  image(name: string, signal: AbortSignal): Promise<Image | undefined>
   /** The progress of a pull: JSON lines. */
   pull(query: Readonly<Record<string, string>>, auth: object | undefined, signal: AbortSignal): Promise<Readable>
   createContainer(body: object, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string>
@@ -93,9 +98,10 @@ export function createEngine(client: Client): Engine {
   const get = (path: string, query: Call['query'] = {}): Call => ({ method: 'GET', path, query })
   return {
     host: client.host,
-    async imageId(image, signal) {
-      const found = await orUndefined(() => ask<{ Id: string }>(get(`/images/${image}/json`), signal))
-      return found?.Id
+    async image(name, signal) {
+      const call = get(`/images/${name}/json`)
+      const found = await orUndefined(() => ask<{ Id: string; Architecture?: string }>(call, signal))
+      return found === undefined ? undefined : { id: found.Id, architecture: found.Architecture ?? '' }
     },
     pull: (query, registryAuth, signal) =>
       client.stream({ ...post('/images/create', query), registryAuth, isPatient: true }, signal),

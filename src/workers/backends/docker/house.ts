@@ -11,7 +11,9 @@ import { createCleanup } from './cleanup.ts'
 import { connect } from './client.ts'
 import { createEnds } from './ends.ts'
 import { createEngine } from './engine.ts'
+import { createHelpers } from './helper.ts'
 import { createImages, type Images } from './image.ts'
+import { createInsides } from './inside.ts'
 import { createLease, RENEW_MS } from './lease.ts'
 import { createPools } from './pools.ts'
 import { reap } from './reap.ts'
@@ -59,6 +61,8 @@ export function createHouse(
   void lease?.renew()
   const renewals = setInterval(() => void lease?.renew(), RENEW_MS).unref()
   const pools = createPools(workers, log)
+  const insides = createInsides(engine)
+  const helpers = createHelpers(engine, identity, cleanup)
   const images = createLru<string, Images>(mostImages)
   const rooms = new WeakMap<DockerSettings, Room>()
 
@@ -76,7 +80,7 @@ export function createHouse(
       throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
     }
     const patience = settings.timeouts.containerStop
-    const shared = { engine, identity, ends, starts, pools, lease }
+    const shared = { engine, identity, ends, starts, pools, lease, insides, helpers }
     return { ...shared, settings, images: imagesOf(settings), cleanup: cleanup.lasting(patience) }
   }
   return {

@@ -1,12 +1,12 @@
-/** What keeps the container of a connection alive. */
-import { SHELL } from './command.ts'
-import type { DockerSettings } from './room.ts'
+/** A container that only stays alive, for the programs that are started in it. */
+import { fault } from '../../../shared/codes/fault.ts'
+import type { ContainerExtras } from './container.ts'
+import type { Plan } from './plan.ts'
 
-/** Stands in for the guest agent as the container's main process. TERM ends it in about 0.1 s. */
-const SHELL_IDLE = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
-
-/** Without the guest agent its command, which is the default, would only make the start fail. */
-export function idleCommand({ execution }: DockerSettings): readonly string[] {
-  const { disableAgent, idleCommand: configured, agentPath } = execution
-  return disableAgent && configured[0] === agentPath ? SHELL_IDLE : configured
+/** @throws Fault when nothing can keep the container alive. */
+export function idling({ idle }: Plan): ContainerExtras {
+  if (idle !== undefined) return { Cmd: idle }
+  const reason =
+    'the image has neither the guest agent nor a shell: give it an idleCommand, an agentBinary, or use mode: session'
+  throw fault('DOCKER_CONTAINER_START_FAILED', { reason }, { level: 'error' })
 }

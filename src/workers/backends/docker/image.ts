@@ -3,8 +3,7 @@ import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { within } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Say } from '../../ports.ts'
-import { SHELL } from './command.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, Image } from './engine.ts'
 import { persist } from './failure.ts'
 import { type Owner, ownerOf } from './owner.ts'
 import { pull } from './pull.ts'
@@ -13,19 +12,15 @@ import type { DockerSettings } from './room.ts'
 export interface Images {
   /**
    * Makes sure that the engine has the image, as the pull policy says. One check and one pull serve all who wait; `say`
-   * hears of its progress. @throws Fault
+   * hears of its progress. Undefined: it may not be pulled and is not there. @throws Fault
    */
-  ensure(log: Log, signal: AbortSignal, say?: Say): Promise<void>
+  ensure(log: Log, signal: AbortSignal, say?: Say): Promise<Image | undefined>
   /** The engine does not have the image after all: ask again next time. */
   forget(): void
   /** What the name of the image stands for at present; remembered for ten seconds. @throws EngineError */
   id(signal: AbortSignal): Promise<string | undefined>
-  /** Whether the image has /bin/sh; looked up in one of its containers, remembered for a minute. */
-  hasShell(containerId: string, signal: AbortSignal): Promise<boolean>
   /** Whom programs run as; looked up in one of the image's containers, remembered for a minute. @throws Error */
   owner(containerId: string, signal: AbortSignal): Promise<Owner>
-  /** What the last lookup said; true before there was one. */
-  assumeShell(): boolean
 }
 
 /** Long enough for a burst of logins, short enough for an operator who removes an image. */
@@ -36,29 +31,33 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
   const { execution, timeouts } = settings
   const image = execution.container.Image ?? ''
   let presentUntil = 0
-  let checking: Promise<void> | undefined
+  let present: Image | undefined
+  let checking: Promise<Image | undefined> | undefined
   const waiting = new Set<Say>()
   let id: { readonly answer: Promise<string | undefined>; readonly until: number } | undefined
-  let shell: { answer: Promise<boolean>; until: number } | undefined
-  let lastShell = true
   let owner: { readonly answer: Promise<Owner>; readonly until: number } | undefined
 
   const tell = (line: string): void => {
     for (const say of waiting) say(line)
   }
-  const check = async (log: Log): Promise<void> => {
+  const check = async (log: Log): Promise<Image | undefined> => {
     log.emit('DOCKER_IMAGE_PULL_NEEDED_CHECKING', { image })
     const deadline = AbortSignal.timeout(timeouts.containerStart)
     const policy = execution.imagePullPolicy
-    const pullNeeded =
-      policy === 'Always' || (policy === 'IfNotPresent' && !(await isPresent(engine, image, log, deadline)))
+    const before = policy === 'Always' ? undefined : await find(engine, image, log, deadline)
+    const pullNeeded = policy === 'Always' || (policy === 'IfNotPresent' && before === undefined)
     log.emit('DOCKER_IMAGE_PULL_NEEDED_CHECKING', { image, pullNeeded })
     if (pullNeeded) await pull(engine, settings, log, tell)
-    if (policy !== 'Always') presentUntil = performance.now() + PRESENT_MS
+    const found = pullNeeded ? await find(engine, image, log, AbortSignal.timeout(timeouts.containerStart)) : before
+    if (policy !== 'Always' && found !== undefined) {
+      present = found
+      presentUntil = performance.now() + PRESENT_MS
+    }
+    return found
   }
   return {
     async ensure(log, signal, say) {
-      if (performance.now() < presentUntil) return
+      if (performance.now() < presentUntil) return present
       checking ??= check(log).finally(() => {
         checking = undefined
       })
@@ -67,7 +66,7 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
       const hear = (line: string): void => say?.(line)
       waiting.add(hear)
       try {
-        await within('the image', timeouts.containerStart + timeouts.imagePull + 1000, signal, () => shared)
+        return await within('the image', timeouts.containerStart + timeouts.imagePull + 1000, signal, () => shared)
       } catch (error) {
         if (signal.aborted) throw fault('DOCKER_CONTAINER_SHUTTING_DOWN', {})
         throw asFault(error)
@@ -80,27 +79,12 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
     },
     id(signal) {
       if (id !== undefined && performance.now() < id.until) return id.answer
-      const answer = engine.imageId(image, signal)
+      const answer = engine.image(image, signal).then((found) => found?.id)
       const known = { answer, until: performance.now() + PRESENT_MS }
       id = known
       answer.catch(() => {
         if (id === known) id = undefined
       })
-      return answer
-    },
-    hasShell(containerId, signal) {
-      if (shell !== undefined && performance.now() < shell.until) return shell.answer
-      const answer = engine.hasPath(containerId, SHELL, signal)
-      const known = { answer, until: performance.now() + LOOKUP_MS }
-      shell = known
-      answer.then(
-        (is) => {
-          lastShell = is
-        },
-        () => {
-          if (shell === known) shell = undefined
-        },
-      )
       return answer
     },
     owner(containerId, signal) {
@@ -113,14 +97,13 @@ export function createImages(engine: Engine, settings: DockerSettings): Images {
       })
       return answer
     },
-    assumeShell: () => lastShell,
   }
 }
 
-function isPresent(engine: Engine, image: string, log: Log, signal: AbortSignal): Promise<boolean> {
-  const ask = async (): Promise<boolean> => {
+function find(engine: Engine, image: string, log: Log, signal: AbortSignal): Promise<Image | undefined> {
+  const ask = (): Promise<Image | undefined> => {
     log.emit('DOCKER_IMAGE_LISTING', { image })
-    return (await engine.imageId(image, signal)) !== undefined
+    return engine.image(image, signal)
   }
   return persist(ask, {
     signal,

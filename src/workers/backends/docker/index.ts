@@ -76,7 +76,6 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
     open(who, signal, say) {
       const settings = who.member.settings?.docker ?? config.docker
       const own = who.peer.log.with(occupantLabels(who))
-      tellAgent(settings.execution, own)
       return settings === config.docker ? openIn(main, who, own, signal, say) : openOwn(settings, who, own, signal, say)
     },
     async reap(signal) {
@@ -90,13 +89,4 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
 function openIn(room: Room, who: Occupant, log: Log, signal: AbortSignal, say: Say | undefined): Promise<Sandbox> {
   const { mode, pullProgress } = room.settings.execution
   return (mode === 'session' ? openSessionSandbox : openSandbox)(room, who, log, signal, pullProgress ? say : undefined)
-}
-
-/** Per connection, because a connection may bring its own configuration. */
-function tellAgent(execution: Config['docker']['execution'], log: Log): void {
-  if (!execution.disableAgent) return
-  log.emit('DOCKER_GUEST_AGENT_DISABLED', { reason: 'signals are sent through the shell of the image' })
-  if (execution.mode === 'connection' && execution.idleCommand[0] === execution.agentPath) {
-    log.emit('DOCKER_GUEST_AGENT_DISABLED', { reason: 'idleCommand is the guest agent; a shell idles in its place' })
-  }
 }

@@ -1,13 +1,14 @@
 /** Which containers are alike: made of the same settings, so that whoever comes may have any of them. */
 import { createHash } from 'node:crypto'
-import { idleCommand } from './idle.ts'
 import type { DockerSettings } from './room.ts'
 
 /** The name of the profile; undefined: containers of these settings cannot be made ahead. */
 export function profileOf(settings: DockerSettings): string | undefined {
   const { execution, pool } = settings
   if (pool.min === 0 || execution.mode !== 'connection' || execution.containername !== '') return undefined
-  const { container, host, network, platform } = execution
-  const launch = JSON.stringify([container, host, network, platform, idleCommand(settings)])
+  const { container, host, network, platform, idleCommand } = execution
+  const { agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems } = execution
+  const guest = [agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems['sftp']]
+  const launch = JSON.stringify([container, host, network, platform, idleCommand, guest])
   return createHash('sha256').update(launch).digest('hex').slice(0, 16)
 }

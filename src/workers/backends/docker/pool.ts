@@ -9,19 +9,16 @@ import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import { backoff } from '../../../shared/retry.ts'
 import type { Occupant } from '../../ports.ts'
-import { createContainer, startContainer } from './container.ts'
+import { type ContainerExtras, startContainer } from './container.ts'
 import { asEngineError } from './failure.ts'
-import { idleCommand } from './idle.ts'
+import { type Furnished, furnish } from './furnish.ts'
+import { idling } from './idle.ts'
+import type { Plan } from './plan.ts'
 import { label, type Room } from './room.ts'
-
-export interface Warm {
-  readonly containerId: string
-  readonly hasShell: boolean
-}
 
 export interface Pool extends AsyncDisposable {
   /** One that runs, for good; undefined: none is ready, and from now on more are kept. Never rejects. */
-  claim(who: Occupant, log: Log, signal: AbortSignal): Promise<Warm | undefined>
+  claim(who: Occupant, log: Log, signal: AbortSignal): Promise<Furnished | undefined>
   /** Containers made from now on are those of this room. */
   use(room: Room): void
   /** Every now and then: what has become too many, or was made of an image that has another name now, is removed. */
@@ -37,7 +34,7 @@ export interface PoolSize {
   readonly idleLifeMs: number
 }
 
-interface Ready extends Warm {
+interface Ready extends Furnished {
   readonly imageId: string | undefined
   unwatch(): void
 }
@@ -88,16 +85,14 @@ export function createPool(first: Room, profile: string, { min, max, idleLifeMs 
   const make = async (): Promise<void> => {
     const { signal } = closing
     const own = room
-    await own.images.ensure(log, signal)
+    const image = await own.images.ensure(log, signal)
     const deadline = AbortSignal.timeout(own.settings.timeouts.containerStart)
-    const imageId = await own.images.id(deadline)
-    const extras = { Cmd: idleCommand(own.settings), labels: { [label.pool]: profile } }
-    const containerId = await createContainer(own, undefined, extras, log, signal, deadline)
+    const extrasOf = (plan: Plan): ContainerExtras => ({ ...idling(plan), labels: { [label.pool]: profile } })
+    const { containerId, plan } = await furnish(own, undefined, image, extrasOf, log, signal, deadline)
     try {
-      const hasShell = await own.images.hasShell(containerId, deadline).catch(() => true)
       await startContainer(own, containerId, log, signal, deadline, true)
       signal.throwIfAborted()
-      keep({ containerId, hasShell, imageId, unwatch: () => undefined })
+      keep({ containerId, plan, imageId: image?.id, unwatch: () => undefined })
     } catch (error) {
       own.cleanup.track(own.cleanup.remove(containerId, log))
       throw error

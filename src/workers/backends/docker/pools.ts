@@ -1,7 +1,8 @@
 /** The pools of an engine, by profile. Each worker has its own: a container that is given out needs no agreement of others. */
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
-import { createPool, type Pool, type PoolSize, type Warm } from './pool.ts'
+import type { Furnished } from './furnish.ts'
+import { createPool, type Pool, type PoolSize } from './pool.ts'
 import { profileOf } from './pool-profile.ts'
 import type { Room } from './room.ts'
 
@@ -9,7 +10,7 @@ export interface Pools extends AsyncDisposable {
   /** Begins to fill the pool of this room's profile, which from then on stays until the end. */
   keep(room: Room): void
   /** A container that runs, for one connection; undefined: it has to make its own. Never rejects. */
-  claim(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Warm | undefined>
+  claim(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Furnished | undefined>
   /** Every now and then: what nobody needs any more is removed. */
   tend(): Promise<void>
 }

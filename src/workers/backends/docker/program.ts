@@ -8,6 +8,7 @@ import { attachExec, createExec } from './exec.ts'
 import { drained, execExitCode, exitOf, UNKNOWN_EXIT } from './exit.ts'
 import type { Announcement, Header } from './header.ts'
 import { fateOf } from './loss.ts'
+import type { Plan } from './plan.ts'
 import { createPump, type Pump } from './pump.ts'
 import type { Room } from './room.ts'
 import { deliver, endProgram, type Target } from './signal.ts'
@@ -18,7 +19,7 @@ export interface Place {
   readonly containerId: string
   /** What programs have besides the container's own environment and before that of their channel, NAME=value. */
   readonly env: readonly string[]
-  readonly announcement: Announcement
+  readonly plan: Plan
   /** Aborted when the container is about to be removed: nothing has to be tidied up in it any more. */
   readonly closing: AbortSignal
 }
@@ -39,18 +40,13 @@ export async function runProgram(
   log: Log,
   signal: AbortSignal,
 ): Promise<Running> {
-  const { room, containerId, announcement, closing } = place
-  const { timeouts, execution } = room.settings
+  const { room, containerId, plan, closing } = place
+  const { timeouts } = room.settings
   const tty = program.pty !== undefined
   const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(timeouts.commandStart)])
   const command = program.what.kind === 'exec' ? program.what.command : words[0]
   log.emit('DOCKER_EXEC', { command: command?.slice(0, 256) })
-  const Cmd =
-    announcement === 'agent'
-      ? withAgent(execution.agentPath, words)
-      : announcement === 'shim'
-        ? withShim(withSize(words, program.pty))
-        : words
+  const Cmd = announced(plan, plan.hasShell && plan.mode !== 'none' ? withSize(words, program.pty) : words)
   const id = await createExec(
     room,
     containerId,
@@ -59,7 +55,7 @@ export async function runProgram(
     limited,
   )
   const raw = await attachExec(room, id, tty, log, limited)
-  const pump = createPump({ raw, tty, announcement, stdio, log })
+  const pump = createPump({ raw, tty, announcement: announcementOf(plan), stdio, log })
   const terminal = createTerminal((size, until) => room.engine.resizeExec(id, size, until), log)
   if (program.pty !== undefined) {
     const window = AbortSignal.any([closing, AbortSignal.timeout(timeouts.window)])
@@ -68,9 +64,18 @@ export async function runProgram(
   return follow(place, id, pump, program, terminal, log)
 }
 
+const announcementOf = ({ agent, mode }: Plan): Announcement =>
+  agent !== undefined ? 'agent' : mode === 'shell' ? 'shim' : 'none'
+
+function announced(plan: Plan, words: readonly string[]): readonly string[] {
+  if (plan.agent !== undefined) return withAgent(plan.agent, words)
+  return plan.mode === 'shell' ? withShim(words) : words
+}
+
 function follow(place: Place, id: string, pump: Pump, program: Program, terminal: Terminal, log: Log): Running {
-  const { room, containerId, announcement, closing } = place
+  const { room, containerId, plan, closing } = place
   const { timeouts } = room.settings
+  const announcement = announcementOf(plan)
   const tty = program.pty !== undefined
   const left = new AbortController()
   const over = AbortSignal.any([left.signal, closing])
@@ -107,7 +112,7 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
   const targetOf = async (limited: AbortSignal): Promise<Target | undefined> => {
     if (announcement === 'none') return undefined
     const header = await Promise.race([pump.header, aborted(limited)])
-    return header?.kind === 'pid' ? { containerId, pid: header.pid, by: announcement } : undefined
+    return header?.kind === 'pid' ? { containerId, pid: header.pid, plan } : undefined
   }
   tellHeader(announcement, pump, log, over)
   /** Nobody can talk to a program whose streams are broken. One that does not end is not waited for. */

@@ -60,7 +60,8 @@ export function createPump({ raw, tty, announcement, stdio, log }: PumpOptions):
 
   const settle = (found: Header): void => {
     headerOpen = false
-    header.resolve(found)
+    // It is looked at when the program has ended; the bytes are only lent.
+    header.resolve(found.kind === 'pid' ? found : { ...found, text: Uint8Array.from(found.text) })
     if (found.kind === 'pid') out(found.rest)
     else (tty ? out : err)(found.text)
   }

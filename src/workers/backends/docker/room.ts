@@ -7,7 +7,9 @@ import type { Occupant } from '../../ports.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Ends } from './ends.ts'
 import type { Engine } from './engine.ts'
+import type { Helpers } from './helper.ts'
 import type { Images } from './image.ts'
+import type { Insides } from './inside.ts'
 import type { Lease } from './lease.ts'
 import type { Pools } from './pools.ts'
 
@@ -18,6 +20,8 @@ export interface Room {
   readonly settings: DockerSettings
   readonly identity: Identity
   readonly images: Images
+  readonly insides: Insides
+  readonly helpers: Helpers
   /** How programs end, told by the engine's events. */
   readonly ends: Ends
   readonly cleanup: Cleanup
@@ -44,6 +48,8 @@ export const label = {
   lease: 'containerssh_lease',
   /** Made ahead for whoever comes, in place of the first three: the name of its profile. */
   pool: 'containerssh_pool',
+  /** Of a volume: the helper is in it. */
+  helper: 'containerssh_helper',
 } as const
 
 /** Of each record of a connection, besides those of its peer. */

@@ -4,12 +4,12 @@ import type { Log } from '../../../shared/log.ts'
 import { placeName } from '../../place.ts'
 import type { Door, Occupant, Program, Sandbox, Say, Target } from '../../ports.ts'
 import { wordsOf } from './command.ts'
-import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
+import { orUndo, shuttingDown, startContainer } from './container.ts'
+import type { Image } from './engine.ts'
 import { memberEnvironment } from './environment.ts'
 import { writeFiles } from './files.ts'
-import type { Announcement } from './header.ts'
-import { idleCommand } from './idle.ts'
-import type { Warm } from './pool.ts'
+import { type Furnished, furnish } from './furnish.ts'
+import { idling } from './idle.ts'
 import { type Place, runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
 
@@ -22,54 +22,56 @@ export async function openSandbox(
   say?: Say,
 ): Promise<Sandbox> {
   const warm = await room.pools.claim(room, who, log, signal)
-  if (warm === undefined) await room.images.ensure(log, signal, say)
-  const making = warm === undefined ? makeContainer(room, who, log, signal) : moveIn(room, who, warm, log, signal)
+  const make = async (): Promise<Made> =>
+    makeContainer(room, who, await room.images.ensure(log, signal, say), log, signal)
+  const making = warm === undefined ? make() : moveIn(room, who, warm, log, signal)
   const made = await orUndo(room, making, signal, ({ containerId }) => room.cleanup.remove(containerId, log))
   return createSandbox(room, made, who)
 }
 
-interface Made {
-  readonly containerId: string
-  /** Looked up while the container starts. */
-  readonly hasShell: boolean
+interface Made extends Furnished {
   /** What the container was not made with. */
   readonly env: readonly string[]
 }
 
 /** Into a container that was made ahead. Never rejects. */
-async function moveIn(room: Room, who: Occupant, warm: Warm, log: Log, signal: AbortSignal): Promise<Made> {
+async function moveIn(room: Room, who: Occupant, warm: Furnished, log: Log, signal: AbortSignal): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
   await writeFiles(room, who, warm.containerId, log, AbortSignal.any([signal, deadline]))
   return { ...warm, env: memberEnvironment(room.settings.execution, who.member) }
 }
 
-async function makeContainer(room: Room, who: Occupant, log: Log, signal: AbortSignal): Promise<Made> {
+async function makeContainer(
+  room: Room,
+  who: Occupant,
+  image: Image | undefined,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
-  const containerId = await createContainer(room, who, { Cmd: idleCommand(room.settings) }, log, signal, deadline)
+  const made = await furnish(room, who, image, idling, log, signal, deadline)
+  const { containerId } = made
   try {
-    const shell = room.images.hasShell(containerId, deadline).catch(() => true) // then the first program tells
     await writeFiles(room, who, containerId, log, AbortSignal.any([signal, deadline]))
     await startContainer(room, containerId, log, signal, deadline)
-    return { containerId, hasShell: await shell, env: [] }
+    return { ...made, env: [] }
   } catch (error) {
     room.cleanup.track(room.cleanup.remove(containerId, log))
     throw error
   }
 }
 
-function createSandbox(room: Room, { containerId, hasShell, env }: Made, who: Occupant): Sandbox {
+function createSandbox(room: Room, { containerId, plan, env }: Made, who: Occupant): Sandbox {
   const labels = occupantLabels(who)
   const log = who.peer.log.with({ ...labels, containerId })
   const closing = new AbortController()
   let removal: Promise<void> | undefined
-  const { execution } = room.settings
-  const announcement: Announcement = !execution.disableAgent ? 'agent' : hasShell ? 'shim' : 'none'
-  const place: Place = { room, containerId, env, announcement, closing: closing.signal }
+  const place: Place = { room, containerId, env, plan, closing: closing.signal }
   return {
     async run(program, stdio, signal) {
       if (closing.signal.aborted) throw shuttingDown(containerId)
-      const words = wordsOf(program.what, execution, hasShell)
-      if (words === undefined) throw noSubsystem(program.what)
+      const words = wordsOf(program.what, room.settings.execution, plan)
+      if (words === undefined) throw noSubsystem(program.what, room)
       const programLog = program.log.with({ ...labels, containerId })
       try {
         return await runProgram(place, words, program, stdio, programLog, signal)
@@ -87,8 +89,12 @@ function createSandbox(room: Room, { containerId, hasShell, env }: Made, who: Oc
   }
 }
 
-export const noSubsystem = (what: Program['what']): Fault =>
-  fault('DOCKER_SUBSYSTEM_NOT_SUPPORTED', { subsystem: what.kind === 'subsystem' ? what.name : '' })
+export function noSubsystem(what: Program['what'], { settings }: Room): Fault {
+  const subsystem = what.kind === 'subsystem' ? what.name : ''
+  const isConfigured = Object.hasOwn(settings.execution.subsystems, subsystem)
+  const reason = isConfigured ? 'our SFTP server is wanted, and it cannot be put into the container' : 'there is none'
+  return fault('DOCKER_SUBSYSTEM_NOT_SUPPORTED', { subsystem, reason })
+}
 
 export const noForwarding = (place: Target | Door): Fault =>
   fault('DOCKER_FORWARDING_FAILED', { target: placeName(place), reason: 'this room does not forward connections' })

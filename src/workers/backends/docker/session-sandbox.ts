@@ -3,8 +3,9 @@ import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../../ports.ts'
-import { environment, SHELL, withSize, wordsOf } from './command.ts'
-import { createContainer, orUndo, shuttingDown, startContainer } from './container.ts'
+import { environment, withSize, wordsOf } from './command.ts'
+import { type ContainerExtras, orUndo, shuttingDown, startContainer } from './container.ts'
+import type { Image } from './engine.ts'
 import {
   askExitCode,
   drained,
@@ -17,8 +18,10 @@ import {
 } from './exit.ts'
 import { EngineError, persist } from './failure.ts'
 import { writeFiles } from './files.ts'
+import { furnish } from './furnish.ts'
 import type { RawStream } from './hijack.ts'
 import { fateOf } from './loss.ts'
+import type { Plan } from './plan.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noForwarding, noSubsystem } from './sandbox.ts'
@@ -36,7 +39,7 @@ export async function openSessionSandbox(
   signal: AbortSignal,
   say?: Say,
 ): Promise<Sandbox> {
-  await room.images.ensure(log, signal, say)
+  const image = await room.images.ensure(log, signal, say)
   const labels = occupantLabels(who)
   const closing = new AbortController()
   const programs = new Set<Promise<void>>()
@@ -45,7 +48,7 @@ export async function openSessionSandbox(
       if (closing.signal.aborted) throw shuttingDown()
       const programLog = program.log.with(labels)
       const either = AbortSignal.any([runSignal, closing.signal])
-      const make = makeContainer(room, who, program, programLog, either)
+      const make = makeContainer(room, who, image, program, programLog, either)
       const made = await orUndo(room, make, either, async ({ raw, containerId }) => {
         raw.destroy()
         await room.cleanup.remove(containerId, programLog)
@@ -76,55 +79,22 @@ interface Made {
   readonly code: Promise<number | undefined>
 }
 
-/** A program that the image's missing shell cannot start is tried once more without a shell. @throws Fault */
+/** @throws Fault */
 async function makeContainer(
   room: Room,
   who: Occupant,
+  image: Image | undefined,
   program: Program,
   log: Log,
   signal: AbortSignal,
 ): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
-  const shell = room.images.assumeShell()
-  const words = wordsOf(program.what, room.settings.execution, shell)
-  if (words === undefined) throw noSubsystem(program.what)
-  const first = shell ? withSize(words, program.pty) : words
-  const made = await makeFor(room, who, first, program, log, signal, deadline)
-  if (made !== 'no shell') return made
-  const direct = wordsOf(program.what, room.settings.execution, false) ?? words
-  const again = await makeFor(room, who, direct, program, log, signal, deadline)
-  if (again !== 'no shell') return again
-  throw fault('DOCKER_CONTAINER_START_FAILED', { reason: `the image has no ${SHELL}` }, { level: 'error' })
-}
-
-async function makeFor(
-  room: Room,
-  who: Occupant,
-  words: readonly string[],
-  program: Program,
-  log: Log,
-  signal: AbortSignal,
-  deadline: AbortSignal,
-): Promise<Made | 'no shell'> {
-  const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true }
-  const extras = {
-    Cmd: words,
-    env: environment(program),
-    config: { ...streams, Tty: program.pty !== undefined },
-    // The kernel keeps signals without a handler from process 1: a program would survive TERM and Ctrl-C.
-    host: { Init: true, ConsoleSize: [program.pty?.size.rows ?? 0, program.pty?.size.columns ?? 0] },
-  }
-  const containerId = await createContainer(room, who, extras, log, signal, deadline)
+  const extras = (plan: Plan): ContainerExtras => extrasOf(room, program, plan)
+  const { containerId } = await furnish(room, who, image, extras, log, signal, deadline)
   const own = log.with({ containerId })
   let raw: RawStream | undefined
   try {
     raw = await attach(room, containerId, own, AbortSignal.any([signal, deadline]))
-    // The engine's init would start and only then find out.
-    if (words[0] === SHELL && !(await room.images.hasShell(containerId, deadline).catch(() => true))) {
-      raw.destroy()
-      await room.cleanup.remove(containerId, own)
-      return 'no shell'
-    }
     await writeFiles(room, who, containerId, own, AbortSignal.any([signal, deadline]))
     const code = await exitCode(room, containerId, own)
     await startContainer(room, containerId, own, signal, deadline)
@@ -133,6 +103,20 @@ async function makeFor(
     raw?.destroy()
     room.cleanup.track(room.cleanup.remove(containerId, own))
     throw error
+  }
+}
+
+/** @throws Fault */
+function extrasOf(room: Room, program: Program, plan: Plan): ContainerExtras {
+  const words = wordsOf(program.what, room.settings.execution, plan)
+  if (words === undefined) throw noSubsystem(program.what, room)
+  const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true }
+  return {
+    Cmd: plan.hasShell ? withSize(words, program.pty) : words,
+    env: environment(program),
+    config: { ...streams, Tty: program.pty !== undefined },
+    // The kernel keeps signals without a handler from process 1: a program would survive TERM and Ctrl-C.
+    host: { Init: true, ConsoleSize: [program.pty?.size.rows ?? 0, program.pty?.size.columns ?? 0] },
   }
 }
 

@@ -5,12 +5,13 @@ import type { Log } from '../../../shared/log.ts'
 import { SHELL } from './command.ts'
 import { runHelper } from './exec.ts'
 import { isSignalName } from './exit.ts'
+import type { Plan } from './plan.ts'
 import type { Room } from './room.ts'
 
 export interface Target {
   readonly containerId: string
   readonly pid: number
-  readonly by: 'agent' | 'shim'
+  readonly plan: Plan
 }
 
 /**
@@ -34,7 +35,7 @@ export async function deliver(room: Room, target: Target, name: string, log: Log
   if (!isSignalName(name)) throw failed('there is no such signal in SSH')
   let exitCode: number
   try {
-    exitCode = await runHelper(room, target.containerId, words(room, target, name), log, signal)
+    exitCode = await runHelper(room, target.containerId, words(target, name), log, signal)
   } catch (cause) {
     throw failed('the helper cannot be run', { cause })
   }
@@ -43,10 +44,11 @@ export async function deliver(room: Room, target: Target, name: string, log: Log
   log.emit('DOCKER_EXEC_SIGNAL_SUCCESSFUL', { signal: name })
 }
 
-const words = (room: Room, { pid, by }: Target, name: string): readonly string[] =>
-  by === 'agent'
-    ? [room.settings.execution.agentPath, 'signal', '--pid', String(pid), '--signal', name]
-    : [SHELL, '-c', KILL, 'sh', name, String(pid)]
+/** A shell knows groups; the guest agents that are in images do not. */
+const words = ({ pid, plan }: Target, name: string): readonly string[] =>
+  plan.hasShell || plan.agent === undefined
+    ? [SHELL, '-c', KILL, 'sh', name, String(pid)]
+    : [...plan.agent, 'signal', '--pid', String(pid), '--signal', name]
 
 /** Ends a program whose channel is gone: HUP on a terminal, else TERM; KILL two seconds later. @throws Fault */
 export async function endProgram(
@@ -57,12 +59,12 @@ export async function endProgram(
   signal: AbortSignal,
 ): Promise<void> {
   const polite = tty ? 'HUP' : 'TERM'
-  if (target.by === 'shim') {
+  if (target.plan.hasShell) {
     await runHelper(room, target.containerId, [SHELL, '-c', END, 'sh', polite, String(target.pid)], log, signal)
     return
   }
-  const exitCode = await runHelper(room, target.containerId, words(room, target, polite), log, signal)
+  const exitCode = await runHelper(room, target.containerId, words(target, polite), log, signal)
   if (exitCode !== 0) return
   await sleep(2000, signal)
-  if (!signal.aborted) await runHelper(room, target.containerId, words(room, target, 'KILL'), log, signal)
+  if (!signal.aborted) await runHelper(room, target.containerId, words(target, 'KILL'), log, signal)
 }

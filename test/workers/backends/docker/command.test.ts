@@ -4,7 +4,8 @@ import { environment, splitWords, wordsOf } from '../../../../src/workers/backen
 import type { Program } from '../../../../src/workers/ports.ts'
 
 const settings = { shellCommand: ['/bin/ash'], subsystems: { sftp: '/sftp-server' } }
-const words = (command: string, hasShell = true) => wordsOf({ kind: 'exec', command }, settings, hasShell)
+const plan = { hasShell: true, sftp: ['/sftp-server'] }
+const words = (command: string, hasShell = true) => wordsOf({ kind: 'exec', command }, settings, { ...plan, hasShell })
 
 test('a command is read by the shell, as sshd does', () => {
   assert.deepEqual(words('echo $HOME'), ['/bin/sh', '-c', 'echo $HOME'])
@@ -30,9 +31,10 @@ test('without a shell the words are split as a shell would, and nothing is expan
 })
 
 test('a shell is the configured one, a subsystem its program, and no other name is one', () => {
-  assert.deepEqual(wordsOf({ kind: 'shell' }, settings, true), ['/bin/ash'])
-  assert.deepEqual(wordsOf({ kind: 'subsystem', name: 'sftp' }, settings, true), ['/sftp-server'])
-  assert.equal(wordsOf({ kind: 'subsystem', name: 'constructor' }, settings, true), undefined)
+  assert.deepEqual(wordsOf({ kind: 'shell' }, settings, plan), ['/bin/ash'])
+  assert.deepEqual(wordsOf({ kind: 'subsystem', name: 'sftp' }, settings, plan), ['/sftp-server'])
+  assert.equal(wordsOf({ kind: 'subsystem', name: 'sftp' }, settings, { ...plan, sftp: undefined }), undefined)
+  assert.equal(wordsOf({ kind: 'subsystem', name: 'constructor' }, settings, plan), undefined)
 })
 
 test('names that cannot be variables are left out; TERM comes from the terminal', () => {

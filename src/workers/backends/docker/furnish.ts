@@ -1,0 +1,108 @@
+/**
+ * Makes a container that fits what is in its image. For an image that was never seen, the container is made as if it
+ * were complete; when a look into it shows that it is not, another one takes its place. No user sees that.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { asFault, fault } from '../../../shared/codes/fault.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Occupant } from '../../ports.ts'
+import { type ContainerExtras, createContainer } from './container.ts'
+import type { Image } from './engine.ts'
+import { mountOf } from './helper.ts'
+import { type Inside, missingIn, type Plan, planOf } from './plan.ts'
+import type { Room } from './room.ts'
+
+export interface Furnished {
+  /** Created, not started. */
+  readonly containerId: string
+  readonly plan: Plan
+}
+
+const COMPLETE: Inside = { agent: true, shell: true, sftp: true }
+
+/**
+ * Without an occupant it is one for whoever comes. `image` is undefined when the engine does not have it, which the
+ * creation will tell. @throws Fault
+ */
+export async function furnish(
+  room: Room,
+  who: Occupant | undefined,
+  image: Image | undefined,
+  extrasOf: (plan: Plan) => ContainerExtras,
+  log: Log,
+  signal: AbortSignal,
+  deadline: AbortSignal,
+): Promise<Furnished> {
+  const { execution } = room.settings
+  const { id = '', architecture = '' } = image ?? {}
+  const withMounts = (plan: Plan): ContainerExtras => ({
+    ...extrasOf(plan),
+    mounts: plan.volume === undefined ? [] : [mountOf(plan.volume, true)],
+  })
+  let inside = room.insides.known(id, execution)
+  for (;;) {
+    const volume = await volumeFor(room, architecture, log)
+    const plan = planOf(execution, inside ?? COMPLETE, volume)
+    const extras = withMounts(plan)
+    const containerId = await createContainer(room, who, extras, log, signal, deadline)
+    try {
+      const found = inside ?? (await room.insides.look(id, execution, containerId, log, deadline))
+      const right = inside === undefined ? planOf(execution, found, volume) : plan
+      const fits = right === plan || isDeepStrictEqual(withMounts(right), extras)
+      if (fits && (await isFilled(room, right, containerId, id, log, deadline))) {
+        tell(room, right, id, log)
+        return { containerId, plan: right }
+      }
+      inside = found
+    } catch (error) {
+      room.cleanup.track(room.cleanup.remove(containerId, log))
+      throw error
+    }
+    await room.cleanup.remove(containerId, log)
+  }
+}
+
+/** With `inject` there is no other way; otherwise it goes on without the helper. @throws Fault */
+async function volumeFor(room: Room, architecture: string, log: Log): Promise<string | undefined> {
+  const { execution } = room.settings
+  const isNeeded = execution.agentMode === 'inject'
+  try {
+    const volume = await room.helpers.volumeFor(execution, architecture)
+    if (volume !== undefined || !isNeeded) return volume
+  } catch (error) {
+    if (isNeeded) throw error
+    log.fault(asFault(error))
+    return undefined
+  }
+  const reason = `agentMode is inject, but there is no docker.execution.agentBinary for ${architecture}`
+  throw fault('DOCKER_AGENT_INJECT_FAILED', { reason }, { level: 'error' })
+}
+
+/** False: the volume cannot be filled, and another plan is needed. @throws Fault */
+async function isFilled(
+  room: Room,
+  { volume }: Plan,
+  containerId: string,
+  imageId: string,
+  log: Log,
+  deadline: AbortSignal,
+): Promise<boolean> {
+  if (volume === undefined) return true
+  try {
+    await room.helpers.fill(volume, containerId, imageId, log, deadline)
+    return true
+  } catch (error) {
+    if (room.settings.execution.agentMode === 'inject') throw error
+    log.fault(asFault(error))
+    return false
+  }
+}
+
+function tell(room: Room, plan: Plan, imageId: string, log: Log): void {
+  const { mode } = plan
+  const image = room.settings.execution.container.Image ?? ''
+  log.emit('DOCKER_GUEST_MODE', { image, agentMode: mode })
+  const missing = missingIn(plan)
+  if (missing === '' || !room.insides.isNews(imageId, mode, missing)) return
+  log.emit('DOCKER_GUEST_AGENT_DISABLED', { image, agentMode: mode, missing })
+}

@@ -1,0 +1,91 @@
+/**
+ * What our side does in the containers of an image: from the configuration and from what is in the image. `auto` takes
+ * the first of the steps agent of the image, injected helper, shell, nothing.
+ */
+import { SHELL } from './command.ts'
+import type { DockerSettings } from './room.ts'
+
+export type GuestMode = 'image' | 'inject' | 'shell' | 'none'
+
+/** What was found in an image, at the paths of the configuration. */
+export interface Inside {
+  readonly agent: boolean
+  readonly shell: boolean
+  readonly sftp: boolean
+}
+
+export interface Plan {
+  readonly mode: GuestMode
+  /** The words before a subcommand of the guest agent, in the image or injected; undefined: there is none. */
+  readonly agent: readonly string[] | undefined
+  /** Whether the image has /bin/sh. */
+  readonly hasShell: boolean
+  /** Volume of the helper, to be mounted. */
+  readonly volume: string | undefined
+  /** Keeps the container of a connection alive; undefined: nothing in it can. */
+  readonly idle: readonly string[] | undefined
+  /** The command of the subsystem `sftp`; undefined: there is none that does as configured. */
+  readonly sftp: readonly string[] | undefined
+}
+
+/** Where the helper's volume is mounted. */
+export const HELPER_FOLDER = '/.containerssh'
+export const HELPER = `${HELPER_FOLDER}/agent`
+/** OpenSSH's name for the server that is part of the daemon (sshd_config(5), Subsystem). */
+export const INTERNAL_SFTP = 'internal-sftp'
+
+/** Stands in for the guest agent as the container's main process. TERM ends it in about 0.1 s. */
+const SHELL_IDLE = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
+const HELPER_IDLE = [HELPER, 'wait-signal', '--signal', 'INT', '--signal', 'TERM']
+
+type Execution = DockerSettings['execution']
+
+/** `volume`: of the helper for the image's architecture, if there is one. */
+export function planOf(execution: Execution, inside: Inside, volume: string | undefined): Plan {
+  const mode = modeOf(execution, inside, volume)
+  const sftp = sftpOf(execution, inside, mode === 'none' ? undefined : volume)
+  return {
+    mode,
+    agent: mode === 'image' ? [execution.agentPath] : mode === 'inject' ? [HELPER] : undefined,
+    hasShell: inside.shell,
+    volume: mode === 'inject' || sftp?.[0] === HELPER ? volume : undefined,
+    idle: idleOf(execution, inside, mode),
+    sftp,
+  }
+}
+
+function modeOf({ agentMode, disableAgent }: Execution, inside: Inside, volume: string | undefined): GuestMode {
+  const withoutAgent = inside.shell ? 'shell' : 'none'
+  if (agentMode === 'shell') return withoutAgent
+  if (agentMode !== 'auto') return agentMode
+  if (!disableAgent && inside.agent) return 'image'
+  return volume === undefined ? withoutAgent : 'inject'
+}
+
+/** Without the guest agent its command, which is the default, would only make the start fail. */
+function idleOf({ idleCommand, agentPath }: Execution, inside: Inside, mode: GuestMode): Plan['idle'] {
+  if (mode === 'image' || idleCommand[0] !== agentPath) return idleCommand
+  if (mode === 'inject') return HELPER_IDLE
+  return inside.shell ? SHELL_IDLE : undefined
+}
+
+/** Bounds are kept by the helper alone: another server would let the client do everything. */
+function sftpOf({ subsystems, sftp }: Execution, inside: Inside, volume: string | undefined): Plan['sftp'] {
+  const path = Object.hasOwn(subsystems, 'sftp') ? subsystems['sftp'] : undefined
+  if (path === undefined) return undefined
+  const isBounded = sftp.root !== '' || sftp.readOnly
+  if (!isBounded && path !== INTERNAL_SFTP && (inside.sftp || volume === undefined)) return [path]
+  if (volume === undefined) return undefined
+  const root = sftp.root === '' ? [] : ['--root', sftp.root]
+  return [HELPER, 'sftp-server', ...root, ...(sftp.readOnly ? ['--read-only'] : [])]
+}
+
+/** What does not work in a mode, as words for the log. */
+export function missingIn({ mode, hasShell, sftp }: Plan): string {
+  if (mode === 'image' || mode === 'inject') return ''
+  const missing = ['reverse, unix socket, agent and X11 forwarding']
+  if (mode === 'none') missing.unshift('signals', 'process IDs', 'ending programs before the connection')
+  if (!hasShell) missing.push('commands that need a shell', 'files in file systems in memory')
+  if (sftp === undefined) missing.push('SFTP as configured')
+  return missing.join(', ')
+}
