@@ -84,7 +84,7 @@ export async function startAudit(overrides: AuditOverrides = {}, hostKeys: reado
   const base = defaults()
   const audit = { ...base.audit, enable: true, format: 'binary' as const, storage: 'file' as const, lowDiskBytes: 0 }
   const file = { directory: folder }
-  const config = { ...base, audit: { ...audit, threads: 2, sign: false, file, ...overrides } }
+  const config = { ...base, shutdownTimeout: 500, audit: { ...audit, threads: 2, sign: false, file, ...overrides } }
   const opened = await openAudit(config, hostKeys, log)
   const stop = new AbortController()
   const ended = opened.service.run({ stop: stop.signal, running: () => undefined })
