@@ -1,12 +1,26 @@
 /**
  * A room without a container: its programs are a source, a sink and an echo. What is left is the cost of the daemon
- * itself. Commands: `source BYTES`, `sink`, `echo`, `true`; a shell echoes.
+ * itself. Commands: `source BYTES [zeros|text|random]`, `sink`, `echo`, `true`; a shell echoes.
  */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { type Fault, fault } from '../src/shared/codes/fault.ts'
 import type { Backend, Exit, Program, Running, Sandbox, Stdio } from '../src/workers/ports.ts'
 
 /** As much as one packet of RFC 4253 section 6.1 carries; the daemon splits as it needs. */
-const zeros = new Uint8Array(32 * 1024)
+const pieceBytes = 32 * 1024
+const zeros = new Uint8Array(pieceBytes)
+
+/** Pieces that are written in turn: more than a compressor remembers. */
+const contents: Readonly<Record<string, () => readonly Uint8Array[]>> = {
+  zeros: () => [zeros],
+  text: () => piecesOf(readFileSync(new URL('../package-lock.json', import.meta.url))),
+  random: () => piecesOf(randomBytes(pieceBytes * 16)),
+}
+const piecesOf = (bytes: Uint8Array): Uint8Array[] =>
+  Array.from({ length: Math.floor(bytes.length / pieceBytes) }, (_, index) =>
+    bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes),
+  )
 
 interface Act {
   readonly exit: Promise<Exit>
@@ -26,13 +40,15 @@ function ending(stdio: Stdio): { exit: Promise<Exit>; end(exit: Exit): void } {
   return { exit: promise, end }
 }
 
-/** Writes `bytes` zeros as fast as they are taken, then ends. */
-function source(stdio: Stdio, bytes: number, last: Exit = success): Act {
+/** Writes so many bytes as fast as they are taken, then ends. */
+function source(stdio: Stdio, bytes: number, pieces: readonly Uint8Array[] = [zeros], last: Exit = success): Act {
   const { exit, end } = ending(stdio)
   let left = bytes
+  let turn = 0
   const pump = (): void => {
     while (left > 0) {
-      const piece = left >= zeros.length ? zeros : zeros.subarray(0, left)
+      const next = pieces[turn++ % pieces.length] ?? zeros
+      const piece = left >= next.length ? next : next.subarray(0, left)
       left -= piece.length
       if (!stdio.stdout.write(piece)) return
     }
@@ -68,10 +84,10 @@ function echo(stdio: Stdio): Act {
 
 function act({ what }: Program, stdio: Stdio): Act {
   if (what.kind === 'shell') return echo(stdio)
-  const [name, argument] = (what.kind === 'exec' ? what.command : '').split(' ')
+  const [name, argument, content = 'zeros'] = (what.kind === 'exec' ? what.command : '').split(' ')
   switch (name) {
     case 'source':
-      return source(stdio, Number(argument))
+      return source(stdio, Number(argument), contents[content]?.())
     case 'sink':
       return sink(stdio)
     case 'echo':
@@ -79,7 +95,7 @@ function act({ what }: Program, stdio: Stdio): Act {
     case 'true':
       return source(stdio, 0)
     default:
-      return source(stdio, 0, { kind: 'status', code: 127 })
+      return source(stdio, 0, [zeros], { kind: 'status', code: 127 })
   }
 }
 

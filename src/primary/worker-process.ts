@@ -1,11 +1,13 @@
 /** One worker process with its three connections to us: Node's channel for handles, the message pipe, its output. */
 import cluster, { type Worker } from 'node:cluster'
-import { Duplex, type Readable } from 'node:stream'
+import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { type Handover, type Order, orders, type Report, reports } from '../shared/ipc/contract.ts'
 import type { TcpHandle } from '../shared/ipc/handle.ts'
 import { createLink, type Link, ProtocolError } from '../shared/ipc/link.ts'
 import type { Log } from '../shared/log.ts'
+import { linkSocket } from './link-socket.ts'
 
 /** Place of the message pipe among the worker's file descriptors. */
 const LINK_FD = 4
@@ -53,15 +55,15 @@ export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess
   const worker = cluster.fork()
   const child = worker.process
   child.on('error', (error) => log.emit('WORKER_OUTPUT', { worker: number, line: error.message }))
-  const stream = child.stdio[LINK_FD]
-  if (!(stream instanceof Duplex) || child.pid === undefined) throw new Error('the worker process did not start')
+  const pipe = child.stdio[LINK_FD]
+  if (!(pipe instanceof Socket) || child.pid === undefined) throw new Error('the worker process did not start')
   const kill = (): void => void child.kill('SIGKILL')
   const offend = (reason: string): void => {
     log.emit('IPC_PROTOCOL_ERROR', { worker: number, reason })
     kill()
   }
-  const link = createLink<Order, Report>({
-    stream,
+  const link: Link<Order> = createLink<Order, Report>({
+    stream: linkSocket(pipe, (bytes) => link.feed(bytes)),
     outgoing: orders,
     incoming: reports,
     receive: options.receive,

@@ -114,7 +114,7 @@ function sharedOf(
     onFailure,
     // One waits for its thread while the results of the others are looked at.
     turns: createTurns(threads + 1, Number.POSITIVE_INFINITY),
-    store: (work) => pool.run('store', work, { transfer: transferable(work.batch) }),
+    store: (work) => pool.run('store', work, { transfer: work.batches.flatMap(transferable) }),
     complain: complaintsTo(log),
   }
 }

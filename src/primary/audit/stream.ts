@@ -143,11 +143,11 @@ export class LogStream {
     const { turns } = this.#shared
     await turns.enter(undefined)
     // Not before: what came in the meantime goes along.
-    const batch = this.#gathered.take()
-    const { length } = batch
+    const batches = this.#gathered.take()
+    const length = batches.reduce((sum, batch) => sum + batch.length, 0)
     this.#inTask = length
     const isLast = this.#isEnding && this.#gathered.bytes === 0
-    const task = this.#store(batch, isLast)
+    const task = this.#store(batches, isLast)
     try {
       const stored = await within('writing to the disk', TASK_MS, undefined, () => task).finally(turns.leave)
       this.#settle(stored, length)
@@ -164,10 +164,10 @@ export class LogStream {
     else this.#advance()
   }
 
-  #store(batch: Uint8Array<ArrayBuffer>, isLast: boolean): Promise<LogStored> {
+  #store(batches: readonly Uint8Array[], isLast: boolean): Promise<LogStored> {
     const { settings, hostKeys, store } = this.#shared
     const timestamp = this.#disconnect ?? BigInt(Date.now()) * 1_000_000n
-    return store({ settings, state: this.#state, batch, end: isLast ? { timestamp, hostKeys } : undefined })
+    return store({ settings, state: this.#state, batches, end: isLast ? { timestamp, hostKeys } : undefined })
   }
 
   #settle(stored: LogStored, bytes: number): void {

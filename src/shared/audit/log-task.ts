@@ -56,8 +56,8 @@ export interface LogState {
 export interface LogWork {
   readonly settings: LogSettings
   readonly state: LogState
-  /** See `batch.ts`; several one behind the other are one. */
-  readonly batch: Uint8Array
+  /** See `batch.ts`. */
+  readonly batches: readonly Uint8Array[]
   readonly end: LogEnd | undefined
 }
 /** This task is the last. */

@@ -15,6 +15,8 @@ export class FrameError extends Error {}
 
 /** A message whose last field has at least so many bytes is packed without them, and they are copied once. */
 const LARGE_BYTES = 4096
+/** Frames from this size on are received in memory of their own, with the bytes in them: it can go to another thread. */
+export const OWN_BYTES = 4096
 /** A frame of at least so many bytes is worth spare memory. */
 const SPARE_FROM_BYTES = 32 * 1024
 /** As msgpackr writes them: no bytes at all, and the head of many. */
@@ -75,13 +77,18 @@ function frameFor(bodyBytes: number, limitBytes: number): Buffer {
 export type Decoded = { readonly done: true } | { readonly done: false; readonly value: unknown }
 
 export interface FrameDecoder {
-  /** Adds bytes as they came from the pipe, cut anywhere. They are kept by reference until `next()` has consumed them. */
+  /**
+   * Adds bytes as they came from the pipe, cut anywhere. They are kept by reference until `next()` has consumed them, and so
+   * are those of values in frames smaller than OWN_BYTES.
+   */
   push(chunk: Buffer): void
   /**
    * The next whole value; `done: true` when more bytes are needed.
    * @throws FrameError; the decoder is of no use afterwards.
    */
   next(): Decoded
+  /** The memory of what was pushed is used for something else from now on. */
+  detach(): void
   /** True when the stream must not end here: part of a frame has come. */
   readonly partial: boolean
 }
@@ -119,7 +126,7 @@ export function createFrameDecoder(limitBytes: number = MAX_FRAME_BYTES): FrameD
         const length = header.readUInt32BE()
         if (length === 0 || length > limitBytes) throw new FrameError(`a frame of ${length} bytes`)
         headerFilled = 0
-        if (input.length >= length) {
+        if (input.length >= length && length < OWN_BYTES) {
           const whole = input.subarray(0, length)
           input = input.subarray(length)
           return decode(whole)
@@ -132,6 +139,9 @@ export function createFrameDecoder(limitBytes: number = MAX_FRAME_BYTES): FrameD
       const whole = body
       body = undefined
       return decode(whole)
+    },
+    detach() {
+      if (input.length > 0) input = Buffer.from(input)
     },
     get partial() {
       return input.length > 0 || headerFilled > 0 || body !== undefined

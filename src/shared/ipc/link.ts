@@ -26,6 +26,8 @@ export interface Link<Out extends Message> {
   send(message: Out): boolean
   /** Like `send()`, but does not take the message, and returns false, while the link is congested. */
   offer(message: Out): boolean
+  /** Bytes of the pipe, where its stream does not give them as 'data'. Their memory is not kept. */
+  feed(bytes: Buffer): void
   /** Writes what was gathered in this turn, without waiting for its end. */
   flush(): void
   /** Resolves when the queue is short again, and also when the link has ended. */
@@ -100,6 +102,12 @@ export function createLink<Out extends Message, In extends Message>(options: Lin
       if (!open || outbox.congested) return false
       send(message)
       return true
+    },
+    feed(bytes) {
+      if (!open) return
+      decoder.push(bytes)
+      receive()
+      decoder.detach()
     },
     flush: outbox.flush,
     drained: outbox.drained,

@@ -3,13 +3,13 @@ import { createCast } from '../../shared/audit/cast.ts'
 import type { LogFile, LogState, LogStored, LogWork } from '../../shared/audit/log-task.ts'
 import type { AuditRecord } from '../../shared/audit/record.ts'
 import { sessionChannelOf } from '../../shared/audit/session-channel.ts'
-import { readBatch } from './read-batch.ts'
+import { readBatches } from './read-batches.ts'
 import { createRecordings, type Recordings } from './recordings.ts'
 import { appendSealed } from './sealed.ts'
 
-export async function storeCasts({ settings, state, batch, end }: LogWork): Promise<LogStored> {
+export async function storeCasts({ settings, state, batches, end }: LogWork): Promise<LogStored> {
   const recordings = createRecordings(state, settings.mostChannels)
-  const { disconnect, offence, ...read } = readBatch(batch, state, (record) => take(record, recordings))
+  const { disconnect, offence, ...read } = readBatches(batches, state, (record) => take(record, recordings))
   if (end !== undefined) recordings.endAll(atStart({ ...state, ...read }))
   const { failures } = recordings
   const files: LogFile[] = []

@@ -5,17 +5,17 @@ import { type Compression, logEnd, logHeader } from '../../shared/audit/file-for
 import type { CopyFailure, LogEnd, LogFile, LogState, LogStored, LogWork } from '../../shared/audit/log-task.ts'
 import { createPacker } from '../../shared/audit/pack.ts'
 import { compress } from './compression.ts'
-import { readBatch } from './read-batch.ts'
+import { readBatches } from './read-batches.ts'
 import { appendSealed } from './sealed.ts'
 import { signer } from './signer.ts'
 
 /** Memory that each batch of this thread is packed in. */
 const output = createOutput()
 
-export async function encode({ settings, state, batch, end }: LogWork, format: Compression): Promise<LogStored> {
+export async function encode({ settings, state, batches, end }: LogWork, format: Compression): Promise<LogStored> {
   const { connectionId } = state
   const packer = createPacker(connectionId, output, state.chain)
-  const { disconnect, offence, ...read } = readBatch(batch, state, packer.pack)
+  const { disconnect, offence, ...read } = readBatches(batches, state, packer.pack)
   const packed = packer.lend()
   const known: LogState = { ...state, ...read, chain: packer.chain }
   const parts = [beginning(state.files), packed.length === 0 ? packed : compress(packed, format)]

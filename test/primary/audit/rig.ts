@@ -38,7 +38,7 @@ export const output = (data: Uint8Array | string, channelId = 0): AuditRecord =>
 export const batchOf = (records: readonly AuditRecord[]): Uint8Array => {
   const batch = createBatch()
   for (const one of records) batch.add(one)
-  return batch.take()
+  return Uint8Array.from(batch.take())
 }
 
 /** One worker process, as the primary sees it. */

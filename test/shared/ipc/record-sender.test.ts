@@ -23,6 +23,7 @@ function stub() {
       return true
     },
     flush: () => undefined,
+    feed: () => undefined,
     drained: () => Promise.resolve(),
     pause: () => undefined,
     resume: () => undefined,
