@@ -18,6 +18,7 @@ export interface Outbox {
 
 /** A write and the wake-up of the other side cost about 20 us each: two such reports per login were 3 % of it. */
 const PATIENCE_MS = 10
+const concatBytes = 16 * 1024
 
 export function createOutbox(stream: Duplex, highBytes: number): Outbox {
   let gathered: Buffer[] = []
@@ -49,10 +50,14 @@ export function createOutbox(stream: Duplex, highBytes: number): Outbox {
   const flush = (): void => {
     if (!open || gathered.length === 0) return
     const [first] = gathered
+    const isSmall = gatheredBytes <= concatBytes
+    // To copy small ones costs less than to describe each to the kernel; copies of large ones are work for the collector.
     if (gathered.length === 1 && first !== undefined) stream.write(first, () => written(first))
+    else if (isSmall) stream.write(Buffer.concat(gathered, gatheredBytes), settle)
     else {
-      stream.write(Buffer.concat(gathered, gatheredBytes), settle)
-      for (const frame of gathered) giveSpare(frame)
+      stream.cork()
+      for (const frame of gathered) stream.write(frame, () => written(frame))
+      stream.uncork()
     }
     clear()
     settle()
