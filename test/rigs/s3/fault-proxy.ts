@@ -22,6 +22,7 @@ export interface Request {
   readonly op: S3Operation | undefined
   readonly key: string
   readonly partNumber: number | undefined
+  readonly headers: IncomingMessage['headers']
   /** So many of this operation came before it. */
   readonly before: number
 }
@@ -55,6 +56,7 @@ export async function startFaultProxy(storage: Pick<Storage, 'port'>): Promise<F
       op,
       key: decodeURIComponent(pathname.split('/').slice(2).join('/')),
       partNumber,
+      headers: incoming.headers,
       before: count(op),
     }
     requests.push(request)

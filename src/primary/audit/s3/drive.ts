@@ -19,7 +19,7 @@ export async function drive(work: Work, entry: Entry): Promise<Ending> {
     const step = nextStep(entry, settings.uploadPartSize, settings.verify)
     if (step === 'wait') return 'waiting'
     if (step === 'remove') return (await remove(work, entry)) ? 'gone' : 'left'
-    const outcome = work.ended.aborted ? 'stopped' : await perform(work, entry, step)
+    const outcome = work.isOver ? 'stopped' : await perform(work, entry, step)
     if (outcome === 'stopped') return 'left'
     if (outcome === undefined) {
       entry.failures = 0
@@ -76,7 +76,7 @@ async function mend(
     entry.restarts++
     await dropUpload(work, entry)
   }
-  if (work.stopping.aborted && (remedy === 'late' || entry.failures > pace.mostFailuresAtStop)) return 'left'
+  if (work.isStopping && (remedy === 'late' || entry.failures > pace.mostFailuresAtStop)) return 'left'
   if (remedy === 'late') await work.pause(pace.lateMs)
   else if (entry.failures < pace.mostFailures) await work.pause(pause())
   else {

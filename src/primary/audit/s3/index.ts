@@ -7,14 +7,14 @@ import { findLeftovers, takeDirectory } from './directory.ts'
 import { createEntry, type Entry } from './entry.ts'
 import type { Lock } from './lock.ts'
 import { unknownFacts } from './metadata.ts'
-import { createQueue, type Queue } from './queue.ts'
+import { Queue } from './queue.ts'
 import { dropOrphans } from './recovery.ts'
-import { createWork, type WorkOptions } from './work.ts'
+import { Work, type WorkOptions } from './work.ts'
 
 export interface S3Target extends Target {
   readonly name: 's3'
   /** Complete logs that are not uploaded yet. */
-  readonly queue: Queue['size']
+  readonly queue: () => ReturnType<Queue['size']>
 }
 export interface S3TargetOptions extends WorkOptions {
   /** Complete logs of which everything is in memory; others wait as a name. */
@@ -24,8 +24,8 @@ export interface S3TargetOptions extends WorkOptions {
 const usualActive = 256
 
 export function createS3Target(options: S3TargetOptions): S3Target {
-  const work = createWork(options)
-  const queue = createQueue(work, options.mostActive ?? usualActive)
+  const work = new Work(options)
+  const queue = new Queue(work, options.mostActive ?? usualActive)
   let lock: Lock | undefined
   const entryOf = (log: string): Entry => queue.find(log) ?? queue.add(createEntry(log, work.format, unknownFacts))
   /** In the background: what goes wrong is told where it happens. */
@@ -33,7 +33,7 @@ export function createS3Target(options: S3TargetOptions): S3Target {
   return {
     name: 's3',
     directory: work.settings.local,
-    queue: queue.size,
+    queue: () => queue.size(),
     async start() {
       const directory = work.settings.local
       lock = await takeDirectory(directory)

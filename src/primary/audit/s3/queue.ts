@@ -8,147 +8,153 @@ import { recover } from './recovery.ts'
 import { takeBack } from './search.ts'
 import type { Work } from './work.ts'
 
-export interface Queue {
-  add(entry: Entry): Entry
-  find(log: string): Entry | undefined
-  /** There may be something to do for it. */
-  push(entry: Entry): void
-  /** It will not grow any more. */
-  finish(entry: Entry): void
-  /** Logs of an earlier run. Does its work in the background. */
-  recover(logs: readonly string[]): void
-  /** Complete logs that are not uploaded. */
-  size(): { readonly logs: number; readonly bytes: number }
-  /** Resolves when everything is uploaded that can be, or soon after the abort. */
-  stop(deadline: AbortSignal): Promise<void>
-}
-
 /** For uploads that a later run could not go on with. */
 const lastAbortMs = 1000
 
-export function createQueue(work: Work, mostActive: number): Queue {
-  const entries = new Map<string, Entry>()
-  /** By name: its bytes, and whether it is of an earlier run. */
-  const waiting = new Map<string, { readonly bytes: number; readonly isOld: boolean }>()
-  const running = new Set<Promise<void>>()
-  /** `pending`: on their way to `waiting`. */
-  const total = { active: 0, pending: 0, bytes: 0 }
+export class Queue {
+  readonly #work: Work
+  readonly #mostActive: number
+  readonly #entries = new Map<string, Entry>()
+  /** By name. `isOld`: of an earlier run. */
+  readonly #waiting = new Map<string, { readonly bytes: number; readonly isOld: boolean }>()
+  readonly #running = new Set<Promise<void>>()
+  #active = 0
+  /** On their way to those that wait. */
+  #pending = 0
+  #bytes = 0
 
-  const run = (task: Promise<void>): void => {
-    const settled: Promise<void> = task
-      .catch((error: unknown) => work.log.fault(asFault(error)))
-      .finally(() => running.delete(settled))
-    running.add(settled)
+  constructor(work: Work, mostActive: number) {
+    this.#work = work
+    this.#mostActive = mostActive
   }
-  const push = (entry: Entry): void => {
-    if (entry.isBusy || nextStep(entry, work.settings.uploadPartSize, work.settings.verify) === 'wait') return
+
+  add(entry: Entry): Entry {
+    this.#entries.set(entry.log, entry)
+    return entry
+  }
+
+  find(log: string): Entry | undefined {
+    return this.#entries.get(log)
+  }
+
+  /** Complete logs that are not uploaded. */
+  size(): { readonly logs: number; readonly bytes: number } {
+    return { logs: this.#active + this.#pending + this.#waiting.size, bytes: this.#bytes }
+  }
+
+  /** There may be something to do for it. */
+  push(entry: Entry): void {
+    const { uploadPartSize, verify } = this.#work.settings
+    if (entry.isBusy || nextStep(entry, uploadPartSize, verify) === 'wait') return
     entry.isBusy = true
-    run(follow(entry))
+    this.#run(this.#follow(entry))
   }
-  const follow = async (entry: Entry): Promise<void> => {
+
+  /** It will not grow any more. */
+  finish(entry: Entry): void {
+    this.#bytes += entry.size
+    if (this.#active < this.#mostActive || entry.isBusy) {
+      this.#active++
+      this.push(entry)
+    } else {
+      this.#pending++
+      this.#run(this.#park(entry))
+    }
+  }
+
+  /** Logs of an earlier run. Does its work in the background. */
+  recover(logs: readonly string[]): void {
+    this.#pending += logs.length
+    this.#run(this.#collect(logs))
+  }
+
+  /** Resolves when everything is uploaded that can be, or soon after the abort. */
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.#work.stop()
+    const isOver = new Promise<void>((resolve) => {
+      if (deadline.aborted) resolve()
+      else deadline.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([this.#settled(), isOver])
+    const doomed = Promise.all([...this.#entries.values()].map((entry) => leave(this.#work, entry)))
+    await Promise.race([doomed, sleep(lastAbortMs)])
+    this.#work.end()
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running)
+    await Promise.all([...this.#entries.values()].map((entry) => entry.saving))
+  }
+
+  #run(task: Promise<void>): void {
+    const settled: Promise<void> = task
+      .catch((error: unknown) => this.#work.log.fault(asFault(error)))
+      .finally(() => this.#running.delete(settled))
+    this.#running.add(settled)
+  }
+
+  async #follow(entry: Entry): Promise<void> {
     let ending: Ending = 'left'
     try {
-      ending = await drive(work, entry)
-      if (ending === 'left') await leave(work, entry)
+      ending = await drive(this.#work, entry)
+      if (ending === 'left') await leave(this.#work, entry)
     } finally {
       entry.isBusy = false
     }
-    if (ending === 'waiting') return push(entry)
+    if (ending === 'waiting') return this.push(entry)
     // A log that still grows is met again when it has grown.
     if (!entry.isFinished && ending !== 'gone') return
-    entries.delete(entry.log)
-    release(entry.size)
+    this.#entries.delete(entry.log)
+    this.#release(entry.size)
   }
-  const occupy = (bytes: number): void => {
-    total.active++
-    total.bytes += bytes
+
+  #release(bytes: number): void {
+    this.#active--
+    this.#bytes -= bytes
+    this.#fill()
   }
-  const release = (bytes: number): void => {
-    total.active--
-    total.bytes -= bytes
-    fill()
-  }
-  /** The service is left alone at shutdown once it has failed. */
-  const fill = (): void => {
-    while (total.active < mostActive && !work.hasFailed()) {
-      const [next] = waiting
+
+  #fill(): void {
+    while (this.#active < this.#mostActive && !this.#work.hasFailed) {
+      const [next] = this.#waiting
       if (next === undefined) return
       const [log, { bytes, isOld }] = next
-      waiting.delete(log)
-      // What waits is counted already.
-      total.active++
-      run(begin(log, bytes, isOld))
+      this.#waiting.delete(log)
+      this.#active++
+      this.#run(this.#begin(log, bytes, isOld))
     }
   }
-  const begin = async (log: string, bytes: number, isOld: boolean): Promise<void> => {
-    const entry = await recover(work, log, isOld).catch((error: unknown) => work.log.fault(asFault(error)))
-    if (!entry) return release(bytes)
-    total.bytes += entry.size - bytes
-    entries.set(log, entry)
-    push(entry)
+
+  async #begin(log: string, bytes: number, isOld: boolean): Promise<void> {
+    const entry = await recover(this.#work, log, isOld).catch((error: unknown) => this.#work.log.fault(asFault(error)))
+    if (!entry) return this.#release(bytes)
+    this.#bytes += entry.size - bytes
+    this.push(this.add(entry))
   }
-  const wait = (log: string, bytes: number, isOld: boolean): void => {
-    waiting.set(log, { bytes, isOld })
-    total.bytes += bytes
-    fill()
-  }
-  const park = async (entry: Entry): Promise<void> => {
-    // Without its file nobody would know whose log it is.
-    const isSaved = await work.save(entry)
-    total.pending--
-    total.bytes -= entry.size
+
+  /** Without its file nobody would know whose log it is: then it stays in memory. */
+  async #park(entry: Entry): Promise<void> {
+    const isSaved = await this.#work.save(entry)
+    this.#pending--
     if (isSaved) {
-      entries.delete(entry.log)
-      wait(entry.log, entry.size, false)
+      this.#entries.delete(entry.log)
+      this.#waiting.set(entry.log, { bytes: entry.size, isOld: false })
+      this.#fill()
     } else {
-      occupy(entry.size)
-      push(entry)
+      this.#active++
+      this.push(entry)
     }
   }
-  const collect = async (logs: readonly string[]): Promise<void> => {
+
+  async #collect(logs: readonly string[]): Promise<void> {
     for (const log of logs) {
-      const bytes = (await sizeOf(work.pathOf(log))) ?? 0
-      total.pending--
-      if (!work.stopping.aborted) wait(log, bytes, true)
+      const bytes = (await sizeOf(this.#work.pathOf(log))) ?? 0
+      this.#pending--
+      if (this.#work.isStopping) continue
+      this.#bytes += bytes
+      this.#waiting.set(log, { bytes, isOld: true })
+      this.#fill()
     }
-  }
-  return {
-    add(entry) {
-      entries.set(entry.log, entry)
-      return entry
-    },
-    find: (log) => entries.get(log),
-    push,
-    finish(entry) {
-      if (total.active < mostActive || entry.isBusy) {
-        occupy(entry.size)
-        push(entry)
-        return
-      }
-      total.pending++
-      total.bytes += entry.size
-      run(park(entry))
-    },
-    recover(logs) {
-      total.pending += logs.length
-      run(collect(logs))
-    },
-    size: () => ({ logs: total.active + total.pending + waiting.size, bytes: total.bytes }),
-    async stop(deadline) {
-      work.stop()
-      const settled = async (): Promise<void> => {
-        while (running.size > 0) await Promise.all(running)
-        await Promise.all([...entries.values()].map((entry) => entry.saving))
-      }
-      const isOver = new Promise<void>((resolve) => {
-        if (deadline.aborted) resolve()
-        else deadline.addEventListener('abort', () => resolve(), { once: true })
-      })
-      await Promise.race([settled(), isOver])
-      const doomed = Promise.all([...entries.values()].map((entry) => leave(work, entry)))
-      await Promise.race([doomed, sleep(lastAbortMs)])
-      work.end()
-    },
   }
 }
 

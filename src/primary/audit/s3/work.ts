@@ -1,11 +1,12 @@
 /** What all steps of an upload work with. */
 import { join } from 'node:path'
+import { asFault } from '../../../shared/codes/fault.ts'
 import type { Config } from '../../../shared/config/index.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import { count } from '../../../shared/metric.ts'
 import type { S3Call, S3Failure, S3Operation, S3Port, S3Result } from '../../../shared/s3-call.ts'
-import { createTurns } from '../../../shared/turns.ts'
+import { createTurns, type Turns } from '../../../shared/turns.ts'
 import type { Entry } from './entry.ts'
 import { type Files, realFiles, writeMemory } from './metadata.ts'
 import { type Pace, usualPace } from './retry.ts'
@@ -24,105 +25,124 @@ export type Heard<Op extends S3Operation> =
   | { readonly ok: true; readonly result: S3Result<Op> }
   | { readonly ok: false; readonly failure: S3Failure }
 
-export interface Work {
+/** More than there can be: every log has few. */
+const mostWaiting = 1_000_000
+
+export class Work {
   readonly settings: Config['audit']['s3']
   readonly format: string
   readonly log: Log
   readonly pace: Pace
-  /** Aborted when a stop was asked for. */
-  readonly stopping: AbortSignal
-  /** Aborted when nothing may be begun any more. */
-  readonly ended: AbortSignal
-  stop(): void
-  end(): void
+  readonly #ask: S3Port
+  readonly #files: Files
+  readonly #slots: Turns
+  readonly #stop = new AbortController()
+  readonly #end = new AbortController()
+  /** Those who wait for a call, and have to hear of the end. */
+  readonly #waiting = new Set<() => void>()
+  readonly #lastTold = new Map<string, number>()
+  #hasFailed = false
+
+  constructor({ settings, format, log, ask, pace, files = realFiles }: WorkOptions) {
+    this.settings = settings
+    this.format = format
+    this.log = log
+    this.pace = { ...usualPace, ...pace }
+    this.#ask = ask
+    this.#files = files
+    this.#slots = createTurns(settings.parallelUploads, mostWaiting)
+  }
+
+  /** A stop was asked for. */
+  get isStopping(): boolean {
+    return this.#stop.signal.aborted
+  }
+  /** Nothing may be begun any more. */
+  get isOver(): boolean {
+    return this.#end.signal.aborted
+  }
   /** At shutdown the service is left alone once it has failed. */
-  hasFailed(): boolean
-  pathOf(log: string): string
-  keyOf(log: string): string
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+  stop(): void {
+    this.#stop.abort()
+  }
+  end(): void {
+    this.#stop.abort()
+    this.#end.abort()
+    for (const tell of this.#waiting) tell()
+  }
+
+  pathOf(log: string): string {
+    return join(this.settings.local, log)
+  }
+  keyOf(log: string): string {
+    return this.settings.keyPrefix + log
+  }
+
   /** One call, when it is its turn. Undefined: there is no more time for it. */
-  call<Op extends S3Operation>(entry: Entry, call: S3Call<Op>): Promise<Heard<Op> | undefined>
+  async call<Op extends S3Operation>(entry: Entry, call: S3Call<Op>): Promise<Heard<Op> | undefined> {
+    if (this.isOver || !(await this.#slots.enter(this.#end.signal))) return undefined
+    try {
+      const answer = await this.#untilEnd(this.#ask(call, this.#end.signal))
+      if (answer === undefined) return undefined
+      if (!answer.ok) {
+        this.#hasFailed ||= this.isStopping
+        count('containerssh_audit_s3_failures_total', { operation: call.op })
+      } else if (answer.closeProblem !== undefined) {
+        entry.isKept = true
+        this.log.emit('AUDIT_S3_CLOSE_FAILED', { log: entry.log }, { cause: answer.closeProblem })
+      }
+      return answer
+    } finally {
+      this.#slots.leave()
+    }
+  }
+
+  /** Whoever answers may be too slow for the end. */
+  #untilEnd<T>(answer: Promise<T>): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      const tell = (): void => resolve(undefined)
+      this.#waiting.add(tell)
+      answer.then(resolve, reject).finally(() => this.#waiting.delete(tell))
+    })
+  }
+
   /** Writes the file beside the log; false if that is not possible. Writes that are asked for meanwhile become one. */
-  save(entry: Entry): Promise<boolean>
-  /** Ends early when a stop is asked for, or when there is no more time. */
-  pause(ms: number): Promise<void>
-  /** True once in `quietMs`. */
-  isTold(what: string): boolean
-}
+  save(entry: Entry): Promise<boolean> {
+    entry.isChanged = true
+    entry.saving ??= this.#write(entry)
+    return entry.saving
+  }
 
-/** More than there can be: every log has few. */
-const mostWaiting = 1_000_000
-
-export function createWork({ settings, format, log, ask, pace: given, files = realFiles }: WorkOptions): Work {
-  const pace = { ...usualPace, ...given }
-  const [stop, end] = [new AbortController(), new AbortController()]
-  const slots = createTurns(settings.parallelUploads, mostWaiting)
-  const over = Promise.withResolvers<undefined>()
-  end.signal.addEventListener('abort', () => over.resolve(undefined), { once: true })
-  let failedAtStop = false
-  const lastTold = new Map<string, number>()
-  const pathOf = (name: string): string => join(settings.local, name)
-  const put = async (entry: Entry): Promise<boolean> => {
+  async #write(entry: Entry): Promise<boolean> {
     let isWritten = false
     while (entry.isChanged) {
       entry.isChanged = false
-      const { facts, format: itsFormat, upload } = entry
-      const memory = { facts, format: itsFormat, upload: upload ?? entry.remembered }
-      isWritten = await writeMemory(pathOf(entry.log), entry.log, memory, files).then(
-        () => true,
-        (error) => {
-          log.fault(error)
-          return false
-        },
-      )
+      const { log, facts, format, upload, remembered } = entry
+      try {
+        await writeMemory(this.pathOf(log), log, { facts, format, upload: upload ?? remembered }, this.#files)
+        isWritten = true
+      } catch (error) {
+        this.log.fault(asFault(error))
+        isWritten = false
+      }
     }
     entry.saving = undefined
     return isWritten
   }
-  return {
-    settings,
-    format,
-    log,
-    pace,
-    stopping: stop.signal,
-    ended: end.signal,
-    stop: () => stop.abort(),
-    hasFailed: () => failedAtStop,
-    end: () => {
-      stop.abort()
-      end.abort()
-    },
-    pathOf,
-    keyOf: (name) => settings.keyPrefix + name,
-    async call(entry, call) {
-      if (end.signal.aborted || !(await slots.enter(end.signal))) return undefined
-      try {
-        const answer = await Promise.race([ask(call, end.signal), over.promise])
-        if (answer === undefined) return undefined
-        if (!answer.ok) {
-          failedAtStop ||= stop.signal.aborted
-          count('containerssh_audit_s3_failures_total', { operation: call.op })
-          return answer
-        }
-        if (answer.closeProblem !== undefined) {
-          entry.isKept = true
-          log.emit('AUDIT_S3_CLOSE_FAILED', { log: entry.log }, { cause: answer.closeProblem })
-        }
-        return answer
-      } finally {
-        slots.leave()
-      }
-    },
-    save(entry) {
-      entry.isChanged = true
-      entry.saving ??= put(entry)
-      return entry.saving
-    },
-    pause: (ms) => sleep(ms, stop.signal.aborted ? end.signal : stop.signal),
-    isTold(what) {
-      const now = performance.now()
-      if (now - (lastTold.get(what) ?? Number.NEGATIVE_INFINITY) < pace.quietMs) return false
-      lastTold.set(what, now)
-      return true
-    },
+
+  /** Ends early when a stop is asked for, or when there is no more time. */
+  pause(ms: number): Promise<void> {
+    return sleep(ms, this.isStopping ? this.#end.signal : this.#stop.signal)
+  }
+
+  /** True once in `quietMs`. */
+  isTold(what: string): boolean {
+    const now = performance.now()
+    if (now - (this.#lastTold.get(what) ?? Number.NEGATIVE_INFINITY) < this.pace.quietMs) return false
+    this.#lastTold.set(what, now)
+    return true
   }
 }
