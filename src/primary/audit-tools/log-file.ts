@@ -39,9 +39,8 @@ export async function* readLog(path: string, reading: Reading, watch?: Watch): A
   }
   const log = openedLog(path, reading)
   for await (const batch of decodeLog(log.chunks, watch)) {
-    // That there is nothing in a log that cannot be opened is no news.
-    const isNews = log.problem === undefined || !batch.some((item) => item.kind === 'problem')
-    if (isNews) yield batch
+    // That there is nothing, or half a message, in a log that cannot be opened is no news.
+    yield log.problem === undefined ? batch : batch.filter((item) => item.kind !== 'problem')
     if (reading.follow && batch.some((item) => item.kind === 'record' && item.record.type === 'disconnect')) return
   }
   if (log.problem !== undefined) yield [{ kind: 'problem', problem: log.problem }]

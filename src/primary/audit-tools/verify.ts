@@ -1,6 +1,7 @@
 /** `containerssh audit verify`. */
 import { basename } from 'node:path'
-import { type ChainReport, createChainVerifier, type Finding, type Mark } from '../../shared/audit/chain-verifier.ts'
+import type { Finding, Mark } from '../../shared/audit/chain-findings.ts'
+import { type ChainReport, createChainVerifier } from '../../shared/audit/chain-verifier.ts'
 import { type Problem, problemText } from '../../shared/audit/problem.ts'
 import { expectedKeys, fingerprint } from './expected-keys.ts'
 import { UnreadableError } from './log-file.ts'

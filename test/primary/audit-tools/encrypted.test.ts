@@ -89,3 +89,22 @@ test('an encrypted asciicast is decrypted, too', async () => {
   assert.deepEqual([status, out], [0, cast.toString()])
   assert.match((await audit('decrypt', fileOf('plain', cast))).err, /expected an encrypted log, found another file/)
 })
+
+test('of an encrypted log with a damaged record, all others are recovered', async () => {
+  const [head, header, first, second, ...rest] = envelope
+  assert.ok(head && header && first && second)
+  const broken = Buffer.from(first)
+  broken[20] = (broken[20] ?? 0) ^ 1
+  const log = fileOf('broken', Buffer.concat([head, header, broken, second, ...rest]))
+  const plainly = await audit('decode', '--identity', identityFile, log)
+  assert.deepEqual([plainly.status, plainly.out], [1, ''])
+  assert.match(plainly.err, /: expected record 1 of the envelope, as it was sealed, found another or changed one\n$/)
+  const { status, out, err } = await audit('decode', '--recover', '--identity', identityFile, log)
+  assert.equal(status, 1)
+  assert.match(err, /expected record 1 of the envelope.*; skipped it\n$/)
+  const types = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).typeId)
+  assert.deepEqual(types, ['exit', 'disconnect'])
+})
