@@ -127,6 +127,7 @@ export function linesOf(records: readonly AuditRecord[]): string[] {
     }
     last = undefined
     const fields = Object.entries(record.payload ?? {}).map(([name, value]) => `${name}=${shown(value)}`)
+    if (record.facts !== undefined) fields.push(`facts=${shown(record.facts)}`)
     lines.push([record.type, ...(record.channelId === null ? [] : [String(record.channelId)]), ...fields].join(' '))
   }
   return lines
@@ -151,6 +152,8 @@ export function normalized(records: readonly AuditRecord[]): string {
   if (last !== undefined) lines.push(...linesOf([last]))
   return `${lines.join('\n')}\n`
     .replaceAll(/(ssh-ed25519) \S+(?=")/g, '$1 KEY')
+    .replaceAll(/SHA256:[^"]*/g, 'SHA256:…')
+    .replaceAll(/"(clientVersion|kex|cipherIn|cipherOut)":".+?"/g, '"$1":…')
     .replaceAll(/(Port\w*)=\d{4,}/g, '$1=PORT')
     .replaceAll(/(modelist)=.*|(cookie)=".*?"/g, '$1$2=…')
     .replaceAll(/(MIT-MAGIC-COOKIE-1\\u0000\\u0000).*(?=draw)/g, '$1…')

@@ -1,6 +1,6 @@
 /** A record as the line of JSON that the Go program's decoder prints for it: same keys, same order, same escapes. */
 import { catalogue, type FieldKind, type Fields, items } from '../../shared/audit/catalogue.ts'
-import type { AuditRecord } from '../../shared/audit/record.ts'
+import type { AuditRecord, Facts } from '../../shared/audit/record.ts'
 import { timeText } from './time-text.ts'
 
 type Plain = Readonly<Record<string, unknown>>
@@ -24,6 +24,7 @@ export function jsonLine(record: AuditRecord, style: LineStyle): string {
     `"typeName":${goString(isNamed ? name : 'invalid')}`,
     `"payload":${payload === null ? 'null' : structure(payload, record.payload as Plain)}`,
     `"channelId":${record.channelId}`,
+    ...(record.facts === undefined || style === 'compat' ? [] : [`"facts":${goString(record.facts)}`]),
   ]
   return `{${parts.join(',')}}`
 }
@@ -59,8 +60,8 @@ const base64 = ({ buffer, byteOffset, length }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, length).toString('base64')
 
 /** Go's encoder escapes also what would be dangerous in HTML and in JavaScript. */
-const goString = (text: string): string =>
-  JSON.stringify(text).replace(
+const goString = (value: string | Facts): string =>
+  JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )

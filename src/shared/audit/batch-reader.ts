@@ -2,7 +2,7 @@
 import { Unpackr } from 'msgpackr'
 import { valueEnd } from '../ipc/msgpack.ts'
 import { catalogue, type FieldKind, type Fields, items, type MessageType, messageTypes } from './catalogue.ts'
-import type { AuditRecord } from './record.ts'
+import { type AuditRecord, mostFacts } from './record.ts'
 
 /** The bytes are no batch. */
 export class BatchError extends Error {}
@@ -31,8 +31,10 @@ function endOf(batch: Buffer, at: number): number {
 }
 
 function recordOf(value: unknown, connectionId: string): AuditRecord {
-  if (!Array.isArray(value) || value.length !== 4) throw new BatchError('expected an array of 4, found something else')
-  const [number, time, channelId, payload]: unknown[] = value
+  if (!Array.isArray(value) || value.length < 4 || value.length > 5) {
+    throw new BatchError('expected an array of 4 or 5, found something else')
+  }
+  const [number, time, channelId, payload, facts]: unknown[] = value
   const type = typesByNumber.get(number)
   if (type === undefined) throw new BatchError(`no message has the number ${String(number)}`)
   const timestamp = typeof time === 'number' && Number.isSafeInteger(time) ? BigInt(time) : time
@@ -42,8 +44,22 @@ function recordOf(value: unknown, connectionId: string): AuditRecord {
   if (fields === null ? payload !== null : !isPayload(fields, payload)) {
     throw new BatchError(`${type}: the payload has other fields than the catalogue`)
   }
+  if (value.length === 5 && !isFacts(facts)) throw new BatchError(`${type}: the facts are no texts`)
   // Each part has just been held against the catalogue: this is the parse.
-  return { connectionId, timestamp, type, channelId, payload } as unknown as AuditRecord
+  return {
+    connectionId,
+    timestamp,
+    type,
+    channelId,
+    payload,
+    ...(facts !== undefined && { facts }),
+  } as unknown as AuditRecord
+}
+
+function isFacts(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const texts = Object.values(value)
+  return texts.length <= mostFacts && texts.every((text) => typeof text === 'string')
 }
 
 function isPayload(fields: Fields, value: unknown): boolean {

@@ -1,7 +1,7 @@
 /**
  * Audit records on their way from a worker to the pool: one MessagePack array for each,
- * `[number of the type, nanoseconds, channel or nil, payload or nil]`, one after the other. The payload is a map with the
- * fields of the catalogue. The log that they belong to is known to both sides.
+ * `[number of the type, nanoseconds, channel or nil, payload or nil]`, and the facts if there are any, one after the other.
+ * The payload is a map with the fields of the catalogue. The log that they belong to is known to both sides.
  */
 import { Packr } from 'msgpackr'
 import { SPARE_BYTES, takeSpare } from '../spare-memory.ts'
@@ -49,9 +49,10 @@ export function createBatch(): Batch {
     at += bytes.length
   }
   return {
-    add({ type, timestamp, channelId, payload }) {
+    add({ type, timestamp, channelId, payload, facts }) {
       // A bigint is packed as 64 bit, whatever its value.
-      const bytes = packr.pack([catalogue[type].number, timestamp, channelId, payload])
+      const parts = [catalogue[type].number, timestamp, channelId, payload]
+      const bytes = packr.pack(facts === undefined ? parts : [...parts, facts])
       reserve(bytes.length)
       put(bytes)
     },

@@ -5,7 +5,7 @@
 import { catalogue, type FieldKind, type Fields, items, type MessageType, messageTypes } from './catalogue.ts'
 import { createOutput, heads, type Output } from './cbor-output.ts'
 import { type ChainState, chainHash, packPrev, packSeq } from './chain.ts'
-import type { AuditRecord } from './record.ts'
+import type { AuditRecord, Facts } from './record.ts'
 
 interface FieldPlan {
   readonly name: string
@@ -48,6 +48,7 @@ const plans = new Map<MessageType, MessagePlan>(
 )
 const itemPlans = { questions: planOf(items.questions), answers: planOf(items.answers) }
 const channelKey = short('channelId')
+const factsKey = short('facts')
 
 type Plain = Readonly<Record<string, unknown>>
 
@@ -94,7 +95,8 @@ export function createPacker(connectionId: string, out = createOutput(), chain?:
       const start = out.length
       const before = link()
       try {
-        out.head(heads.map, keyCount + (isChained ? 1 : 0) + (before === null ? 0 : 1))
+        const { facts } = record
+        out.head(heads.map, keyCount + (facts === undefined ? 0 : 1) + (isChained ? 1 : 0) + (before === null ? 0 : 1))
         out.copy(prefix)
         packTimestamp(out, record.timestamp)
         out.copy(plan.head)
@@ -103,6 +105,7 @@ export function createPacker(connectionId: string, out = createOutput(), chain?:
         out.copy(channelKey)
         if (record.channelId === null) out.byte(heads.nothing)
         else out.head(heads.unsigned, record.channelId)
+        if (facts !== undefined) packFacts(out, facts)
         if (isChained) packSeq(out, seq)
         if (before !== null) packPrev(out, before)
         seq++
@@ -120,6 +123,16 @@ export function createPacker(connectionId: string, out = createOutput(), chain?:
     get length() {
       return out.length
     },
+  }
+}
+
+function packFacts(out: Output, facts: Facts): void {
+  const entries = Object.entries(facts)
+  out.copy(factsKey)
+  out.head(heads.map, entries.length)
+  for (const [name, text] of entries) {
+    out.text(name)
+    out.text(text)
   }
 }
 

@@ -1,7 +1,7 @@
 /** One CBOR map to a record, as tolerant as the Go program's decoder: any order and case of keys, unknown ones, none at all. */
 import { catalogue, type FieldKind, type Fields, items, type MessageType, messageTypes } from './catalogue.ts'
 import * as cbor from './cbor-cursor.ts'
-import type { AuditRecord } from './record.ts'
+import { type AuditRecord, type Facts, mostFacts } from './record.ts'
 
 /** Longest list of questions or answers. */
 const mostItems = 4096
@@ -48,7 +48,7 @@ const messages = new Map<number, Known>(
 )
 const itemStructures = { questions: structureOf(items.questions), answers: structureOf(items.answers) }
 
-const envelope = ['connectionId', 'timestamp', 'type', 'payload', 'channelId'] as const
+const envelope = ['connectionId', 'timestamp', 'type', 'payload', 'channelId', 'facts'] as const
 const envelopeNames = new Map<string, (typeof envelope)[number]>(
   envelope.flatMap((name) => [
     [name, name],
@@ -79,6 +79,7 @@ export function readRecord(bytes: Buffer, at: number): ReadRecord {
   let number = 0
   let payloadAt = -1
   let channelId: number | bigint | null = null
+  let facts: Facts | undefined
   cbor.eachOf(reading, () => {
     switch (keyOf(reading, envelopeNames)) {
       case 'connectionId':
@@ -98,6 +99,9 @@ export function readRecord(bytes: Buffer, at: number): ReadRecord {
       case 'channelId':
         channelId = skippedNull(reading) ? null : readUnsigned(reading, 'channelId')
         break
+      case 'facts':
+        facts = readFacts(reading)
+        break
       default:
         cbor.skip(reading)
     }
@@ -106,8 +110,28 @@ export function readRecord(bytes: Buffer, at: number): ReadRecord {
   if (known === undefined) throw new RecordError('unknown-type', 'a known message number', String(number))
   const payload = known.structure === undefined ? null : readPayload(reading, payloadAt, known.structure)
   // The catalogue that the payload was read by is the one that the types are made of.
-  const record = { connectionId, timestamp, type: known.type, payload, channelId } as AuditRecord
-  return { record, repaired: reading.repaired }
+  const record = { connectionId, timestamp, type: known.type, payload, channelId, ...(facts && { facts }) }
+  return { record: record as AuditRecord, repaired: reading.repaired }
+}
+
+/** Ours alone: what is no text is no fact, and no reason to refuse the message. */
+function readFacts(reading: Reading): Facts | undefined {
+  if (cbor.kindAt(reading) !== 'map') {
+    cbor.skip(reading)
+    return undefined
+  }
+  const facts = new Map<string, string>()
+  cbor.eachOf(reading, () => {
+    const name = factOf(reading)
+    const text = factOf(reading)
+    if (name !== undefined && text !== undefined && facts.size < mostFacts) facts.set(name, text)
+  })
+  return Object.fromEntries(facts)
+}
+function factOf(reading: Reading): string | undefined {
+  if (cbor.kindAt(reading) === 'text') return cbor.text(reading).text
+  cbor.skip(reading)
+  return undefined
 }
 
 function keyOf<Name extends string>(reading: Reading, names: ReadonlyMap<string, Name>): Name | undefined {

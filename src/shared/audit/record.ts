@@ -22,6 +22,13 @@ type Raw<F extends Fields> = {
 }
 type ValuesOf<F extends Fields> = { readonly [Name in keyof F]: Values[F[Name] & FieldKind] } & Raw<F>
 
+/**
+ * What the format has no field for, by name. A key of its own beside the payload: older readers ignore it, and no message
+ * needs a field that most of them lack. At most `mostFacts`.
+ */
+export type Facts = Readonly<Record<string, string>>
+export const mostFacts = 16
+
 interface Common<Type extends MessageType> {
   /** 32 hex digits. */
   readonly connectionId: string
@@ -30,6 +37,7 @@ interface Common<Type extends MessageType> {
   readonly type: Type
   /** A label within one log; null where the message is about the connection. */
   readonly channelId: Uint64 | null
+  readonly facts?: Facts
 }
 type RecordOf<Type extends MessageType> = Common<Type> & {
   readonly payload: (typeof catalogue)[Type]['payload'] extends infer F

@@ -3,6 +3,7 @@ import { audit } from '../layers/audit/index.ts'
 import type { Peer } from '../ports.ts'
 import type { Recording, Subject } from '../ssh/witness.ts'
 import { type AuditAnswer, type AuditConfig, type Courier, Desk } from './desk.ts'
+import { Login } from './login.ts'
 import { type Limits, Recorder } from './recorder.ts'
 import { Trails } from './trail.ts'
 import { createWitness } from './witness.ts'
@@ -29,7 +30,8 @@ export function createRecorders(config: AuditConfig, courier: Courier, limits?: 
       const recorder = new Recorder(desk, ticket, peer, subject, limits)
       const trails = new Trails()
       recorder.add('connect', null, { remoteAddr: addressOf(peer), country: 'XX' })
-      return { witness: createWitness(recorder, trails), layer: audit(recorder, trails) }
+      const login = new Login()
+      return { witness: createWitness(recorder, trails, login), layer: audit(recorder, trails, login) }
     },
     answered: (answer) => desk.answered(answer),
     get waitingBytes() {

@@ -4,7 +4,7 @@
  */
 import { type Batch, createBatch } from '../../shared/audit/batch.ts'
 import type { MessageType } from '../../shared/audit/catalogue.ts'
-import type { AuditRecord, RecordOfType } from '../../shared/audit/record.ts'
+import type { AuditRecord, Facts, RecordOfType } from '../../shared/audit/record.ts'
 import { type Fault, fault } from '../../shared/codes/fault.ts'
 import { count } from '../../shared/metric.ts'
 import type { Peer } from '../ports.ts'
@@ -76,11 +76,11 @@ export class Recorder {
   }
 
   /** Copies what the payload refers to. */
-  add<Type extends MessageType>(type: Type, channelId: number | null, payload: Payload<Type>): void {
+  add<Type extends MessageType>(type: Type, channelId: number | null, payload: Payload<Type>, facts?: Facts): void {
     if (this.#phase !== 'open') return
     const before = this.#batch.length
     // The parts fit together: `payload` is that of `type`.
-    const record = { connectionId: this.connectionId, timestamp: nowNs(), type, channelId, payload }
+    const record = { connectionId: this.connectionId, timestamp: nowNs(), type, channelId, payload, facts }
     this.#batch.add(record as unknown as AuditRecord)
     this.#grown(before)
     if (!this.full || this.#readingPaused) return

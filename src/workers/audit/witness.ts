@@ -3,14 +3,16 @@ import type { ChannelId, Door, Exit } from '../ports.ts'
 import type { DirectOpen, ForwardRequest } from '../ssh/forward-messages.ts'
 import type { Witness } from '../ssh/witness.ts'
 import { keyLine } from '../webhook/protocol.ts'
+import type { Login } from './login.ts'
 import type { Recorder } from './recorder.ts'
 import { noteOf, tap } from './tap.ts'
 import type { Trails } from './trail.ts'
 
-export function createWitness(recorder: Recorder, trails: Trails): Witness {
+export function createWitness(recorder: Recorder, trails: Trails, login: Login): Witness {
   const { intercept } = recorder.config
   let globalRequests = 0
   return {
+    negotiated: (negotiated) => login.learn(negotiated),
     handshakeFailed(reason) {
       recorder.add('handshake_failed', null, { reason })
       recorder.flush()

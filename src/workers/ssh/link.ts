@@ -95,6 +95,7 @@ export class Link implements WireEvents, Subject {
   ready(negotiated: Negotiated): void {
     this.#negotiated = negotiated
     this.#peer.clientVersion = negotiated.clientVersion
+    this.witness?.negotiated(negotiated)
     this.#phase = new Authentication(this, negotiated.sessionId)
   }
 

@@ -6,6 +6,7 @@ import type { Fault } from '../../shared/codes/fault.ts'
 import type { ChannelId, Connection, Door, Exit, Layer, Origin, Peer, Sink } from '../ports.ts'
 import type { DirectOpen, ForwardRequest } from './forward-messages.ts'
 import type { Reading } from './reading.ts'
+import type { Negotiated } from './wire.ts'
 
 /** Of a session channel: what comes from the client, standard output, standard error. */
 export type StreamNumber = 0 | 1 | 2
@@ -19,6 +20,8 @@ export const openedByUs: StreamNumbers = [1, 0]
 
 /** All bytes are lent. */
 export interface Witness {
+  /** The first key exchange is complete. */
+  negotiated(negotiated: Negotiated): void
   handshakeFailed(reason: string): void
   /** A key that no port was asked about, because its signature is wrong or it cannot be used. */
   keyRefused(username: string, algorithm: string, blob: Uint8Array): void

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
+import { jsonLine } from '../../../src/primary/audit-tools/json.ts'
+import type { AuditRecord } from '../../../src/shared/audit/record.ts'
 import { goldens, logOf } from '../../shared/audit/rig.ts'
 import { audit, fileOf, goldenPath, goldenText, session } from './rig.ts'
 
@@ -111,4 +113,17 @@ test('with --recover, decode goes on behind damage, and says what it left out', 
   assert.match(out, /"program":"first".*\n.*"program":"third"/)
   assert.match(err, new RegExp(`byte ${second}: expected a message, found \\d+ bytes that are none; skipped it\n`))
   assert.equal(status, 1)
+})
+
+test('facts that the format has no field for stand at the end of the line, but not for the Go program', () => {
+  const record: AuditRecord = {
+    connectionId: '0123456789abcdef0123456789abcdef',
+    timestamp: 1n,
+    type: 'handshake_successful',
+    payload: { username: 'alice' },
+    channelId: null,
+    facts: { clientVersion: 'SSH-2.0-<x>' },
+  }
+  assert.match(jsonLine(record, 'ours'), /,"channelId":null,"facts":\{"clientVersion":"SSH-2.0-\\u003cx\\u003e"\}\}$/)
+  assert.match(jsonLine(record, 'compat'), /,"channelId":null\}$/)
 })

@@ -22,6 +22,7 @@ const records: readonly AuditRecord[] = [
     payload: { requestId: 2 ** 40, name: '\ufffd', nameRaw: Buffer.of(0xff), value: 'b' },
   },
   { ...common, type: 'io', channelId: 3, payload: { stream: 1, data: Buffer.from('hello') } },
+  { ...common, type: 'handshake_successful', payload: { username: 'a' }, facts: { kex: 'x', clientVersion: '' } },
   { ...common, timestamp: -1n, type: 'disconnect', payload: null },
 ]
 const readBack = (bytes: Uint8Array): AuditRecord[] => [...recordsOf(Buffer.from(bytes), connectionId)]
@@ -31,6 +32,17 @@ test('a batch gives back the records that were added, in their order', () => {
   for (const record of records) batch.add(record)
   assert.deepEqual(readBack(batch.take()), records)
   assert.equal(batch.length, 0)
+})
+
+test('facts that are no texts, and too many of them, are refused', () => {
+  const [first] = records
+  assert.ok(first)
+  const many = Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`fact ${index}`, '']))
+  for (const facts of [many, { kex: 7 }, ['x']]) {
+    const batch = createBatch()
+    batch.add({ ...first, facts } as unknown as AuditRecord)
+    assert.throws(() => readBack(batch.take()), BatchError)
+  }
 })
 
 test('a block of I/O is added without an object and reads like any other record', () => {

@@ -110,8 +110,12 @@ export const anyRecord: fc.Arbitrary<AuditRecord> = fc.constantFrom(...messageTy
         type: fc.constant(type),
         payload: fields === null ? fc.constant(null) : structure(fields),
         channelId: fc.option(uint64),
+        facts: fc.dictionary(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }), {
+          maxKeys: 16,
+          noNullPrototype: true,
+        }),
       },
-      { noNullPrototype: true },
+      { noNullPrototype: true, requiredKeys: ['connectionId', 'timestamp', 'type', 'payload', 'channelId'] },
     )
     .map((record) => record as AuditRecord)
 })

@@ -35,7 +35,10 @@ const begin = [
   'connect remoteAddr="192.0.2.1" country="XX"',
   'auth_password username="alice" password="secret"',
   'auth_password_successful username="alice" password="secret"',
-  'handshake_successful username="alice"',
+  `handshake_successful username="alice" facts=${JSON.stringify({
+    ...{ authenticatedUsername: 'alice', methods: 'password', clientVersion: 'SSH-2.0-double' },
+    ...{ kex: 'k', hostKey: 'h', cipherIn: 'c', cipherOut: 'c' },
+  })}`,
 ]
 
 describe('channel requests', () => {

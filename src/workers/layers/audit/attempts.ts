@@ -2,6 +2,7 @@
 import type { RecordOfType } from '../../../shared/audit/record.ts'
 import { textField } from '../../../shared/audit/record.ts'
 import type { Inquiry } from '../../../shared/webhook/data.ts'
+import type { Login } from '../../audit/login.ts'
 import type { Recorder } from '../../audit/recorder.ts'
 import type { Ask, Attempt, AuthVerdict, Connection } from '../../ports.ts'
 import { keyLine } from '../../webhook/protocol.ts'
@@ -10,7 +11,7 @@ type Outcome = AuthVerdict['outcome']
 type Interactive = Extract<Attempt, { readonly method: 'keyboard-interactive' }>
 type KeyAttempt = Extract<Attempt, { readonly method: 'publickey' }>
 
-export function recordAttempts(recorder: Recorder, inner: Connection): Connection['authenticate'] {
+export function recordAttempts(recorder: Recorder, login: Login, inner: Connection): Connection['authenticate'] {
   const recordKey = keyRecords(recorder)
   return async (username, attempt, signal) => {
     let conclude: (verdict: AuthVerdict) => void
@@ -35,6 +36,7 @@ export function recordAttempts(recorder: Recorder, inner: Connection): Connectio
     recorder.flush()
     const verdict = await inner.authenticate(username, inside, signal)
     conclude(verdict)
+    if (isRight(verdict.outcome)) login.passed(attempt)
     recorder.flush()
     return verdict
   }

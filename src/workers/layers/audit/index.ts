@@ -2,6 +2,7 @@
  * The outermost layer, when audit is on: writes down what the client asks for, before the layers inside decide about it,
  * and what became of it.
  */
+import type { Login } from '../../audit/login.ts'
 import type { Recorder } from '../../audit/recorder.ts'
 import type { Trails } from '../../audit/trail.ts'
 import type { Connection, Layer, Session } from '../../ports.ts'
@@ -9,12 +10,12 @@ import { recordAttempts } from './attempts.ts'
 import { recordChannel } from './channel.ts'
 
 export const audit =
-  (recorder: Recorder, trails: Trails): Layer<Connection> =>
+  (recorder: Recorder, trails: Trails, login: Login): Layer<Connection> =>
   (inner) => ({
     ...inner,
-    authenticate: recordAttempts(recorder, inner),
+    authenticate: recordAttempts(recorder, login, inner),
     async enter(member, signal) {
-      recorder.add('handshake_successful', null, { username: member.username })
+      recorder.add('handshake_successful', null, { username: member.username }, login.facts(member))
       recorder.flush()
       // No session without a log.
       const why = await recorder.begun(signal)
