@@ -140,7 +140,7 @@ export const auditlog = defineCodes('Auditlog', ['AUDIT'], {
     level: 'warning',
     says: 'The multipart uploads of the bucket cannot be listed.',
     doc: 'Recovery asks for the uploads that an earlier run left open, and the object storage did not answer or did not allow it (permission ListBucketMultipartUploads). Recovery goes on in the background; the server starts.',
-    labels: { bucket: 'string?', status: 'number?', error: 'string?' },
+    labels: { log: 'string?', bucket: 'string?', status: 'number?', error: 'string?' },
   },
   AUDIT_S3_CLOSE_FAILED: {
     level: 'error',

@@ -1,4 +1,5 @@
 /** The S3 storage of ours on a queue directory of its own, with pauses that a test can wait for; its log is recorded. */
+import assert from 'node:assert/strict'
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,6 +109,7 @@ export function createRig(storage: Storage, options: RigOptions = {}): Rig {
     async [Symbol.asyncDispose]() {
       await target.stop(AbortSignal.timeout(0))
       rmSync(directory, { recursive: true, force: true })
+      for (const { code, labels } of records) assert.ok(labels['log'] !== undefined, `${code} says of no log`)
     },
   }
 }

@@ -1,5 +1,5 @@
 /** The queue directory: that it can be used, and what an earlier run left in it. */
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Fault, fault } from '../../../shared/codes/fault.ts'
 import { type Lock, lockDirectory } from './lock.ts'
@@ -81,7 +81,7 @@ export async function findLeftovers(directory: string): Promise<Leftovers> {
 /** Undefined: it is not there, or no file. */
 export async function sizeOf(path: string): Promise<number | undefined> {
   try {
-    const found = await stat(path)
+    const found = await lstat(path)
     return found.isFile() ? found.size : undefined
   } catch {
     return undefined

@@ -2,7 +2,7 @@
  * The file beside a log in the queue directory that tells a later run whose log it is, and where its upload stands. The
  * first five keys are those that ContainerSSH has always written; it ignores the others.
  */
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { constants, type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { fault } from '../../../shared/codes/fault.ts'
 import type { LogFacts } from '../target.ts'
 
@@ -26,6 +26,8 @@ export const suffix = '.metadata.json'
 /** Has a dot, so that nobody takes it for a log. */
 export const temporarySuffix = `${suffix}.tmp`
 const longestFile = 65_536
+/** Never through a link. */
+const replaced = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
 export interface Files {
   open: typeof open
@@ -42,7 +44,7 @@ export async function writeMemory(path: string, log: string, memory: Memory, fil
   let code: MetadataCode = 'AUDIT_S3_FAILED_CREATING_METADATA_FILE'
   let handle: FileHandle | undefined
   try {
-    handle = await files.open(temporary, 'w', 0o600)
+    handle = await files.open(temporary, replaced, 0o600)
     code = 'AUDIT_S3_FAILED_WRITING_METADATA_FILE'
     await handle.writeFile(text)
     await handle.sync()

@@ -11,7 +11,13 @@ export async function search(work: Work, entry: Entry): Promise<Outcome> {
   if (heard === undefined) return 'stopped'
   if (!heard.ok) {
     const found = trouble(heard.failure, false)
-    tellFailure(work, 'AUDIT_S3_MULTIPART_FAILED_LIST', { bucket: work.settings.bucket }, found.failure, found.remedy)
+    tellFailure(
+      work,
+      'AUDIT_S3_MULTIPART_FAILED_LIST',
+      { log: entry.log, bucket: work.settings.bucket },
+      found.failure,
+      found.remedy,
+    )
     // Who may not list, or asks a service that cannot, uploads all the same.
     if (found.remedy === 'soon' && heard.failure.status !== 501) return found
   }

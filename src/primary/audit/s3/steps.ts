@@ -1,5 +1,5 @@
 /** The steps of an upload: each one call, what it changes, and its lines in the log. */
-import { stat } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import type { S3Failure } from '../../../shared/s3-call.ts'
 import { createUpload, type Entry, type Upload } from './entry.ts'
 import { firstPartBytes } from './layout.ts'
@@ -23,7 +23,7 @@ export const trouble = (failure: S3Failure, isMultipart: boolean): Trouble => ({
 /** The file is there, and has at least the bytes that are about to be sent. */
 export async function lookAtFile(work: Work, entry: Entry): Promise<Trouble | undefined> {
   try {
-    const { size } = await stat(work.pathOf(entry.log))
+    const { size } = await lstat(work.pathOf(entry.log))
     if (size < entry.size) throw new Error(`has ${size} bytes; expected ${entry.size}`)
     return undefined
   } catch (error) {
