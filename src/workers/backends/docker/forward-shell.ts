@@ -1,0 +1,135 @@
+/**
+ * Connections to TCP ports by what an image without guest agent may have: perl, nc or bash. One exec for each, good for a
+ * few connections. Each tool says with a byte when it is connected; nc cannot, and passes for connected when it lives on.
+ */
+import type { Duplex } from 'node:stream'
+import { fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import { placeName, type Target } from '../../place.ts'
+import { SHELL } from './command.ts'
+import { runHelper } from './exec.ts'
+import type { ForwardPlace } from './forward-agent.ts'
+import { type ExecStream, openExecStream } from './forward-stream.ts'
+
+/** What the script says first. */
+const said = { connected: 1, trying: 2, none: 3 } as const
+/** A refused nc has ended by then. */
+const ncMs = 200
+
+/** The end of the peer ends it all: nobody could tell us of one direction alone. */
+const perl = `use Socket qw(:all);
+my ($error, @found) = getaddrinfo($ARGV[0], $ARGV[1], {socktype => SOCK_STREAM});
+my $socket;
+for (@found) {
+  socket($socket, $_->{family}, $_->{socktype}, $_->{protocol}) or next;
+  connect($socket, $_->{addr}) and last;
+  $error = "$!"; undef $socket;
+}
+if (!$socket) { print STDERR $error; exit 1 }
+syswrite STDOUT, "\\1";
+sub carry { my ($from, $to) = @_; my $bytes;
+  while (sysread($from, $bytes, 32768)) { my $at = 0;
+    while ($at < length $bytes) { my $n = syswrite($to, $bytes, length($bytes) - $at, $at); defined $n or return; $at += $n } } }
+my $parent = $$;
+my $child = fork;
+if (!$child) { carry($socket, \\*STDOUT); kill 'TERM', $parent; exit 0 }
+$SIG{TERM} = sub { exit 0 };
+carry(\\*STDIN, $socket); shutdown($socket, 1); waitpid $child, 0;`
+
+/** A shell cannot end one direction of a socket: the peer does not learn that the client has ended. */
+const bash = `exec 3<>"/dev/tcp/$0/$1" || exit 1
+printf '\\001'
+{ cat <&3; kill -TERM $$; } &
+cat >&3
+wait`
+
+const script = `echo $$
+if command -v perl >/dev/null 2>&1; then exec perl -e "$3" "$1" "$2"
+elif command -v nc >/dev/null 2>&1; then printf '\\002'; exec nc "$1" "$2"
+elif command -v bash >/dev/null 2>&1 && command -v cat >/dev/null 2>&1; then exec bash -c "$4" "$1" "$2"
+else printf '\\003'; fi`
+
+type TcpTarget = Extract<Target, { kind: 'tcp' }>
+const mostReasonBytes = 256
+
+/** @throws Fault SSH_FORWARD_CONNECT_FAILED; of the exec */
+export async function dialByShell(
+  place: ForwardPlace,
+  target: TcpTarget,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  const { room, containerId, closing } = place
+  const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(room.settings.timeouts.commandStart)])
+  const words = [SHELL, '-c', script, 'sh', target.host, String(target.port), perl, bash]
+  log.emit('DOCKER_EXEC', { command: `a connection to ${placeName(target)}` })
+  let complaint = ''
+  const complain = (bytes: Uint8Array): void => {
+    if (complaint.length < mostReasonBytes) complaint += Buffer.from(bytes).toString('latin1')
+  }
+  const exec = await openExecStream(room, containerId, words, 'shim', complain, log, limited)
+  const refused = (reason: string) => fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason })
+  const answer = await firstByte(exec, limited)
+  if (answer === said.connected || answer === said.trying) {
+    if (answer === said.connected || (await livesOn(exec, limited))) return closer(place, exec, log)
+  }
+  exec.stream.destroy()
+  if (answer === said.none || (await exec.header).kind !== 'pid') throw refused('no-agent')
+  throw refused(limited.aborted ? 'it was given up' : oneLine(complaint))
+}
+
+const oneLine = (text: string): string => {
+  const clean = text.replace(/[^ -~]+/g, ' ').trim()
+  return clean === '' ? 'connection refused' : clean
+}
+
+/** Undefined: it ended, or it took too long. */
+async function firstByte({ stream }: ExecStream, signal: AbortSignal): Promise<number | undefined> {
+  for (;;) {
+    const byte = stream.read(1) as Buffer | null
+    if (byte !== null) return byte[0]
+    if (stream.readableEnded || stream.destroyed || signal.aborted) return undefined
+    await readable(stream, signal)
+  }
+}
+
+function readable(stream: Duplex, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) stream.off(event, done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    for (const event of events) stream.on(event, done)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}
+const events = ['readable', 'end', 'close', 'error'] as const
+
+async function livesOn({ stream }: ExecStream, signal: AbortSignal): Promise<boolean> {
+  await Promise.race([sleep(ncMs, signal), readable(stream, signal)])
+  if (stream.readableLength > 0) return true
+  stream.read(0)
+  return !stream.readableEnded && !stream.destroyed && !signal.aborted
+}
+
+/** When nobody wants the stream any more, the program is ended: a closed input alone does not end all of them. */
+function closer(place: ForwardPlace, exec: ExecStream, log: Log): Duplex {
+  const { room, containerId, closing } = place
+  let ended = false
+  exec.exitCode.then(() => {
+    ended = true
+  }, ignore)
+  const kill = async (): Promise<void> => {
+    await sleep(afterEndMs, closing)
+    const header = await exec.header
+    if (ended || closing.aborted || header.kind !== 'pid') return
+    const limited = AbortSignal.any([closing, AbortSignal.timeout(room.settings.timeouts.signal)])
+    await runHelper(room, containerId, [SHELL, '-c', 'kill -KILL "-$1"', 'sh', String(header.pid)], log, limited)
+  }
+  exec.stream.once('close', () => room.cleanup.track(kill()))
+  return exec.stream
+}
+const ignore = (): void => undefined
+const afterEndMs = 200
