@@ -13,7 +13,7 @@ import type { ForwardPlace } from './forward-agent.ts'
 import { type ExecStream, openExecStream } from './forward-stream.ts'
 
 /** What the script says first. */
-const said = { connected: 1, trying: 2, none: 3 } as const
+const said = { connected: 1, trying: 2, none: 3, oneEnd: 4 } as const
 /** A refused nc has ended by then. */
 const ncMs = 200
 
@@ -39,7 +39,7 @@ carry(\\*STDIN, $socket); shutdown($socket, 1); waitpid $child, 0;`
 
 /** A shell cannot end one direction of a socket: the peer does not learn that the client has ended. */
 const bash = `exec 3<>"/dev/tcp/$0/$1" || exit 1
-printf '\\001'
+printf '\\004'
 { cat <&3; kill -TERM $$; } &
 cat >&3
 wait`
@@ -71,8 +71,10 @@ export async function dialByShell(
   const exec = await openExecStream(room, containerId, words, 'shim', complain, log, limited)
   const refused = (reason: string) => fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason })
   const answer = await firstByte(exec, limited)
-  if (answer === said.connected || answer === said.trying) {
-    if (answer === said.connected || (await livesOn(exec, limited))) return closer(place, exec, log)
+  const isConnected = answer === said.connected || answer === said.oneEnd
+  if (isConnected || (answer === said.trying && (await livesOn(exec, limited)))) {
+    if (answer === said.oneEnd) exec.stream.once('finish', () => room.cleanup.track(linger(exec, closing)))
+    return closer(place, exec, log)
   }
   exec.stream.destroy()
   if (answer === said.none || (await exec.header).kind !== 'pid') throw refused('no-agent')
@@ -107,12 +109,21 @@ function readable(stream: Duplex, signal: AbortSignal): Promise<void> {
 }
 const events = ['readable', 'end', 'close', 'error'] as const
 
-async function livesOn({ stream }: ExecStream, signal: AbortSignal): Promise<boolean> {
+/** What it has said before it ended counts. */
+async function livesOn({ stream, ended }: ExecStream, signal: AbortSignal): Promise<boolean> {
   await Promise.race([sleep(ncMs, signal), readable(stream, signal)])
-  if (stream.readableLength > 0) return true
-  stream.read(0)
-  return !stream.readableEnded && !stream.destroyed && !signal.aborted
+  return !signal.aborted && (stream.readableLength > 0 || !(ended() || stream.destroyed))
 }
+
+/** After the end of the client its peer, which does not learn of it, may go on to answer; then that end is for both. */
+async function linger({ stream, received }: ExecStream, closing: AbortSignal): Promise<void> {
+  for (let seen = -1; seen !== received() && !stream.destroyed && !closing.aborted; ) {
+    seen = received()
+    await sleep(lingerMs, closing)
+  }
+  stream.destroy()
+}
+const lingerMs = 2000
 
 /** When nobody wants the stream any more, the program is ended: a closed input alone does not end all of them. */
 function closer(place: ForwardPlace, exec: ExecStream, log: Log): Duplex {

@@ -10,6 +10,10 @@ import type { Room } from './room.ts'
 
 export interface ExecStream {
   readonly stream: Duplex
+  /** Nothing more comes from it than what the stream holds. */
+  ended(): boolean
+  /** Bytes that have come. */
+  received(): number
   /** Its process number, or what came in place of it. */
   readonly header: Promise<Header>
   /** Settles when it has ended; undefined: nobody knows with what. Never rejects. */
@@ -41,7 +45,13 @@ export async function openExecStream(
   const exitCode = Promise.race([stream.over, ended]).then(() =>
     askExitCode(ask, log, AbortSignal.timeout(room.settings.timeouts.signal)),
   )
-  return { stream, header: stream.header, exitCode: exitCode.catch(() => undefined) }
+  return {
+    stream,
+    ended: () => stream.ended,
+    received: () => stream.received,
+    header: stream.header,
+    exitCode: exitCode.catch(() => undefined),
+  }
 }
 
 /** The engine's stream without its frames and without the announcement. */
@@ -49,6 +59,8 @@ class RawDuplex extends Duplex {
   readonly header: Promise<Header>
   /** The engine has ended the output. */
   readonly over: Promise<void>
+  ended = false
+  received = 0
   readonly #raw: RawStream
   #continue: (() => void) | undefined
 
@@ -90,6 +102,7 @@ class RawDuplex extends Duplex {
       },
       ended: (error) => {
         if (isOpen) settle(reader.end())
+        this.ended = true
         over.resolve()
         if (error === undefined) this.push(null)
         else this.destroy(error)
@@ -100,6 +113,7 @@ class RawDuplex extends Duplex {
 
   /** The bytes are lent for the call. */
   #take(bytes: Uint8Array): void {
+    this.received += bytes.length
     if (bytes.length > 0 && !this.destroyed && !this.push(Buffer.from(bytes))) this.#raw.pause()
   }
   override _read(): void {

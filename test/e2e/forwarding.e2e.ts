@@ -1,0 +1,325 @@
+/** The OpenSSH client reaches into containers and is reached from them: with a guest agent, and by what is there without. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { until } from '../rigs/daemon.ts'
+import { derivedImage } from '../rigs/derived-image.ts'
+import { engine } from '../rigs/docker.ts'
+import { type Login, login } from '../rigs/login.ts'
+import { anyForwarding } from '../rigs/server.ts'
+import { all, answering, converse, folder, freePort, reach, startService } from '../rigs/services.ts'
+import { type Finished, makeKey, type SshProcess } from '../rigs/ssh.ts'
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const large = randomBytes(4 * 1024 * 1024)
+const idle = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
+
+/** A daemon whose users get containers of an image and may forward anything. */
+async function house(image: string, execution: Readonly<Record<string, unknown>> = {}): Promise<Login> {
+  const { host } = await engine()
+  const own = { container: { image }, imagePullPolicy: 'Never', shellCommand: ['/bin/sh'], ...execution }
+  return login({ config: { docker: { connection: { host }, execution: own }, security: anyForwarding } })
+}
+
+interface Visit extends AsyncDisposable {
+  readonly ssh: SshProcess
+  said(pattern: RegExp): Promise<RegExpMatchArray>
+  /** A command in the same container. */
+  inside(command: string, options?: readonly string[]): Promise<Finished>
+  /** `-O COMMAND` of the client. */
+  control(...words: readonly string[]): Promise<Finished>
+}
+
+/** A connection whose first program is `command`; it says `ready` when its services listen. */
+async function visit(
+  to: Login,
+  command: string,
+  options: readonly string[] = [],
+  env?: NodeJS.ProcessEnv,
+): Promise<Visit> {
+  const place = folder()
+  const path = ['-o', `ControlPath=${place.path('c')}`]
+  const all = [...to.client.options, ...path, '-v', '-o', 'ExitOnForwardFailure=yes', '-M', ...options]
+  const ssh = spawn('ssh', [...all, '-p', String(to.client.port), `${to.user}@127.0.0.1`, command], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
+  let text = ''
+  for (const output of [ssh.stdout, ssh.stderr]) {
+    output.setEncoding('utf8').on('data', (more: string) => {
+      text += more
+    })
+  }
+  const said = (pattern: RegExp): Promise<RegExpMatchArray> =>
+    until(`${pattern} from ssh, which said ${text.slice(-2000)}`, () => pattern.exec(text) ?? undefined)
+  await said(/^ready/m)
+  return {
+    ssh,
+    said,
+    inside: (words, more = []) => to.client.run([words], { options: [...path, ...more] }),
+    control: (...words) => to.client.run([], { options: [...path, '-O', ...words] }),
+    async [Symbol.asyncDispose]() {
+      if (ssh.exitCode === null && ssh.signalCode === null) {
+        ssh.kill()
+        await once(ssh, 'exit')
+      }
+      place[Symbol.dispose]()
+      await to.noContainers()
+    },
+  }
+}
+/** Services in a busybox container: echo, one that counts what it got, one that ends first. */
+const services = [
+  'nc -ll -p 7000 -e cat &',
+  'nc -ll -p 7001 -e wc -c &',
+  'nc -ll -p 7002 -e echo first &',
+  'while ! netstat -ltn | grep -q 7002; do :; done; echo ready; cat',
+].join('\n')
+/** Of the guest agents: what is left when nothing is forwarded any more. */
+const helpers = 'ps | grep -c "[f]orward-server"; ls -A /tmp | wc -l'
+
+describe('with a guest agent in the image', () => {
+  let home: Login
+  before(async () => {
+    const name = 'containerssh-test/forward-agent:1'
+    home = await house(await derivedImage(name, 'containerssh-test/agent:1', { paths: ['/usr/bin/ssh-add'] }))
+  })
+  after(() => home[Symbol.asyncDispose]())
+
+  test('ssh -L carries 4 MiB each way, ends each direction on its own, and fifty connections at once', async () => {
+    const [echo, count, first] = [await freePort(), await freePort(), await freePort()]
+    const ports = [echo, count, first].flatMap((port, i) => ['-L', `${port}:127.0.0.1:700${i}`])
+    await using client = await visit(home, services, ports)
+    assert.equal(sha256(await converse(echo, large)), sha256(large))
+    assert.equal((await converse(count, Buffer.alloc(100_000))).toString().trim(), '100000')
+    assert.equal((await all(await reach(first))).toString(), 'first\n')
+    const open: Socket[] = []
+    for (let i = 0; i < 50; i += 1) {
+      const socket = await reach(echo)
+      // nc takes one at a time; those that wait for it may be reset.
+      socket.write('x')
+      assert.equal(String((await once(socket, 'data'))[0]), 'x')
+      open.push(socket)
+    }
+    const answers = await Promise.all(open.map((socket, i) => all(socket.end(`${i} `.repeat(5000)))))
+    const wrong = answers.flatMap((answer, i) => (answer.toString() === `${i} `.repeat(5000) ? [] : [answer.length]))
+    assert.deepEqual(wrong, [])
+    const left = await client.inside('ps | grep -c "[f]orward-server"')
+    assert.equal(left.stdout.toString().trim(), '1', 'all connections share a process')
+    await home.daemon.line('DOCKER_EXEC', ({ details }) => String(details['command']).endsWith('forward-server'))
+  })
+
+  test('ssh -L is told that nobody listens, and of a name that there is not', async () => {
+    const [refused, unknown] = [await freePort(), await freePort()]
+    const ports = ['-L', `${refused}:127.0.0.1:1`, '-L', `${unknown}:nowhere.invalid:80`]
+    await using client = await visit(home, services, ports)
+    await converse(refused, 'x').catch(() => undefined)
+    await client.said(/connect failed: cannot connect to 127.0.0.1:1: connection refused/)
+    await converse(unknown, 'x').catch(() => undefined)
+    await client.said(/connect failed: cannot connect to nowhere.invalid:80: /)
+    await home.daemon.line('AGENTPROTO_REMOTE_ERROR')
+  })
+
+  test('ssh -D serves SOCKS clients', async () => {
+    const port = await freePort()
+    await using _ = await visit(home, services, ['-D', String(port)])
+    const socket = await reach(port)
+    // RFC 1928: no authentication, then CONNECT to a name.
+    socket.write(Buffer.of(5, 1, 0))
+    assert.deepEqual([...((await once(socket, 'data')) as [Buffer])[0]], [5, 0])
+    const name = Buffer.from('localhost')
+    socket.write(Buffer.concat([Buffer.of(5, 1, 0, 3, name.length), name, Buffer.of(7000 >> 8, 7000 & 0xff)]))
+    assert.equal(((await once(socket, 'data')) as [Buffer])[0][1], 0)
+    assert.equal((await all(socket.end('over SOCKS'))).toString(), 'over SOCKS')
+  })
+
+  test('ssh -R reaches the client from a port, from one that is chosen, and from a socket; -L a socket', async () => {
+    using sockets = folder()
+    await using service = await startService(answering((received) => `got ${received.length}`))
+    const forwards = [`7070:127.0.0.1:${service.at}`, `0:127.0.0.1:${service.at}`, `/tmp/door:127.0.0.1:${service.at}`]
+    const here = sockets.path('here')
+    const back = ['-L', `${here}:/tmp/door`]
+    await using client = await visit(home, services, [...forwards.flatMap((one) => ['-R', one]), ...back])
+    const [, port] = await client.said(/Allocated port (\d+) for remote forward/)
+    for (const at of ['7070', port]) {
+      const { stdout } = await client.inside(`head -c 100000 /dev/zero | nc localhost ${at}`)
+      assert.equal(stdout.toString(), 'got 100000')
+    }
+    assert.equal((await converse(here, 'through two sockets')).toString(), 'got 19')
+    for (const one of forwards) assert.equal((await client.control('cancel', '-R', one)).code, 0)
+    await until('nothing is left of it', async () => {
+      // The one that dials, and what the services have put into /tmp, which is nothing.
+      const { stdout } = await client.inside(helpers)
+      return stdout.toString() === '1\n0\n'
+    })
+  })
+
+  test('ssh -R is told that a port is taken', async () => {
+    await using client = await visit(home, services)
+    const { code } = await client.control('forward', '-R', '7000:127.0.0.1:1')
+    assert.notEqual(code, 0)
+    await home.daemon.line('SSH_FORWARD_LISTEN_FAILED', ({ details }) => details['reason'] === 'address already in use')
+  })
+
+  test('ssh -A gives programs the agent of the client', async () => {
+    using key = makeKey()
+    using sockets = folder()
+    const agent = spawn('ssh-agent', ['-D', '-a', sockets.path('agent')], { stdio: 'ignore' })
+    const env = { SSH_AUTH_SOCK: sockets.path('agent') }
+    await until('the agent listens', () =>
+      reach(env.SSH_AUTH_SOCK).then(
+        (socket) => socket.destroy(),
+        () => false,
+      ),
+    )
+    const add = spawn('ssh-add', ['-q', key.file], { env: { ...process.env, ...env }, stdio: 'ignore' })
+    await once(add, 'exit')
+    await using client = await visit(home, 'ssh-add -L; echo ready; ls -ld $(dirname $SSH_AUTH_SOCK); cat', ['-A'], env)
+    const [, mine = ''] = key.line.split(' ')
+    await client.said(new RegExp(mine.replaceAll('+', '\\+')))
+    await client.said(/^drwx------/m)
+    client.ssh.stdin.end()
+    await until('nothing is left of it', async () => {
+      const { stdout } = await client.inside(helpers)
+      return stdout.toString() === '0\n0\n'
+    })
+    agent.kill()
+  })
+
+  test('ssh -X brings programs to the display of the client, with its cookie, and no xauth in the image', async () => {
+    const heard = Promise.withResolvers<string>()
+    const display = Array.from({ length: 50 }, (_, i) => i + 20)
+    // An X server that welcomes everybody.
+    await using service = await startDisplay(display, (said) => heard.resolve(said))
+    // The X Window System Protocol, section 8: byte order, version 11.0, name and data of the authorization.
+    const hello =
+      "printf 'l\\0\\13\\0\\0\\0\\22\\0\\20\\0\\0\\0MIT-MAGIC-COOKIE-1\\0\\0'; tail -c 16 $XAUTHORITY; printf request"
+    const say = `at=\${DISPLAY#*:}; { ${hello}; sleep 1; } | nc localhost $((6000 + \${at%.*})); echo ready; cat`
+    const env = { DISPLAY: `127.0.0.1:${service.display}`, XAUTHORITY: '/nonexistent' }
+    await using client = await visit(home, say, ['-Y'], env)
+    await client.said(/welcome/)
+    assert.match(await heard.promise, /request$/)
+    client.ssh.stdin.end()
+    await until('nothing is left of it', async () => (await client.inside(helpers)).stdout.toString() === '0\n0\n')
+  })
+
+  test('a client that vanishes leaves neither connections nor a container', async () => {
+    let [came, gone] = [false, false]
+    await using service = await startService((socket) => {
+      came = true
+      socket.on('end', () => socket.end())
+      socket.on('close', () => {
+        gone = true
+      })
+      socket.resume()
+    })
+    const port = await freePort()
+    const ports = ['-L', `${port}:127.0.0.1:7000`, '-R', `7070:127.0.0.1:${service.at}`]
+    const calling = services.replace(/cat$/, 'while ! nc localhost 7070; do sleep 0.1; done')
+    await using client = await visit(home, calling, ports)
+    const socket = await reach(port)
+    socket.write('x')
+    await once(socket, 'data')
+    await until('the container reaches us', () => came)
+    client.ssh.kill('SIGKILL')
+    await until('our end is closed', () => gone)
+    socket.destroy()
+    await home.noContainers()
+  })
+})
+
+/** On the first free display. */
+async function startDisplay(displays: readonly number[], heard: (said: string) => void) {
+  for (const display of displays) {
+    const { createServer } = await import('node:net')
+    const server = createServer((socket) => {
+      let said = ''
+      socket.setEncoding('latin1').on('data', (text: string) => {
+        said += text
+        if (!said.endsWith('request')) return
+        socket.end('welcome')
+        heard(said)
+      })
+    })
+    server.listen(6000 + display, '127.0.0.1')
+    if (await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)])) {
+      return { display, [Symbol.asyncDispose]: async () => void server.close() }
+    }
+  }
+  throw new Error('there is no free display')
+}
+
+for (const [tool, make] of Object.entries({
+  nc: async (): Promise<string> => 'containerssh-test/busybox:1',
+  perl: () =>
+    derivedImage('containerssh-test/forward-perl:1', 'containerssh-test/busybox:1', {
+      paths: ['/usr/bin/perl', '/usr/lib/x86_64-linux-gnu/perl-base'],
+    }),
+  bash: () =>
+    derivedImage('containerssh-test/forward-bash:1', 'containerssh-test/busybox:1', {
+      paths: ['/bin/bash'],
+      as: { '/bin/sh': '/bin/bash' },
+      without: ['/bin/nc'],
+    }),
+})) {
+  describe(`without an agent, by ${tool}`, () => {
+    let home: Login
+    before(async () => {
+      home = await house(await make(), { disableAgent: true, idleCommand: idle })
+    })
+    after(() => home[Symbol.asyncDispose]())
+
+    test('ssh -L reaches a port, and a refused one is told', async () => {
+      const [echo, count, refused] = [await freePort(), await freePort(), await freePort()]
+      const ports = [`${echo}:127.0.0.1:7000`, `${count}:127.0.0.1:7001`, `${refused}:127.0.0.1:1`]
+      const busybox = services.replaceAll(/\bnc\b/g, 'busybox nc')
+      await using client = await visit(
+        home,
+        busybox,
+        ports.flatMap((one) => ['-L', one]),
+      )
+      const socket = await reach(echo)
+      socket.write('there and back')
+      assert.equal(String((await once(socket, 'data'))[0]), 'there and back')
+      socket.destroy()
+      // A shell cannot end one direction.
+      if (tool !== 'bash') assert.equal((await converse(count, Buffer.alloc(100_000))).toString().trim(), '100000')
+      assert.equal((await converse(refused, 'x').catch(() => Buffer.alloc(0))).length, 0)
+      // On a busy machine nc may pass for connected before it is refused.
+      if (tool !== 'nc') await client.said(/connect failed: cannot connect to 127.0.0.1:1: /)
+      await until('nothing is left of it', async () => {
+        const { stdout } = await client.inside('ps | grep -E "127[.]0[.]0[.]1|nc 127" | grep -vc grep')
+        return stdout.toString() === '0\n'
+      })
+    })
+
+    test('everything else is refused, and the reason is told', async () => {
+      using sockets = folder()
+      const here = sockets.path('here')
+      await using client = await visit(home, 'echo ready; cat', ['-L', `${here}:/tmp/socket`])
+      await converse(here, 'x').catch(() => undefined)
+      await client.said(/connect failed: cannot connect to \/tmp\/socket: no-agent/)
+      assert.notEqual((await client.control('forward', '-R', '7070:127.0.0.1:1')).code, 0)
+      const noAgent = ({ details }: { details: Readonly<Record<string, unknown>> }) => details['reason'] === 'no-agent'
+      await home.daemon.line('SSH_FORWARD_CONNECT_FAILED', noAgent)
+      await home.daemon.line('SSH_FORWARD_LISTEN_FAILED', noAgent)
+      await home.daemon.line('DOCKER_FORWARDING_FAILED')
+    })
+  })
+}
+
+test('in session mode ssh -L and -R go into the container of the program that runs', async () => {
+  await using home = await house('containerssh-test/agent:1', { mode: 'session' })
+  await using service = await startService(answering((received) => `got ${received.length}`))
+  const port = await freePort()
+  await using client = await visit(home, services, ['-L', `${port}:127.0.0.1:7000`])
+  assert.equal(sha256(await converse(port, large)), sha256(large))
+  assert.equal((await client.control('forward', '-R', `7070:127.0.0.1:${service.at}`)).code, 0)
+  const back = await client.control('forward', '-L', `${await freePort()}:127.0.0.1:7070`)
+  assert.equal(back.code, 0)
+  client.ssh.stdin.end()
+  await once(client.ssh, 'exit')
+})
