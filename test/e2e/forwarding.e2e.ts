@@ -15,7 +15,6 @@ import { type Finished, makeKey, type SshProcess } from '../rigs/ssh.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const large = randomBytes(4 * 1024 * 1024)
-const idle = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
 
 /** A daemon whose users get containers of an image and may forward anything. */
 async function house(image: string, execution: Readonly<Record<string, unknown>> = {}): Promise<Login> {
@@ -268,7 +267,7 @@ for (const [tool, make] of Object.entries({
   describe(`without an agent, by ${tool}`, () => {
     let home: Login
     before(async () => {
-      home = await house(await make(), { disableAgent: true, idleCommand: idle })
+      home = await house(await make(), { agentMode: 'shell' })
     })
     after(() => home[Symbol.asyncDispose]())
 

@@ -6,14 +6,13 @@ import { withAgent } from './command.ts'
 import { runHelper } from './exec.ts'
 import { type ExecStream, openExecStream } from './forward-stream.ts'
 import type { Header } from './header.ts'
+import type { Plan } from './plan.ts'
 import type { Room } from './room.ts'
 
 export interface ForwardPlace {
   readonly room: Room
   readonly containerId: string
-  /** The words before a subcommand of the guest agent; undefined: there is none. */
-  readonly agent: readonly string[] | undefined
-  readonly hasShell: boolean
+  readonly plan: Pick<Plan, 'agent' | 'hasShell'>
   /** Aborted when the container is about to be removed, or has ended. */
   readonly closing: AbortSignal
 }

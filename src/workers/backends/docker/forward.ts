@@ -7,7 +7,8 @@ import { type ForwardPlace, launchAgent, NoAgentError } from './forward-agent.ts
 import { dialByShell } from './forward-shell.ts'
 
 export function createDockerForwarding(place: ForwardPlace, log: Log): Forwarding {
-  const { agent, hasShell, closing } = place
+  const { closing } = place
+  const { agent, hasShell } = place.plan
   /** Set when the image turns out to have no agent at the place where the configuration says that it is. */
   let missing = agent === undefined
   const launch = async (signal: AbortSignal) => {

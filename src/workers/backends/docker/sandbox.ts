@@ -1,13 +1,14 @@
 /** Connection mode: one container per connection, made when the user has logged in; each program is an exec in it. */
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
-import { placeName } from '../../place.ts'
-import type { Door, Occupant, Program, Sandbox, Say, Target } from '../../ports.ts'
+import type { Occupant, Program, Sandbox, Say } from '../../ports.ts'
+import type { Forwarding } from '../agent/forwarding.ts'
 import { wordsOf } from './command.ts'
 import { orUndo, shuttingDown, startContainer } from './container.ts'
 import type { Image } from './engine.ts'
 import { memberEnvironment } from './environment.ts'
 import { writeFiles } from './files.ts'
+import { createDockerForwarding } from './forward.ts'
 import { type Furnished, furnish } from './furnish.ts'
 import { idling } from './idle.ts'
 import { type Place, runProgram } from './program.ts'
@@ -67,6 +68,11 @@ function createSandbox(room: Room, { containerId, plan, env }: Made, who: Occupa
   const closing = new AbortController()
   let removal: Promise<void> | undefined
   const place: Place = { room, containerId, env, plan, closing: closing.signal }
+  let forwarding: Forwarding | undefined
+  const forwardingOf = (): Forwarding => {
+    forwarding ??= createDockerForwarding(place, log)
+    return forwarding
+  }
   return {
     async run(program, stdio, signal) {
       if (closing.signal.aborted) throw shuttingDown(containerId)
@@ -79,8 +85,8 @@ function createSandbox(room: Room, { containerId, plan, env }: Made, who: Occupa
         throw closing.signal.aborted ? shuttingDown(containerId) : error
       }
     },
-    dial: (target) => Promise.reject(noForwarding(target)),
-    listen: (door) => Promise.reject(noForwarding(door)),
+    dial: (target, origin, signal) => forwardingOf().dial(target, origin, signal),
+    listen: (door, arrive, signal) => forwardingOf().listen(door, arrive, signal),
     [Symbol.asyncDispose]() {
       closing.abort()
       removal ??= room.cleanup.remove(containerId, log)
@@ -95,6 +101,3 @@ export function noSubsystem(what: Program['what'], { settings }: Room): Fault {
   const reason = isConfigured ? 'our SFTP server is wanted, and it cannot be put into the container' : 'there is none'
   return fault('DOCKER_SUBSYSTEM_NOT_SUPPORTED', { subsystem, reason })
 }
-
-export const noForwarding = (place: Target | Door): Fault =>
-  fault('DOCKER_FORWARDING_FAILED', { target: placeName(place), reason: 'this room does not forward connections' })

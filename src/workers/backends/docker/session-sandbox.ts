@@ -18,13 +18,14 @@ import {
 } from './exit.ts'
 import { EngineError, persist } from './failure.ts'
 import { writeFiles } from './files.ts'
+import { createSessionForwarding } from './forward-session.ts'
 import { furnish } from './furnish.ts'
 import type { RawStream } from './hijack.ts'
 import { fateOf } from './loss.ts'
 import type { Plan } from './plan.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
-import { noForwarding, noSubsystem } from './sandbox.ts'
+import { noSubsystem } from './sandbox.ts'
 import { createTerminal } from './terminal.ts'
 
 /** When the connection ends as well, its containers are removed in no time; only a lone channel stops its own politely. */
@@ -43,6 +44,7 @@ export async function openSessionSandbox(
   const labels = occupantLabels(who)
   const closing = new AbortController()
   const programs = new Set<Promise<void>>()
+  const forwarding = createSessionForwarding()
   return {
     async run(program, stdio, runSignal) {
       if (closing.signal.aborted) throw shuttingDown()
@@ -55,16 +57,18 @@ export async function openSessionSandbox(
       })
       const own = programLog.with({ containerId: made.containerId })
       const running = follow(room, made, program, stdio, own, closing.signal)
-      const gone = running.exit.then(
-        () => room.cleanup.remove(made.containerId, own),
-        () => room.cleanup.remove(made.containerId, own),
-      )
+      const leave = forwarding.enter({ room, containerId: made.containerId, plan: made.plan }, own)
+      const remove = (): Promise<void> => {
+        leave()
+        return room.cleanup.remove(made.containerId, own)
+      }
+      const gone = running.exit.then(remove, remove)
       const settled = gone.finally(() => programs.delete(settled))
       programs.add(settled)
       return running
     },
-    dial: (target) => Promise.reject(noForwarding(target)),
-    listen: (door) => Promise.reject(noForwarding(door)),
+    dial: forwarding.dial,
+    listen: forwarding.listen,
     async [Symbol.asyncDispose]() {
       closing.abort()
       await Promise.all(programs)
@@ -74,6 +78,7 @@ export async function openSessionSandbox(
 
 interface Made {
   readonly containerId: string
+  readonly plan: Plan
   readonly raw: RawStream
   /** The exit code, from a wait that began before the start; undefined when nobody knows it. */
   readonly code: Promise<number | undefined>
@@ -90,7 +95,7 @@ async function makeContainer(
 ): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
   const extras = (plan: Plan): ContainerExtras => extrasOf(room, program, plan)
-  const { containerId } = await furnish(room, who, image, extras, log, signal, deadline)
+  const { containerId, plan } = await furnish(room, who, image, extras, log, signal, deadline)
   const own = log.with({ containerId })
   let raw: RawStream | undefined
   try {
@@ -98,7 +103,7 @@ async function makeContainer(
     await writeFiles(room, who, containerId, own, AbortSignal.any([signal, deadline]))
     const code = await exitCode(room, containerId, own)
     await startContainer(room, containerId, own, signal, deadline)
-    return { containerId, raw, code: code.value }
+    return { containerId, plan, raw, code: code.value }
   } catch (error) {
     raw?.destroy()
     room.cleanup.track(room.cleanup.remove(containerId, own))
