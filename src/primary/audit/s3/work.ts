@@ -27,6 +27,8 @@ export type Heard<Op extends S3Operation> =
 
 /** More than there can be: every log has few. */
 const mostWaiting = 1_000_000
+/** Fewer may be the fault of one log. */
+const outageFailures = 5
 
 export class Work {
   readonly settings: Config['audit']['s3']
@@ -42,6 +44,9 @@ export class Work {
   readonly #waiting = new Set<() => void>()
   readonly #lastTold = new Map<string, number>()
   #hasFailed = false
+  /** Of all logs, since something went well. */
+  #failuresInARow = 0
+  #wake = new AbortController()
 
   constructor({ settings, format, log, ask, pace, files = realFiles }: WorkOptions) {
     this.settings = settings
@@ -87,8 +92,8 @@ export class Work {
     try {
       const answer = await this.#untilEnd(this.#ask(call, this.#end.signal))
       if (answer === undefined) return undefined
+      this.#weather(answer.ok)
       if (!answer.ok) {
-        this.#hasFailed ||= this.isStopping
         count('containerssh_audit_s3_failures_total', { operation: call.op })
       } else if (answer.closeProblem !== undefined) {
         entry.isKept = true
@@ -98,6 +103,20 @@ export class Work {
     } finally {
       this.#slots.leave()
     }
+  }
+
+  /** When the service is back for one log, the others need not wait any longer. */
+  #weather(isFair: boolean): void {
+    if (!isFair) {
+      this.#hasFailed ||= this.isStopping
+      this.#failuresInARow++
+      return
+    }
+    const wasOut = this.#failuresInARow >= outageFailures
+    this.#failuresInARow = 0
+    if (!wasOut) return
+    this.#wake.abort()
+    this.#wake = new AbortController()
   }
 
   /** Whoever answers may be too slow for the end. */
@@ -133,9 +152,10 @@ export class Work {
     return isWritten
   }
 
-  /** Ends early when a stop is asked for, or when there is no more time. */
+  /** Ends early when an outage is over, when a stop is asked for, or when there is no more time. */
   pause(ms: number): Promise<void> {
-    return sleep(ms, this.isStopping ? this.#end.signal : this.#stop.signal)
+    const end = this.isStopping ? this.#end.signal : this.#stop.signal
+    return sleep(ms, AbortSignal.any([end, this.#wake.signal]))
   }
 
   /** True once in `quietMs`. */

@@ -247,3 +247,14 @@ test('an ACL that the bucket does not allow is told in the words of the service'
   const { labels } = await setup.rig.line('AUDIT_S3_SINGLE_UPLOAD_FAILED')
   assert.match(String(labels['error']), /^AccessControlListNotSupported/)
 })
+
+test('when the service is back for one log, the others do not wait out their pauses', async () => {
+  let isDown = true
+  await using setup = await setUp(() => (isDown ? { status: 503 } : undefined), { pace: { firstMs: 3_600_000 } })
+  for (let index = 0; index < 6; index++) setup.rig.keep(`pauses${index}`, Buffer.from('x'))
+  await until('all of them to fail', () => setup.rig.count('AUDIT_S3_SINGLE_UPLOAD_FAILED') === 6)
+  isDown = false
+  setup.rig.keep('herald', Buffer.from('x'))
+  await setup.rig.empty()
+  assert.equal((await bodyOf('pauses5'))?.toString(), 'x')
+})
