@@ -8,6 +8,8 @@ export type AuditAction = { readonly identity?: string | undefined } & (
   | { readonly tool: 'cast' | 'text'; readonly file: string; readonly channel: string | undefined }
   | { readonly tool: 'follow'; readonly file: string; readonly channel: string | undefined; readonly cast: boolean }
   | { readonly tool: 'html' | 'decrypt'; readonly file: string }
+  /** `output`: folder for contents. */
+  | { readonly tool: 'files'; readonly file: string; readonly output: string | undefined }
   | { readonly tool: 'grep'; readonly pattern: string; readonly files: readonly string[] }
   | { readonly tool: 'info'; readonly files: readonly string[] }
   /** `key`: a file, or a line, with public keys of the host. */
@@ -35,6 +37,7 @@ export const auditUsage = `  audit decode [FLAGS] FILE            an audit log a
   audit html FILE                      a page that replays all sessions, in one file
   audit grep PATTERN FILE...           lines of screens and input, commands and names that match (RE2 syntax)
   audit info FILE...                   who, when, what: one JSON object for each log
+  audit files [--output FOLDER] FILE   what SFTP and scp copied, with SHA-256, as JSON; and the contents
   audit verify [--key KEYS] FILE...    whether logs are as they were written; KEYS: known_hosts line or file
   audit decrypt FILE                   an encrypted log, decrypted
     A FILE can be - for standard input; all take --identity FILE, with what opens encrypted logs.
@@ -43,7 +46,7 @@ export const auditUsage = `  audit decode [FLAGS] FILE            an audit log a
     of several logs the lowest that is not 0.
 `
 
-const tools = ['decode', 'cast', 'text', 'follow', 'html', 'grep', 'info', 'verify', 'decrypt'] as const
+const tools = ['decode', 'cast', 'text', 'follow', 'html', 'grep', 'info', 'files', 'verify', 'decrypt'] as const
 type ToolName = (typeof tools)[number]
 const flagsOf: Readonly<Record<ToolName, readonly Flag[]>> = {
   decode: ['compat', 'follow', 'recover', 'type', 'channel', 'since', 'until', 'time'],
@@ -53,6 +56,7 @@ const flagsOf: Readonly<Record<ToolName, readonly Flag[]>> = {
   html: [],
   grep: [],
   info: [],
+  files: ['output'],
   verify: ['key'],
   decrypt: [],
 }
@@ -102,6 +106,7 @@ function ofTool(tool: ToolName, { operands, values }: Given): AuditAction | stri
   }
   if (file === undefined || others.length > 0) return `audit ${tool} needs exactly one file`
   if (tool === 'decode') return decodeAction(file, values)
+  if (tool === 'files') return { tool, file, output: values.get('output') }
   if (tool === 'html' || tool === 'decrypt') return { tool, file }
   const channel = channelOf(values)
   if (typeof channel === 'string') return channel

@@ -21,7 +21,7 @@ export const passes = ({ types, channel, since, until }: Filter, record: AuditRe
 
 /** As they were given; a flag that was given more than once has its values joined by commas. */
 export type Values = ReadonlyMap<Flag, string>
-export type Flag = Switch | 'channel' | 'type' | 'since' | 'until' | 'time' | 'key' | 'identity'
+export type Flag = Switch | 'channel' | 'type' | 'since' | 'until' | 'time' | 'key' | 'identity' | 'output'
 type Switch = (typeof switches)[number]
 export const switches = ['compat', 'follow', 'recover', 'cast'] as const
 

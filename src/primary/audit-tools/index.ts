@@ -61,6 +61,8 @@ async function run(tool: Tool, action: Plain, file: string): Promise<void> {
       return (await import('./html.ts')).html(tool, file)
     case 'info':
       return (await import('./info.ts')).info(tool, file)
+    case 'files':
+      return (await import('./files.ts')).files(tool, file, action.output)
     case 'decrypt':
       return (await import('./decrypt.ts')).decrypt(tool, file)
     default:

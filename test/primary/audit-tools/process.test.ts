@@ -39,7 +39,7 @@ test('the command line runs the tools, and says what is wrong with itself with s
   assert.equal(status, 2)
   assert.match(
     wrong.err(),
-    /^audit needs one of decode, cast, text, follow, html, grep, info, verify, decrypt; did you mean cast\?\nUsage: /,
+    /^audit needs one of decode, cast, text, follow, html, grep, info, files, verify, decrypt; did you mean cast\?\nUsage: /,
   )
 })
 
