@@ -1,6 +1,7 @@
 /**
  * A room without a container: its programs are a source, a sink and an echo. What is left is the cost of the daemon
- * itself. Commands: `source BYTES [zeros|text|random]`, `sink`, `echo`, `true`; a shell echoes.
+ * itself. Commands: `source BYTES [zeros|text|random]`, `tick NAME MS`, `sink`, `echo`, `true`;
+ * a shell echoes.
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -82,12 +83,26 @@ function echo(stdio: Stdio): Act {
   return { exit, stop: () => end(success) }
 }
 
+/** Writes a numbered line with the name in it again and again. */
+function tick(stdio: Stdio, name: string, everyMs: number): Act {
+  const { exit, end } = ending(stdio)
+  let count = 0
+  const timer = setInterval(() => stdio.stdout.write(Buffer.from(`${name} ${count++}\n`)), everyMs)
+  const stop = (): void => {
+    clearInterval(timer)
+    end(success)
+  }
+  return { exit, stop }
+}
+
 function act({ what }: Program, stdio: Stdio): Act {
   if (what.kind === 'shell') return echo(stdio)
-  const [name, argument, content = 'zeros'] = (what.kind === 'exec' ? what.command : '').split(' ')
+  const [name, argument = '', option = ''] = (what.kind === 'exec' ? what.command : '').split(' ')
   switch (name) {
     case 'source':
-      return source(stdio, Number(argument), contents[content]?.())
+      return source(stdio, Number(argument), contents[option]?.())
+    case 'tick':
+      return tick(stdio, argument, Number(option))
     case 'sink':
       return sink(stdio)
     case 'echo':

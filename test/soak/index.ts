@@ -1,12 +1,15 @@
 /**
  * `npm run soak -- NAME [ARGUMENT...]`: what takes too long for `npm test`, which runs a short form of each.
  *
+ * `audit [SECONDS [SESSIONS]]`: sessions that are recorded, workers killed at random, then the daemon; 120 s, 200 sessions.
+ * Status 1 when a log cannot be read or lacks what its client had 100 ms before.
  * `bulk [SIZE [REKEY]]`: so many bytes each way with key exchanges in between; 5G and 256M unless told.
  * `docker [CYCLES]`: logins, with clients and workers that are killed, and an engine that is killed and stopped; 500 cycles.
  * `connections [MINUTES [ROOM]]`: connections of every kind, 30 minutes with a daemon that has Docker and one that has a
  * room without containers (`docker`, `bench`: only one of them). Status 1 when memory, descriptors or containers leak.
  */
 import { prepare } from '../rigs/prepare.ts'
+import { auditStorm } from './audit.ts'
 import { bulk } from './bulk.ts'
 import { churn } from './churn.ts'
 import { soakConnections } from './connections.ts'
@@ -22,6 +25,18 @@ function size(text: string): number {
 }
 
 const soaks: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  audit: async ([seconds = '120', sessions = '200']) => {
+    if (!(Number(seconds) > 0 && Number(sessions) > 0)) {
+      process.stderr.write('usage: npm run soak -- audit [SECONDS [SESSIONS]]\n')
+      process.exit(2)
+    }
+    const say = (line: string): void => void process.stdout.write(`${line}\n`)
+    const order = { sessions: Number(sessions), seconds: Number(seconds), mostLostMs: 100, say }
+    const { faults, kills, logs, lostMs } = await auditStorm(order)
+    for (const fault of faults) say(`FAULT ${fault}`)
+    say(`${kills} kills, ${logs} logs, ${faults.length} faults; the oldest byte lost was ${lostMs.toFixed(0)} ms old`)
+    process.exitCode = faults.length === 0 ? 0 : 1
+  },
   bulk: ([bytes = '5G', rekeyBytes = '256M']) =>
     bulk({ bytes: size(bytes), rekeyBytes: size(rekeyBytes), limitMs: 1_800_000 }, (passage) => {
       const { initiator, direction, seconds, mbPerSecond, rekeys, memory } = passage

@@ -14,7 +14,8 @@ import { nowNs } from './clock.ts'
 import type { AuditConfig, Desk } from './desk.ts'
 
 const batchBytes = 64 * 1024
-const batchMs = 100
+/** Half of what a session may lose with the daemon: the other half is for the way to the disk. */
+const batchMs = 50
 /** A batch that is held back because the link is behind goes at this size all the same: a message has its limit. */
 const heldBytes = 256 * 1024
 /** Of one record of I/O. */
