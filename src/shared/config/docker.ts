@@ -72,6 +72,18 @@ const pool = section({
   ),
 })
 
+const share = section({
+  by: choice(['none', 'user', 'metadata', 'value'], 'none').meta(
+    ours(
+      'Connections that live in the same container: those of one user, those whose metadata `key` is the same, or those with the same `value`, which a configuration server sets.',
+    ),
+  ),
+  key: text().meta(ours('Name of the metadata; who has none of that name has a container of his own.')),
+  value: text().meta(ours('What those who share have in common.')),
+  linger: duration(0).meta(ours('So long the container waits for somebody after the last one has left.')),
+  maxConnections: integer(0, 0).meta(ours('Connections in one container at a time; 0: any number.')),
+})
+
 const perStep = () => duration(60_000, 1)
 export const docker = section({
   connection: section({
@@ -82,6 +94,7 @@ export const docker = section({
   }).describe('The engine.'),
   execution: execution.describe('Containers.'),
   pool: pool.meta(ours('Containers that are made ahead, so that a login finds one that runs.')),
+  share: share.meta(ours('Containers that several connections live in. Connection mode only.')),
   parallelStarts: integer(4, 1, 1000).meta(
     ours('Containers that the engine is asked to start at a time, by all workers together. Others wait.'),
   ),

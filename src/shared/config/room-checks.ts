@@ -6,6 +6,19 @@ import type { Config } from './schema.ts'
 const missing = (path: readonly string[], why: string): Finding => ({ path, message: `is missing; ${why}` })
 const empty = (path: readonly string[], why: string): Finding => ({ path, message: `is empty; ${why}` })
 
+const share = ({ docker: { execution, pool, share } }: Config): Finding[] => {
+  const path = ['docker', 'share']
+  const wrong = (key: string, message: string): Finding[] => [{ path: [...path, key], message }]
+  if (share.by === 'none') return []
+  if (execution.mode === 'session') return wrong('by', 'is not possible in session mode; expected none')
+  if (execution.containername !== '') {
+    return wrong('by', 'is not possible with docker.execution.containername; expected none')
+  }
+  if (pool.min > 0) return wrong('by', 'is not possible with docker.pool; expected none')
+  if (share.by === 'metadata' && share.key === '') return wrong('key', 'is missing; expected the name of metadata')
+  return []
+}
+
 const pool = ({ docker: { execution, pool } }: Config): Finding[] => {
   const path = ['docker', 'pool']
   if (pool.max !== 0 && pool.max < pool.min) {
@@ -42,7 +55,7 @@ const docker = (config: Config): Finding[] => {
     const message = `${show(restart)} is not possible in session mode; expected "no"`
     found.push({ path: [...path, 'host', 'RestartPolicy', 'Name'], message })
   }
-  return [...found, ...guest(execution, path), ...pool(config)]
+  return [...found, ...guest(execution, path), ...pool(config), ...share(config)]
 }
 
 const guest = (execution: Config['docker']['execution'], path: readonly string[]): Finding[] => {

@@ -22,6 +22,17 @@ const guest = (options: string): string => `docker: {execution: {${options}}}`
 for (const [source, expected] of [
   ['instance: prod-1', []],
   ['instance: "a b"', ['instance: "a b" is not a name; expected letters, digits, ".", "-" and "_", 63 at most']],
+  ['docker: {share: {by: user}}', []],
+  ['docker: {share: {by: metadata}}', ['docker.share.key: is missing; expected the name of metadata']],
+  [
+    'docker: {share: {by: user}, execution: {mode: session}}',
+    ['docker.share.by: is not possible in session mode; expected none'],
+  ],
+  ['docker: {share: {by: user}, pool: {min: 1}}', ['docker.share.by: is not possible with docker.pool; expected none']],
+  [
+    'docker: {share: {by: user}, execution: {containername: x}}',
+    ['docker.share.by: is not possible with docker.execution.containername; expected none'],
+  ],
   ['docker: {pool: {min: 2}}', []],
   ['docker: {pool: {min: 2, max: 1}}', ['docker.pool.max: 1 is less than pool.min; expected 2 or more, or 0']],
   [

@@ -16,6 +16,8 @@ export interface Cleanup extends AsyncDisposable {
   track(task: Promise<unknown>): void
   /** The same with another deadline for removals. */
   lasting(timeoutMs: number): Cleanup
+  /** Could not be removed: the reaper tries again. */
+  abandon(containerId: string): void
   /** Containers that could not be removed in time; for the next round of the reaper. */
   takeAbandoned(): readonly string[]
 }
@@ -80,6 +82,7 @@ export function createCleanup(
       return task
     },
     lasting: (otherMs) => createCleanup(engine, otherMs, duties),
+    abandon: (containerId) => void abandoned.add(containerId),
     takeAbandoned() {
       const taken = [...abandoned]
       abandoned.clear()

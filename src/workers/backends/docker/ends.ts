@@ -1,6 +1,6 @@
 /**
  * How programs and containers end: one stream of events per worker (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents)
- * for all containers that carry our owner label. `exec_die` arrives about 1 ms after the end of the output, and it
+ * for all containers that carry a label, for most our owner label. `exec_die` arrives about 1 ms after the end of the output, and it
  * arrives even when a process left in the background keeps the output open.
  */
 import type { Readable } from 'node:stream'
@@ -9,7 +9,6 @@ import type { Log } from '../../../shared/log.ts'
 import { backoff } from '../../../shared/retry.ts'
 import type { Engine } from './engine.ts'
 import { asEngineError, failureLabels } from './failure.ts'
-import { label } from './room.ts'
 
 export interface Watcher {
   exited(exitCode: number): void
@@ -32,7 +31,8 @@ const MAX_LINE_CHARS = 1 << 20
 const OOM_MS = 10_000
 const MAX_OOMS = 1000
 
-export function createEnds(engine: Engine, owner: string, log: Log): Ends {
+/** `labelled`: `name` or `name=value`. */
+export function createEnds(engine: Engine, labelled: string, log: Log): Ends {
   const watchers = new Map<string, Watcher>()
   const ooms = new Map<string, number>()
   const closing = new AbortController()
@@ -43,7 +43,7 @@ export function createEnds(engine: Engine, owner: string, log: Log): Ends {
     const pauses = backoff(200, 2000)
     for (let attempt = 1; !closing.signal.aborted; attempt += 1) {
       try {
-        const filters = { type: ['container'], event: ['exec_die', 'die', 'oom'], label: [`${label.owner}=${owner}`] }
+        const filters = { type: ['container'], event: ['exec_die', 'die', 'oom'], label: [labelled] }
         const stream = await engine.events(filters, closing.signal)
         isUp = true
         // Whatever ended between the request and now may have gone by unseen.

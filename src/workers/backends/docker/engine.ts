@@ -20,6 +20,17 @@ export interface ContainerState {
   readonly OOMKilled: boolean
   readonly ExitCode: number
 }
+export interface FoundContainer {
+  readonly id: string
+  /** `created`, `running`, `exited`, … */
+  readonly status: string
+  readonly labels: Readonly<Record<string, string>>
+}
+interface Inspected {
+  readonly Id: string
+  readonly State: { readonly Status: string }
+  readonly Config?: { readonly Labels?: Readonly<Record<string, string>> }
+}
 export interface ListedContainer {
   readonly Id: string
   readonly Labels: Readonly<Record<string, string>>
@@ -53,6 +64,8 @@ export interface Engine {
   killContainer(id: string, signalName: string, signal: AbortSignal): Promise<void>
   containerState(id: string, signal: AbortSignal): Promise<ContainerState>
   /** With its anonymous volumes, running or not. */
+  /** By its name; undefined: there is none. */
+  findContainer(name: string, signal: AbortSignal): Promise<FoundContainer | undefined>
   removeContainer(id: string, signal: AbortSignal): Promise<void>
   /** Running or not. A label is `name` or `name=value`. */
   listContainers(label: string, signal: AbortSignal): Promise<readonly ListedContainer[]>
@@ -114,6 +127,12 @@ export function createEngine(client: Client): Engine {
     killContainer: (id, name, signal) => act(post(`/containers/${id}/kill`, { signal: name }), signal),
     containerState: async (id, signal) =>
       (await ask<{ State: ContainerState }>(get(`/containers/${id}/json`), signal)).State,
+    async findContainer(name, signal) {
+      const found = await orUndefined(() => ask<Inspected>(get(`/containers/${name}/json`), signal))
+      return found === undefined
+        ? undefined
+        : { id: found.Id, status: found.State.Status, labels: found.Config?.Labels ?? {} }
+    },
     removeContainer: (id, signal) =>
       act({ method: 'DELETE', path: `/containers/${id}`, query: { force: 1, v: 1 } }, signal),
     listContainers: (label, signal) => ask(get('/containers/json', { all: 1, filters: { label: [label] } }), signal),

@@ -62,6 +62,20 @@ export async function furnish(
   }
 }
 
+/** Of a container that somebody else made of the same settings. @throws Fault */
+export async function planOfExisting(
+  room: Room,
+  image: Image | undefined,
+  containerId: string,
+  log: Log,
+  deadline: AbortSignal,
+): Promise<Plan> {
+  const { execution } = room.settings
+  const { id = '', architecture = '' } = image ?? {}
+  const inside = await room.insides.look(id, execution, containerId, log, deadline)
+  return planOf(execution, inside, await volumeFor(room, architecture, log))
+}
+
 /** With `inject` there is no other way; otherwise it goes on without the helper. @throws Fault */
 async function volumeFor(room: Room, architecture: string, log: Log): Promise<string | undefined> {
   const { execution } = room.settings

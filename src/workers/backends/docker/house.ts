@@ -11,13 +11,16 @@ import { createCleanup } from './cleanup.ts'
 import { connect } from './client.ts'
 import { createEnds } from './ends.ts'
 import { createEngine } from './engine.ts'
+import { asEngineError } from './failure.ts'
 import { createHelpers } from './helper.ts'
 import { createImages, type Images } from './image.ts'
 import { createInsides } from './inside.ts'
 import { createLease, RENEW_MS } from './lease.ts'
 import { createPools } from './pools.ts'
 import { reap } from './reap.ts'
-import type { DockerSettings, Room } from './room.ts'
+import { type DockerSettings, label, type Room } from './room.ts'
+import { createShares } from './share.ts'
+import { createMarks } from './share-marks.ts'
 
 export interface House extends AsyncDisposable {
   /** Containers for this room are made ahead from now on, if its settings say so. */
@@ -54,7 +57,7 @@ export function createHouse(
   log: Log,
 ): House {
   const engine = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
-  const ends = createEnds(engine, identity.owner, log)
+  const ends = createEnds(engine, `${label.owner}=${identity.owner}`, log)
   const cleanup = createCleanup(engine, timeouts.containerStop)
   const starts = createTurns(Math.ceil(parallelStarts / workers), mostWaiting)
   const lease = isNamed ? createLease(engine, identity, log) : undefined
@@ -63,6 +66,8 @@ export function createHouse(
   const pools = createPools(workers, log)
   const insides = createInsides(engine)
   const helpers = createHelpers(engine, identity, cleanup)
+  const sharedEnds = createEnds(engine, label.share, log)
+  const shares = createShares(createMarks(engine, identity, lease))
   const images = createLru<string, Images>(mostImages)
   const rooms = new WeakMap<DockerSettings, Room>()
 
@@ -80,8 +85,16 @@ export function createHouse(
       throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
     }
     const patience = settings.timeouts.containerStop
-    const shared = { engine, identity, ends, starts, pools, lease, insides, helpers }
+    const shared = { engine, identity, ends, starts, pools, lease, insides, helpers, shares, sharedEnds }
     return { ...shared, settings, images: imagesOf(settings), cleanup: cleanup.lasting(patience) }
+  }
+  const tendShares = async (signal: AbortSignal): Promise<number> => {
+    try {
+      return await shares.tend({ engine }, log, signal)
+    } catch (error) {
+      if (!signal.aborted) log.emit('DOCKER_REAP_FAILED', { reason: asEngineError(error).message })
+      return 0
+    }
   }
   return {
     room(settings) {
@@ -91,15 +104,20 @@ export function createHouse(
     },
     warmUp: (room) => pools.keep(room),
     async reap(signal) {
-      const [removed] = await Promise.all([reap({ engine, identity, cleanup, lease }, log, signal), pools.tend()])
-      return removed
+      const [own, shared] = await Promise.all([
+        reap({ engine, identity, cleanup, lease }, log, signal),
+        tendShares(signal),
+        pools.tend(),
+      ])
+      return own + shared
     },
     async [Symbol.asyncDispose]() {
       await pools[Symbol.asyncDispose]()
+      await shares[Symbol.asyncDispose]()
       await cleanup[Symbol.asyncDispose]()
       clearInterval(renewals)
       await lease?.[Symbol.asyncDispose]()
-      await ends[Symbol.asyncDispose]()
+      await Promise.all([ends[Symbol.asyncDispose](), sharedEnds[Symbol.asyncDispose]()])
       engine.close()
     },
   }

@@ -6,9 +6,14 @@ import type { DockerSettings } from './room.ts'
 export function profileOf(settings: DockerSettings): string | undefined {
   const { execution, pool } = settings
   if (pool.min === 0 || execution.mode !== 'connection' || execution.containername !== '') return undefined
+  if (settings.share.by !== 'none') return undefined
+  return createHash('sha256').update(launchOf(settings)).digest('hex').slice(0, 16)
+}
+
+/** All of the settings that make a container what it is. */
+export function launchOf({ execution }: DockerSettings): string {
   const { container, host, network, platform, idleCommand } = execution
   const { agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems } = execution
   const guest = [agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems['sftp']]
-  const launch = JSON.stringify([container, host, network, platform, idleCommand, guest])
-  return createHash('sha256').update(launch).digest('hex').slice(0, 16)
+  return JSON.stringify([container, host, network, platform, idleCommand, guest])
 }

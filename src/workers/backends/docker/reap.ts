@@ -2,10 +2,10 @@
  * Containers of processes that are gone: the labels say who owns what, so nothing has to be remembered. Of a process that
  * cannot be seen from here its lease tells.
  */
-import { ownerState } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { removeOrGone } from './cleanup.ts'
 import { asEngineError } from './failure.ts'
+import { isDead } from './owner-state.ts'
 import { label, type Room } from './room.ts'
 
 /** Removes what dead owners left behind, and what we could not remove ourselves. Gives the number of containers. */
@@ -19,23 +19,21 @@ export async function reap(
     return []
   })
   const states = new Map<string, boolean>()
-  const look = (owner: string, isLeased: boolean): boolean => {
-    const state = ownerState(owner)
-    return state === 'dead' || (state === 'foreign' && isLeased && room.lease?.isGone(owner) === true)
-  }
-  const isDead = (owner: string, isLeased: boolean): boolean => {
-    const known = states.get(owner) ?? look(owner, isLeased)
+  const isOver = (owner: string, isLeased: boolean): boolean => {
+    const known = states.get(owner) ?? isDead(room.lease, owner, isLeased)
     if (isLeased || known) states.set(owner, known)
     return known
   }
   const mine = room.cleanup.takeAbandoned().map((id) => ({ id, owner: room.identity.owner }))
   const dead = orphans
+    // Of a shared one the owner is only who made it.
+    .filter(({ Labels }) => Labels[label.share] === undefined)
     .map(({ Id, Labels }) => ({
       id: Id,
       owner: Labels[label.owner] ?? '',
       isLeased: Labels[label.lease] !== undefined,
     }))
-    .filter(({ owner, isLeased }) => isDead(owner, isLeased))
+    .filter(({ owner, isLeased }) => isOver(owner, isLeased))
   const removed = await Promise.all(
     [...dead, ...mine].map(async ({ id, owner }) => {
       try {
@@ -47,6 +45,7 @@ export async function reap(
         if (asEngineError(error).statusCode !== 409 && !signal.aborted) {
           log.emit('DOCKER_REAP_FAILED', { containerId: id, ...labelsOf(error) })
         }
+        if (owner === room.identity.owner) room.cleanup.abandon(id)
         return 0
       }
     }),

@@ -12,6 +12,7 @@ import type { Images } from './image.ts'
 import type { Insides } from './inside.ts'
 import type { Lease } from './lease.ts'
 import type { Pools } from './pools.ts'
+import type { Shares } from './share.ts'
 
 export type DockerSettings = Config['docker']
 
@@ -31,6 +32,9 @@ export interface Room {
   readonly starts: Turns
   /** Containers that run already. */
   readonly pools: Pools
+  /** Containers with several connections, and how programs in them end: any worker may have made them. */
+  readonly shares: Shares
+  readonly sharedEnds: Ends
 }
 
 /** The labels of our containers. The first three are as the Go program wrote them. */
@@ -46,6 +50,12 @@ export const label = {
   creation: 'containerssh_creation',
   /** Others can tell from it whether the owner is alive; see lease.ts. */
   lease: 'containerssh_lease',
+  /** Several connections live in it: what they have in common. */
+  share: 'containerssh_share',
+  /** Of the mark of a connection in a shared container; see share-marks.ts. */
+  mark: 'containerssh_mark',
+  container: 'containerssh_container',
+  leased: 'containerssh_leased',
   /** Made ahead for whoever comes, in place of the first three: the name of its profile. */
   pool: 'containerssh_pool',
   /** Of a volume: the helper is in it. */

@@ -4,15 +4,18 @@ import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Sandbox, Say } from '../../ports.ts'
 import type { Forwarding } from '../agent/forwarding.ts'
 import { wordsOf } from './command.ts'
-import { orUndo, shuttingDown, startContainer } from './container.ts'
+import { type ContainerExtras, orUndo, shuttingDown, startContainer } from './container.ts'
 import type { Image } from './engine.ts'
 import { memberEnvironment } from './environment.ts'
 import { writeFiles } from './files.ts'
 import { createDockerForwarding } from './forward.ts'
-import { type Furnished, furnish } from './furnish.ts'
+import { type Furnished, furnish, planOfExisting } from './furnish.ts'
 import { idling } from './idle.ts'
+import type { Plan } from './plan.ts'
 import { type Place, runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
+import type { Make } from './share.ts'
+import { shareNameOf } from './share-name.ts'
 
 /** @throws Fault */
 export async function openSandbox(
@@ -22,6 +25,8 @@ export async function openSandbox(
   signal: AbortSignal,
   say?: Say,
 ): Promise<Sandbox> {
+  const share = shareNameOf(room, who.member)
+  if (share !== undefined) return openShared(room, who, share, log, signal, say)
   const warm = await room.pools.claim(room, who, log, signal)
   const make = async (): Promise<Made> =>
     makeContainer(room, who, await room.images.ensure(log, signal, say), log, signal)
@@ -30,9 +35,44 @@ export async function openSandbox(
   return createSandbox(room, made, who)
 }
 
+/** Into a container that others may be in already. @throws Fault */
+async function openShared(
+  room: Room,
+  who: Occupant,
+  share: string,
+  log: Log,
+  signal: AbortSignal,
+  say: Say | undefined,
+): Promise<Sandbox> {
+  const image = await room.images.ensure(log, signal, say)
+  const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
+  const make: Make = async (name, labels) => {
+    const named = (plan: Plan): ContainerExtras => ({ ...idling(plan), name, labels })
+    const { containerId } = await furnish(room, undefined, image, named, log, signal, deadline)
+    try {
+      await startContainer(room, containerId, log, signal, deadline)
+      return containerId
+    } catch (error) {
+      room.cleanup.track(room.cleanup.remove(containerId, log))
+      throw error
+    }
+  }
+  const joining = room.shares.join(room, who, share, make, log, signal)
+  const { containerId, leave } = await orUndo(room, joining, signal, async (stay) => stay.leave())
+  await writeFiles(room, who, containerId, log, AbortSignal.any([signal, deadline]))
+  const plan = await planOfExisting(room, image, containerId, log, deadline).catch((error) => {
+    leave()
+    throw error
+  })
+  const env = memberEnvironment(room.settings.execution, who.member)
+  return createSandbox({ ...room, ends: room.sharedEnds }, { containerId, plan, env, leave }, who)
+}
+
 interface Made extends Furnished {
   /** What the container was not made with. */
   readonly env: readonly string[]
+  /** In place of the container's end. */
+  readonly leave?: () => void
 }
 
 /** Into a container that was made ahead. Never rejects. */
@@ -62,15 +102,17 @@ async function makeContainer(
   }
 }
 
-function createSandbox(room: Room, { containerId, plan, env }: Made, who: Occupant): Sandbox {
+function createSandbox(room: Room, { containerId, plan, env, leave }: Made, who: Occupant): Sandbox {
   const labels = occupantLabels(who)
   const log = who.peer.log.with({ ...labels, containerId })
   const closing = new AbortController()
   let removal: Promise<void> | undefined
-  const place: Place = { room, containerId, env, plan, closing: closing.signal }
+  // In a container that goes on, programs are ended one by one.
+  const ended = leave === undefined ? closing.signal : new AbortController().signal
+  const place: Place = { room, containerId, env, plan, closing: ended }
   let forwarding: Forwarding | undefined
   const forwardingOf = (): Forwarding => {
-    forwarding ??= createDockerForwarding(place, log)
+    forwarding ??= createDockerForwarding({ ...place, closing: closing.signal }, log)
     return forwarding
   }
   return {
@@ -87,8 +129,9 @@ function createSandbox(room: Room, { containerId, plan, env }: Made, who: Occupa
     },
     dial: (target, origin, signal) => forwardingOf().dial(target, origin, signal),
     listen: (door, arrive, signal) => forwardingOf().listen(door, arrive, signal),
-    [Symbol.asyncDispose]() {
+    async [Symbol.asyncDispose]() {
       closing.abort()
+      if (leave !== undefined) return leave()
       removal ??= room.cleanup.remove(containerId, log)
       return removal
     },
