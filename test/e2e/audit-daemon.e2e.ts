@@ -1,6 +1,7 @@
 /** What the daemon writes, of each kind of session, is as it was when the goldens were made, and can be proved to be its own. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,10 +28,10 @@ interface Recorded {
 }
 
 /** A daemon that records everything into a folder of its own. */
-async function recorder(options: Readonly<Record<string, unknown>> = {}) {
+async function recorder(options: Readonly<Record<string, unknown>> = {}, ssh: Readonly<Record<string, unknown>> = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'containerssh-audit-'))
   const config = { enable: true, format: 'binary', storage: 'file', file: { directory }, intercept: everything }
-  const host = await login({ user: 'golden', config: { audit: { ...config, ...options }, workers: 1 } })
+  const host = await login({ user: 'golden', ssh, config: { audit: { ...config, ...options }, workers: 1 } })
   const seen = new Set<string>()
   const files = (): string[] => readdirSync(directory).filter((name) => /^[0-9a-f]{32}$/.test(name) && !seen.has(name))
   return {
@@ -228,4 +229,16 @@ test('logs are encrypted to their recipients before they reach the disk, whichev
     assert.match(out, /not for everybody/)
     assert.equal((await audit('decode', file)).status, 1)
   }
+})
+
+test('without an ed25519 host key logs are chained but not signed, which the server says when it starts', async () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  await using recording = await recorder({}, { hostkeys: [pem] })
+  await recording.host.daemon.line('AUDIT_NOT_SIGNED')
+  await recording.host.client.run(['true'])
+  const { file } = await recording.next()
+  const { status, out } = await audit('verify', file)
+  assert.match(out, /: intact, but not signed: \d+ messages/)
+  assert.equal(status, 6)
 })
