@@ -114,9 +114,9 @@ test('the containers of a dead process are removed, those of a living one are no
   const session = orphaned.enter()
   await run(session, 'true')
   assert.equal((await containersOf(`containerssh_owner=${dead}`)).length, 1)
-  assert.equal(await alive.backend.reap(AbortSignal.timeout(20_000)), 1)
-  const line = await alive.logged('DOCKER_REAPED')
-  assert.equal(line.labels['owner'], dead)
+  // Others may have died on this machine, too.
+  assert.ok((await alive.backend.reap(AbortSignal.timeout(20_000))) >= 1)
+  await alive.logged('DOCKER_REAPED', ({ labels }) => labels['owner'] === dead)
   assert.deepEqual(await containersOf(`containerssh_owner=${dead}`), [])
   assert.ok((await containersOf(`containerssh_owner=${ownerLabel()}`)).length >= 1)
   await session[Symbol.asyncDispose]()

@@ -64,7 +64,7 @@ export const programs: readonly Behaviour[] = [
     needs: 'notFound',
     async run({ session }) {
       const { exit, stdout, stderr } = await run(session, '/no/such/program')
-      assert.deepEqual([exit, stdout], [status(127), ''])
+      assert.deepEqual([exit, stdout], [status(127), ''], stderr)
       assert.match(stderr, /no(t)? (such file|found)/i)
     },
     otherwise: "gives 1 where the engine's init process does",
