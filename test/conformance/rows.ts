@@ -39,14 +39,15 @@ function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row[
 
 export const rows: readonly Row[] = [
   row('docker', 'connection', busybox, 'shell'),
-  row('docker', 'connection', debian, 'shell'),
+  row('docker', 'connection', busybox, 'inject'),
   row('docker', 'connection', debian, 'image'),
+  row('docker', 'connection', debian, 'shell'),
   row('docker', 'connection', noShell, 'none'),
   row('docker', 'connection', noShell, 'inject'),
-  row('docker', 'session', noShell, 'inject'),
   row('docker', 'session', busybox, 'shell'),
   row('docker', 'session', debian, 'image'),
   row('docker', 'session', noShell, 'none'),
+  row('docker', 'session', noShell, 'inject'),
   row('podman', 'connection', busybox, 'shell'),
   row('podman', 'connection', debian, 'image'),
   row('podman', 'connection', noShell, 'none'),

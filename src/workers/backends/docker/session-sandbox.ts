@@ -111,6 +111,9 @@ async function makeContainer(
   }
 }
 
+/** To tini, the engine's init: a signal is for the program's process group, as with sshd. A shell waits for its child. */
+const WHOLE_GROUP = 'TINI_KILL_PROCESS_GROUP=1'
+
 /** @throws Fault */
 function extrasOf(room: Room, program: Program, plan: Plan): ContainerExtras {
   const words = wordsOf(program.what, room.settings.execution, plan)
@@ -118,7 +121,7 @@ function extrasOf(room: Room, program: Program, plan: Plan): ContainerExtras {
   const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true }
   return {
     Cmd: plan.hasShell ? withSize(words, program.pty) : words,
-    env: environment(program),
+    env: [...environment(program), WHOLE_GROUP],
     config: { ...streams, Tty: program.pty !== undefined },
     // The kernel keeps signals without a handler from process 1: a program would survive TERM and Ctrl-C.
     host: { Init: true, ConsoleSize: [program.pty?.size.rows ?? 0, program.pty?.size.columns ?? 0] },
