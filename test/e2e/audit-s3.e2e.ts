@@ -79,6 +79,19 @@ describe('sessions in an object storage', { concurrency: 1 }, () => {
     await until('an empty queue', () => logsIn(join(folder, 'queue')).length === 0)
   })
 
+  test('are asciicasts, one for each session channel, if that is their format', async () => {
+    await using daemon = await start({ keyPrefix: 'casts/' }, { format: 'asciinema' })
+    await client(daemon.port, key, user).run(['echo hello cast'])
+    const { body, contentType } = await uploaded(`casts/${await connectionOf(daemon)}`)
+    assert.equal(contentType, 'application/x-asciicast')
+    const [header = '', ...events] = body.toString().trim().split('\n')
+    assert.equal(JSON.parse(header).command, 'echo hello cast')
+    assert.ok(
+      events.some((event) => JSON.parse(event)[2] === 'hello cast\n'),
+      body.toString(),
+    )
+  })
+
   test('go up in parts while they last, and are whole after the daemon was killed', async () => {
     const daemon = await start()
     const program = 'head -c 14000000 /dev/urandom; exec sleep 1000'
