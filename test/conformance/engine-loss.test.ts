@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { until } from '../rigs/daemon.ts'
 import { call } from '../rigs/docker.ts'
 import { type PrivateEngine, privateEngine } from '../rigs/private-engine.ts'
-import { exec, type Rig, room, run, type Talk, talk } from './rig.ts'
+import { exec, type Mode, type Rig, room, run, type Talk, talk } from './rig.ts'
 
 const lost = { kind: 'status', code: 137 }
 
@@ -15,8 +15,9 @@ describe('an engine that goes away', { concurrency: 1 }, () => {
   })
   after(() => engine[Symbol.asyncDispose]())
 
-  const open = (pool = 0): Promise<Rig> =>
+  const open = (pool = 0, mode: Mode = 'connection'): Promise<Rig> =>
     room({
+      mode,
       host: engine.host,
       execution: { host: { NetworkMode: 'none' }, imagePullPolicy: 'Never' },
       docker: { pool: { min: pool } },
@@ -58,6 +59,19 @@ describe('an engine that goes away', { concurrency: 1 }, () => {
     })
   }
 
+  test('its kill in session mode: one line, and the exit status that it remembers', async () => {
+    const rig = await open(0, 'session')
+    const channel = await busy(rig)
+    await engine.kill()
+    await engine.start()
+    const exit = await channel.exit
+    assert.notDeepEqual(exit, { kind: 'status', code: 0 })
+    assert.equal(channel.stderr.text, '\r\nthe connection to the container engine broke: output may be missing\r\n')
+    await rig.logged('DOCKER_PROGRAM_LOST')
+    await rig[Symbol.asyncDispose]()
+    await isEmpty()
+  })
+
   test('a container that somebody ends takes its programs along, and their users are told', async () => {
     const rig = await open()
     const channel = await busy(rig)
@@ -76,7 +90,7 @@ describe('an engine that goes away', { concurrency: 1 }, () => {
     await engine.kill()
     const session = rig.enter()
     const running = run(session, 'exit 8')
-    await rig.logged('DOCKER_CONTAINER_CREATE_FAILED')
+    await rig.logged('DOCKER_IMAGE_LISTING_FAILED')
     await engine.start()
     assert.deepEqual((await running).exit, { kind: 'status', code: 8 })
     await session[Symbol.asyncDispose]()

@@ -67,6 +67,17 @@ describe('containers that are made ahead', { concurrency: 2 }, () => {
     assert.deepEqual(await rig.all(), [])
   })
 
+  test('one that the engine does not rename is given out all the same', async () => {
+    await using proxy = await engineProxy([{ match: /\/rename/, answer: { status: 500, message: 'in flames' } }])
+    const rig = await pool({ host: proxy.host }, { min: 1 })
+    await rig.filled(1)
+    const session = rig.enter()
+    assert.deepEqual((await run(session, 'exit 2')).exit, { kind: 'status', code: 2 })
+    await rig.logged('DOCKER_POOL_RENAME_FAILED')
+    await session[Symbol.asyncDispose]()
+    await rig[Symbol.asyncDispose]()
+  })
+
   test('programs have the environment of their user, variables of the channel win, and his files are there', async () => {
     const datum = (value: string) => ({ value, sensitive: false })
     const member: Partial<Member> = {

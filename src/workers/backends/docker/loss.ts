@@ -14,7 +14,9 @@ export interface Fate {
 const ASK_MS = 5000
 const KILLED = 137
 const ended = 'the container has ended, and the program with it'
-export const unknown = 'the container engine has stopped, or does not know any more how the program ended'
+const unknown = 'the container engine has stopped, or does not know any more how the program ended'
+/** The engine knows the exit code all the same. */
+export const broken = 'the connection to the container engine broke: output may be missing'
 const byItself: Fate = { outOfMemory: false, loss: undefined }
 
 /** `code`: undefined when the engine does not tell it. `byUs`: we sent KILL ourselves. */
@@ -36,7 +38,7 @@ export async function fateOf(
   }
 }
 
-function lost(reason: string, log: Log): Fate {
+export function lost(reason: string, log: Log): Fate & { readonly loss: string } {
   log.emit('DOCKER_PROGRAM_LOST', { reason })
   return { outOfMemory: false, loss: reason }
 }

@@ -21,7 +21,7 @@ import { writeFiles } from './files.ts'
 import { createSessionForwarding } from './forward-session.ts'
 import { furnish } from './furnish.ts'
 import type { RawStream } from './hijack.ts'
-import { fateOf } from './loss.ts'
+import { broken, fateOf, lost } from './loss.ts'
 import type { Plan } from './plan.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -82,6 +82,8 @@ interface Made {
   readonly raw: RawStream
   /** The exit code, from a wait that began before the start; undefined when nobody knows it. */
   readonly code: Promise<number | undefined>
+  /** That wait broke: the engine was restarted, or is out of reach. */
+  isBroken(): boolean
 }
 
 /** @throws Fault */
@@ -103,7 +105,7 @@ async function makeContainer(
     await writeFiles(room, who, containerId, own, AbortSignal.any([signal, deadline]))
     const code = await exitCode(room, containerId, own)
     await startContainer(room, containerId, own, signal, deadline)
-    return { containerId, plan, raw, code: code.value }
+    return { containerId, plan, raw, code: code.value, isBroken: code.isBroken }
   } catch (error) {
     raw?.destroy()
     room.cleanup.track(room.cleanup.remove(containerId, own))
@@ -139,7 +141,12 @@ function attach(room: Room, containerId: string, log: Log, signal: AbortSignal):
 }
 
 /** Resolves when the engine waits for the end. When that wait breaks, the engine is asked until it knows. */
-async function exitCode(room: Room, containerId: string, log: Log): Promise<{ value: Promise<number | undefined> }> {
+async function exitCode(
+  room: Room,
+  containerId: string,
+  log: Log,
+): Promise<{ readonly value: Promise<number | undefined>; isBroken(): boolean }> {
+  let isBroken = false
   const gone = new AbortController()
   const waiting = await room.engine.waitContainer(containerId, gone.signal).catch(() => undefined)
   const told = async (): Promise<number | undefined> => {
@@ -161,10 +168,13 @@ async function exitCode(room: Room, containerId: string, log: Log): Promise<{ va
     return positive(state.ExitCode, log)
   }
   const value = async (): Promise<number | undefined> => {
-    const code = await told().catch(() => undefined)
+    const code = await told().catch(() => {
+      isBroken = true
+      return undefined
+    })
     return code !== undefined && code >= 0 ? code : askExitCode(ask, log, gone.signal)
   }
-  return { value: value() }
+  return { value: value(), isBroken: () => isBroken }
 }
 
 function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log, closing: AbortSignal): Running {
@@ -193,6 +203,7 @@ function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log
     }
     ended = true
     await drained(pump, over)
+    if (made.isBroken()) pump.tell(lost(broken, log).loss)
     pump.close()
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })
     return exitOf(code, program.what.kind, delivered, await ranOutOfMemory(room, containerId, code, log))
