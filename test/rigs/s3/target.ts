@@ -62,7 +62,17 @@ export const s3Options = (storage: Pick<Storage, 'accessKey' | 'secretKey' | 'bu
   pathStyleAccess: true,
 })
 
-export const newDirectory = (): string => mkdtempSync(join(tmpdir(), 'containerssh-queue-'))
+const made: string[] = []
+process.once('exit', () => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true })
+})
+
+/** Is gone, with all that is in it, when the test file has ended. */
+export function newDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'containerssh-queue-'))
+  made.push(directory)
+  return directory
+}
 
 /** The calls are made in this process; `test/primary/audit/s3/threads.test.ts` makes them in a thread. */
 export function createRig(storage: Storage, options: RigOptions = {}): Rig {
