@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { until } from '../rigs/daemon.ts'
 import { derivedImage } from '../rigs/derived-image.ts'
-import { engine } from '../rigs/docker.ts'
+import { engine, image } from '../rigs/docker.ts'
 import { type Login, login } from '../rigs/login.ts'
 import { anyForwarding } from '../rigs/server.ts'
 import { all, answering, converse, folder, freePort, reach, startService } from '../rigs/services.ts'
@@ -17,9 +18,9 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const large = randomBytes(4 * 1024 * 1024)
 
 /** A daemon whose users get containers of an image and may forward anything. */
-async function house(image: string, execution: Readonly<Record<string, unknown>> = {}): Promise<Login> {
+async function house(name: string, execution: Readonly<Record<string, unknown>> = {}): Promise<Login> {
   const { host } = await engine()
-  const own = { container: { image }, imagePullPolicy: 'Never', shellCommand: ['/bin/sh'], ...execution }
+  const own = { container: { image: name }, imagePullPolicy: 'Never', shellCommand: ['/bin/sh'], ...execution }
   return login({ config: { docker: { connection: { host }, execution: own }, security: anyForwarding } })
 }
 
@@ -252,7 +253,7 @@ async function startDisplay(displays: readonly number[], heard: (said: string) =
 }
 
 for (const [tool, make] of Object.entries({
-  nc: async (): Promise<string> => 'containerssh-test/busybox:1',
+  nc: () => image('containerssh-test/busybox:1'),
   perl: () =>
     derivedImage('containerssh-test/forward-perl:1', 'containerssh-test/busybox:1', {
       paths: ['/usr/bin/perl', '/usr/lib/x86_64-linux-gnu/perl-base'],
@@ -311,7 +312,7 @@ for (const [tool, make] of Object.entries({
 }
 
 test('in session mode ssh -L and -R go into the container of the program that runs', async () => {
-  await using home = await house('containerssh-test/agent:1', { mode: 'session' })
+  await using home = await house(await image('containerssh-test/agent:1'), { mode: 'session' })
   await using service = await startService(answering((received) => `got ${received.length}`))
   const port = await freePort()
   await using client = await visit(home, services, ['-L', `${port}:127.0.0.1:7000`])
@@ -321,4 +322,32 @@ test('in session mode ssh -L and -R go into the container of the program that ru
   assert.equal(back.code, 0)
   client.ssh.stdin.end()
   await once(client.ssh, 'exit')
+})
+
+test('an agent in the image that is none is told about, and refuses nothing but what it was asked', async () => {
+  using scripts = folder()
+  const script = scripts.path('agent')
+  writeFileSync(
+    script,
+    `#!/bin/sh
+command=$1; shift
+case $command in
+  wait-signal) trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done ;;
+  console) while [ "$1" != -- ]; do shift; done; shift
+    # The number of the process in four bytes; small in a new container.
+    printf "\\\\$(printf %o $$)\\\\0\\\\0\\\\0"; exec "$@" ;;
+  forward-server) printf 'I am a \\033[1mstranger' >&2; sleep 1; echo '{"level": "info"}'; exit 3 ;;
+esac
+`,
+  )
+  const as = { '/usr/bin/containerssh-agent': script }
+  const name = await derivedImage('containerssh-test/forward-stranger:1', 'containerssh-test/busybox:1', { as })
+  await using home = await house(name)
+  const port = await freePort()
+  await using client = await visit(home, 'echo ready; cat', ['-L', `${port}:127.0.0.1:7000`])
+  await converse(port, 'x').catch(() => undefined)
+  await client.said(/connect failed: cannot connect to 127.0.0.1:7000: the guest agent does not answer as one/)
+  await home.daemon.line('AGENTPROTO_DECODE_FAILED')
+  await home.daemon.line('DOCKER_AGENT_LOG', ({ details }) => details['text'] === 'I am a  [1mstranger')
+  assert.equal((await client.inside('echo still here')).stdout.toString(), 'still here\n')
 })

@@ -9,6 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { identityToRecipient } from 'age-encryption'
 import { encodeFrame } from '../../src/shared/ipc/frame.ts'
+import { encode as agentCbor } from '../../src/workers/backends/agent/cbor.ts'
+import { newConnection, windowOf } from '../../src/workers/backends/agent/messages.ts'
+import { packet } from '../../src/workers/backends/agent/packet.ts'
 import { sshString } from '../../src/workers/ssh/blob.ts'
 import { Writer } from '../../src/workers/ssh/bytes.ts'
 import { channelOpen, globalRequest } from '../../src/workers/ssh/messages.ts'
@@ -120,6 +123,15 @@ const seeds: Readonly<Record<string, readonly (Uint8Array | string)[]>> = {
   ],
   'config-json': ['{"ssh": {"listen": "0.0.0.0:2222"}, "log": {"level": "debug"}}'],
   demux: [Buffer.concat([Buffer.of(1, 0, 0, 0, 0, 0, 0, 2, 65, 66, 2, 0, 0, 0, 0, 0, 0, 0)])],
+  'agent-packets': [
+    Buffer.concat([
+      packet(1, 0, agentCbor({ Extensions: 1, Window: 1 << 17, Port: 6010, Path: '/tmp/a' })),
+      packet(6, 0),
+    ]),
+    packet(4, 1, newConnection({ kind: 'tcp', host: '::1', port: 80 }, { address: '192.0.2.1', port: 65_535 })),
+    Buffer.concat([packet(3, 1, Buffer.from('data')), packet(7, 1, windowOf(1 << 20)), packet(8, 1)]),
+    Buffer.from('a3675061796c6f6164f664747970650366656d70747980', 'hex'),
+  ],
   header: [Buffer.of(42, 1, 0, 0, 65), '4242\r\nrest', 'OCI runtime exec failed: x'],
   pattern: ['a*b?[c]\naxbyc', '^(a|b)*c{1,3}$\nababc'],
   ...(await auditSeeds(await identityToRecipient(fuzzIdentity))),
