@@ -6,6 +6,7 @@ import { type Batch, createBatch } from '../../shared/audit/batch.ts'
 import type { MessageType } from '../../shared/audit/catalogue.ts'
 import type { AuditRecord, Facts, RecordOfType } from '../../shared/audit/record.ts'
 import { type Fault, fault } from '../../shared/codes/fault.ts'
+import { MAX_BATCH_BYTES } from '../../shared/ipc/contract.ts'
 import { count } from '../../shared/metric.ts'
 import type { Peer } from '../ports.ts'
 import { pause } from '../ssh/reading.ts'
@@ -16,8 +17,11 @@ import type { AuditConfig, Desk } from './desk.ts'
 const batchBytes = 64 * 1024
 /** Half of what a session may lose with the daemon: the other half is for the way to the disk. */
 const batchMs = 50
-/** A batch that is held back because the link is behind goes at this size all the same: a message has its limit. */
-const heldBytes = 256 * 1024
+/**
+ * A batch that is held back because the link is behind goes at this size all the same, so that with the largest record, a
+ * public key in base64 that fills an SSH packet, it stays below MAX_BATCH_BYTES.
+ */
+const heldBytes = 128 * 1024
 /** Of one record of I/O. */
 const blockBytes = 64 * 1024
 /** How long a connection may wait for its records to be stored before it is ended, and how long for its log to begin. */
@@ -79,6 +83,7 @@ export class Recorder {
   /** Copies what the payload refers to. */
   add<Type extends MessageType>(type: Type, channelId: number | null, payload: Payload<Type>, facts?: Facts): void {
     if (this.#phase !== 'open') return
+    if (this.#batch.length >= heldBytes) this.#send()
     const before = this.#batch.length
     // The parts fit together: `payload` is that of `type`.
     const record = { connectionId: this.connectionId, timestamp: nowNs(), type, channelId, payload, facts }
@@ -94,6 +99,7 @@ export class Recorder {
     if (this.#phase !== 'open' || bytes.length === 0) return
     const timestamp = nowNs()
     for (let at = 0; at < bytes.length; at += blockBytes) {
+      if (this.#batch.length >= heldBytes) this.#send()
       const before = this.#batch.length
       const block = bytes.length <= blockBytes ? bytes : bytes.subarray(at, at + blockBytes)
       this.#batch.addIo(timestamp, channelId, stream, block)
@@ -105,18 +111,23 @@ export class Recorder {
     const { length } = this.#batch
     this.#waitingBytes += length - before
     this.#desk.add(length - before)
-    if (length >= batchBytes) this.flush()
+    // Nothing that we know of makes such a record; the primary would take it for an attack, and the worker would be lost.
+    if (length > MAX_BATCH_BYTES) this.failed(`a record of ${length - before} bytes`)
+    else if (length >= batchBytes) this.flush()
     else this.#age ??= setTimeout(grownOld, batchMs, this).unref()
   }
 
   /** Sends what was gathered. */
   flush(): void {
+    const { length } = this.#batch
+    if (this.#desk.congested && length < heldBytes && this.#phase === 'open') this.#desk.hold(this)
+    else if (length > 0) this.#send()
     clearTimeout(this.#age)
     this.#age = undefined
-    const { length } = this.#batch
-    if (length === 0) return
-    if (this.#desk.congested && length < heldBytes && this.#phase === 'open') this.#desk.hold(this)
-    else this.#desk.sendBatch(this.ticket, this.#batch.take())
+  }
+
+  #send(): void {
+    this.#desk.sendBatch(this.ticket, this.#batch.take())
   }
 
   /** Calls the listener once, when there is room again. */

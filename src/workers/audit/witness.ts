@@ -8,8 +8,14 @@ import type { Recorder } from './recorder.ts'
 import { noteOf, tap } from './tap.ts'
 import type { Trails } from './trail.ts'
 
-export function createWitness(recorder: Recorder, trails: Trails, login: Login): Witness {
-  const { intercept } = recorder.config
+export const createWitness = (recorder: Recorder, trails: Trails, login: Login): Witness => ({
+  ...ofConnection(recorder, login),
+  ...ofChannels(recorder, trails),
+})
+
+type OfConnection = Pick<Witness, 'negotiated' | 'handshakeFailed' | 'keyRefused' | 'globalRequest' | 'end'>
+
+function ofConnection(recorder: Recorder, login: Login): OfConnection {
   let globalRequests = 0
   return {
     negotiated: (negotiated) => login.learn(negotiated),
@@ -31,6 +37,16 @@ export function createWitness(recorder: Recorder, trails: Trails, login: Login):
       } else if (request === 'unknown') recorder.add('global_request_unknown', null, { requestType: type })
       else forward(recorder, request)
     },
+    end() {
+      recorder.add('disconnect', null, null)
+      recorder.end()
+    },
+  }
+}
+
+function ofChannels(recorder: Recorder, trails: Trails): Omit<Witness, keyof OfConnection> {
+  const { intercept } = recorder.config
+  return {
     direct: (id, wish) => direct(recorder, id, wish),
     arrived(id, door, origin) {
       const from = { OriginatorHost: origin.address, OriginatorPort: origin.port }
@@ -58,10 +74,6 @@ export function createWitness(recorder: Recorder, trails: Trails, login: Login):
     },
     tap: (id, stream, sink) =>
       intercept.forwarding ? tap(recorder, noteOf(recorder, trails.of(id), stream), sink) : sink,
-    end() {
-      recorder.add('disconnect', null, null)
-      recorder.end()
-    },
   }
 }
 

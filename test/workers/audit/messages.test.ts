@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defaults } from '../../../src/shared/config/schema.ts'
+import { MAX_BATCH_BYTES } from '../../../src/shared/ipc/contract.ts'
 import type { AuditConfig } from '../../../src/workers/audit/desk.ts'
 import { Writer } from '../../../src/workers/ssh/bytes.ts'
 import { channelOpen } from '../../../src/workers/ssh/messages.ts'
 import { message } from '../../../src/workers/ssh/numbers.ts'
 import { createArchive, everything, linesOf } from '../../rigs/audit.ts'
-import { refusal, type Script, serve, settle } from '../ssh/double.ts'
+import { letIn, refusal, type Script, serve, settle } from '../ssh/double.ts'
 
 /** A server with one recorded connection, whose log can be read line by line. */
 function recorded(script: Script = {}, audit: Partial<AuditConfig> = {}) {
@@ -179,6 +180,38 @@ test('a client whose requests are recorded faster than they are stored is not re
   archive.catchUp()
   assert.equal(wire.paused, false)
   assert.equal((await over()).filter((line) => line.startsWith('setenv')).length, sent)
+})
+
+test('nothing that a client can send makes a batch that is larger than the primary takes', async () => {
+  const authenticate: Script['authenticate'] = async (user, attempt) => {
+    if (attempt.method !== 'keyboard-interactive') return letIn(user)
+    const prompts = Array.from({ length: 40 }, () => ({ text: 'é'.repeat(100_000), echo: false }))
+    await attempt.ask({ name: '', instruction: 'ü'.repeat(200_000), prompts })
+    return { outcome: 'failure', fault: refusal('no').fault }
+  }
+  const { client, archive, over } = recorded({ methods: ['keyboard-interactive'], authenticate })
+  const large = Buffer.alloc(250_000, 0xff)
+  archive.congested = true
+  client.attempt('alice', 'keyboard-interactive', new Writer(0).string('').string('').finish().subarray(1))
+  await client.heard()
+  const answers = new Writer(message.userauthInfoResponse).uint32(40).string(large.subarray(0, 200_000))
+  for (let index = 1; index < 40; index++) answers.string(large.subarray(0, 1200))
+  client.send(answers.finish())
+  await client.heard()
+  const key = new Writer(0).boolean(false).string('ssh-ed25519').string(large)
+  client.attempt('alice', 'publickey', key.finish().subarray(1))
+  await client.heard()
+  client.password('alice', large)
+  await client.heard()
+  await client.session()
+  const types = ['x'.repeat(250_000), 'y'.repeat(250_000)]
+  for (const value of types) client.request({ kind: 'env', name: 'A', value })
+  client.request({ kind: 'unknown', type: 'x', payload: large })
+  await settle()
+  archive.congested = false
+  const lines = await over()
+  assert.equal(lines.filter((line) => line.startsWith('setenv')).length, 2)
+  assert.ok(archive.logs.flatMap(({ batches }) => batches).every(({ length }) => length <= MAX_BATCH_BYTES))
 })
 
 test('words of ours at a terminal are part of what the user saw', async () => {

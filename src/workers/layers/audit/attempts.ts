@@ -84,7 +84,7 @@ function keyRecords(recorder: Recorder) {
 function recordConversation(recorder: Recorder, username: string, { ask }: Interactive): Ask {
   return async (inquiry) => {
     const { instruction, prompts } = inquiry
-    const questions = prompts.map(({ text, echo }) => ({ question: shortened(text), echo }))
+    const questions = prompts.slice(0, mostPrompts).map(({ text, echo }) => ({ question: shortened(text), echo }))
     const payload = { username, instruction: shortened(instruction), questions }
     recorder.add('auth_keyboard_interactive_challenge', null, payload)
     recorder.flush()
@@ -98,16 +98,20 @@ function recordConversation(recorder: Recorder, username: string, { ask }: Inter
   }
 }
 
-/** Longest text of a webhook, in UTF-16 units: a batch has its limit. */
-const longestText = 4096
+/** A batch has its limit. Texts of a webhook in UTF-16 units, answers in bytes, which may become four times as many. */
+const longestText = 1024
+const longestAnswerBytes = 1024
+const mostPrompts = 32
 const shortened = (text: string): string => text.slice(0, longestText)
 
 type Answers = RecordOfType<'auth_keyboard_interactive_answer'>['payload']['answers']
 
 const answersOf = ({ prompts }: Inquiry, given: readonly Uint8Array[] | undefined): Answers =>
-  prompts.map(({ text }, index) => {
+  prompts.slice(0, mostPrompts).map(({ text }, index) => {
     const question = shortened(text)
-    const { text: answer, raw: answerRaw } = textField(given?.[index] ?? Buffer.alloc(0))
+    const { text: answer, raw: answerRaw } = textField(
+      given?.[index]?.subarray(0, longestAnswerBytes) ?? Buffer.alloc(0),
+    )
     return answerRaw === undefined ? { question, answer } : { question, answer, answerRaw }
   })
 
