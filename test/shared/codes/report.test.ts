@@ -31,6 +31,8 @@ describe('the report of the codes seen', () => {
     assert.deepEqual([...report.seen].sort(), ['AUTH', 'SSH_EXIT'])
     assert.equal(report.missing.length, 170)
     assert.deepEqual(report.unknown, [])
+    assert.ok(report.owed.includes('DOCKER_EXEC'))
+    assert.ok(!report.owed.some((code) => report.seen.includes(code) || /^(KUBERNETES|AUDIT)_/.test(code)))
     assert.match(report.text, /^Service: 0 of 9$/m)
     assert.match(report.text, /\ncodes: 2 of 172 seen$/)
   })
