@@ -1,7 +1,15 @@
 /** The bare engine: what a container costs without us, over the Engine API itself, without the start of a client program. */
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { call, engine, image, type TestEngine } from '../test/rigs/docker.ts'
 
 const idle = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
+
+/** The engine's own client program; undefined: there is none. */
+export const dockerCli = (process.env['PATH'] ?? '')
+  .split(delimiter)
+  .map((folder) => join(folder, 'docker'))
+  .find(existsSync)
 
 export interface BareEngine {
   readonly host: string

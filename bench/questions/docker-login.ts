@@ -1,10 +1,9 @@
 /** `ssh host true` from the connection to the exit status, each with a container of its own. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { statSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type BareEngine, bareEngine, dockerConfig } from '../engine.ts'
+import { type BareEngine, bareEngine, dockerCli, dockerConfig } from '../engine.ts'
 import { runLoad, targetFlags } from '../load.ts'
 import { startWith } from '../ours.ts'
 import { type Answer, type Bench, type Question, rowsOf } from '../question.ts'
@@ -79,11 +78,6 @@ async function timed(task: () => Promise<void>): Promise<number> {
   await task()
   return performance.now() - start
 }
-
-const dockerCli = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .map((folder) => join(folder, 'docker'))
-  .find(existsSync)
 
 /** Undefined: there is no docker program. */
 async function startPeer(bench: Bench, bare: BareEngine, container: string): Promise<Server | undefined> {

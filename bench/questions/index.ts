@@ -3,6 +3,7 @@ import type { Question } from '../question.ts'
 import { bulk } from './bulk.ts'
 import { configuration } from './configuration.ts'
 import { docker } from './docker.ts'
+import { dockerBulk } from './docker-bulk.ts'
 import { dockerLogin } from './docker-login.ts'
 import { echo } from './echo.ts'
 import { exec } from './exec.ts'
@@ -21,5 +22,6 @@ export const questions: readonly Question[] = [
   memory,
   docker,
   dockerLogin,
+  dockerBulk,
   s3,
 ]

@@ -18,15 +18,19 @@ export function ratioText({ median }: Summary): string {
   return median < 0.34 && median > 0 ? `${figure(median)} (1/${figure(1 / median)})` : figure(median)
 }
 export const rangeText = ({ min, max }: Summary): string => `${figure(min)}–${figure(max)}`
-export const targetText = ({ target }: Row): string => {
+export const targetText = ({ target, better }: Row): string => {
   if (target === undefined) return ''
+  if (better === 'higher') return `≥ ${figure(target)}`
   return target < 0.34 ? `≤ 1/${figure(1 / target)}` : `≤ ${figure(target)}`
 }
 
 /** What to think of a row: `met`, `missed`, and `noisy` when the figures should not be trusted. */
 export function verdict(row: Row, ratio: Summary | undefined): string {
   const words: string[] = []
-  if (row.target !== undefined && ratio !== undefined) words.push(ratio.median <= row.target ? 'met' : 'missed')
+  if (row.target !== undefined && ratio !== undefined) {
+    const isMet = row.better === 'higher' ? ratio.median >= row.target : ratio.median <= row.target
+    words.push(isMet ? 'met' : 'missed')
+  }
   if (isNoisy(row, ratio)) words.push('noisy')
   return words.join(', ')
 }
@@ -45,7 +49,7 @@ export function lines(rows: readonly Row[]): string[][] {
     return others.map(([name, summary]) => {
       const ratio = row.ratios.get(name)
       const compared = ratio === undefined ? ['', ''] : [ratioText(ratio), rangeText(ratio)]
-      const target = name === 'sshd' ? targetText(row) : ''
+      const target = name === 'sshd' || others.length === 1 ? targetText(row) : ''
       return [row.label, row.unit, own, name, figure(summary.median), ...compared, target, verdict(row, ratio)]
     })
   })

@@ -29,6 +29,14 @@ describe('the report of a bench', () => {
     assert.equal(verdictOf(row([5, 5, 5], [10, 10, 10])), 'met')
     assert.equal(verdictOf(row([6, 6, 6], [10, 10, 10])), 'missed')
   })
+  test('where more is better, a ratio below its target has missed it', () => {
+    const spec = { figure: 'ms', label: 'l', unit: 'MB/s', better: 'higher', target: 0.9 } as const
+    const told = [80, 95].map((figure) => lines(rowsOf(samples([figure], [100]), [spec]))[0]?.slice(-2))
+    assert.deepEqual(told, [
+      ['≥ 0.9', 'missed'],
+      ['≥ 0.9', 'met'],
+    ])
+  })
   test('rounds that do not agree are called noisy, and so is a machine that others used', () => {
     assert.equal(verdictOf(row([2, 4, 9], [10, 10, 10])), 'met, noisy')
     assert.equal(verdictOf(row([4, 4, 4], [10, 10, 10], 0.3)), 'met, noisy')
