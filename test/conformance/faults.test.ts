@@ -322,7 +322,9 @@ describe('the docker room in front of a failing engine', { concurrency: 3 }, () 
       { match: /\/kill\?/, answer: { status: 404, message: 'gone' } },
       { match: /\/stop\?/, answer: error500 },
     ]
-    await faulty(rules, { mode: 'session', timeouts: { containerStop: 700 } }, async (rig, session) => {
+    // Nor by a shell.
+    const options = { mode: 'session' as const, execution: { agentMode: 'none' }, timeouts: { containerStop: 700 } }
+    await faulty(rules, options, async (rig, session) => {
       const channel = await talk(session(), { keepOpen: true })
       await channel.start(exec('cat'))
       const verdict = await channel.ask({ kind: 'signal', name: 'TERM' })

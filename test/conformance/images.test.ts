@@ -124,13 +124,15 @@ test('the containers of a dead process are removed, those of a living one are no
   await orphaned[Symbol.asyncDispose]()
 })
 
-test('a program that the kernel kills for want of memory is told so', async () => {
-  const execution = { host: { Memory: 16 << 20, MemorySwap: 16 << 20 } }
-  await using rig = await room({ execution })
-  const session = rig.enter()
-  const { exit } = await run(session, 'exec awk \'BEGIN { s = "x"; while (1) s = s s }\'')
-  assert.equal(exit.kind === 'signal' && exit.name, 'KILL')
-  assert.match(exit.kind === 'signal' ? exit.message : '', /out of memory/)
-  await rig.logged('DOCKER_OUT_OF_MEMORY')
-  await session[Symbol.asyncDispose]()
-})
+for (const mode of ['connection', 'session'] satisfies Mode[])
+  test(`a program that the kernel kills for want of memory is told so, and so is its user (${mode} mode)`, async () => {
+    const execution = { host: { Memory: 16 << 20, MemorySwap: 16 << 20 } }
+    await using rig = await room({ mode, execution })
+    const session = rig.enter()
+    const { exit, stderr } = await run(session, 'exec awk \'BEGIN { s = "x"; while (1) s = s s }\'')
+    assert.equal(exit.kind === 'signal' && exit.name, 'KILL')
+    assert.match(exit.kind === 'signal' ? exit.message : '', /out of memory/)
+    assert.match(stderr, /the container has run out of memory/)
+    await rig.logged('DOCKER_OUT_OF_MEMORY')
+    await session[Symbol.asyncDispose]()
+  })

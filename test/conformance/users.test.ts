@@ -6,8 +6,10 @@ import { createUserConfigs } from '../../src/shared/config/user/index.ts'
 import type { FileDatum, Metadatum } from '../../src/shared/webhook/data.ts'
 import { createSession } from '../../src/workers/backends/session.ts'
 import type { Member, Occupant } from '../../src/workers/ports.ts'
+import { helper } from '../guest/program.ts'
+import { until } from '../rigs/daemon.ts'
 import { engineProxy } from '../rigs/engine-proxy.ts'
-import { type Mode, type Rig, room, run } from './rig.ts'
+import { exec, type Mode, pty, type Rig, room, run, talk } from './rig.ts'
 
 const texts = (entries: Readonly<Record<string, string>>, sensitive = true): ReadonlyMap<string, Metadatum> =>
   new Map(Object.entries(entries).map(([name, value]) => [name, { value, sensitive }]))
@@ -61,16 +63,8 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
     })
 
     test('does not have what cannot be written, is told nothing, and works all the same', async () => {
-      const host = { Tmpfs: { '/run/own': '' } }
-      const own = files({
-        '/no/such/folder': 'x',
-        '/home': 'x',
-        '/tmp/': 'x',
-        '/run/own/x': 'x',
-        '/tmp/good': 'good',
-        '/proc/x': '',
-      })
-      await using rig = await room({ mode, member: { files: own }, execution: { host } })
+      const own = files({ '/no/such/folder': 'x', '/home': 'x', '/tmp/': 'x', '/tmp/good': 'good', '/proc/x': '' })
+      await using rig = await room({ mode, member: { files: own } })
       const session = rig.enter()
       assert.equal((await run(session, 'cat /tmp/good; test -d /home && echo home')).stdout, 'goodhome\n')
       const { '/no/such/folder': missing, '/home': folder, ...others } = failures(rig)
@@ -78,22 +72,49 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
       assert.match(String(folder), /cannot overwrite directory/)
       assert.deepEqual(others, {
         '/tmp/': 'the path is that of a folder',
-        '/run/own/x': '/run/own is a file system in memory, which is empty at the start',
-        '/proc/x': '/proc is a file system in memory, which is empty at the start',
+        '/proc/x': "/proc is the kernel's",
       })
       await session[Symbol.asyncDispose]()
     })
 
-    test('has no files where the file system cannot be written', async () => {
-      await using rig = await room({
-        mode,
-        member: { files: files({ '/tmp/x': 'x' }) },
-        execution: { host: { ReadonlyRootfs: true } },
-      })
+    test('finds his files in file systems in memory and in volumes, also where the root cannot be written', async () => {
+      const paths = ['/run/own/x', '/run/own/deep/er/x', '/dev/shm/x', '/volume/x', '/etc/x']
+      const own = files(Object.fromEntries(paths.map((path) => [path, `of ${path};`])))
+      const container = { Image: 'containerssh-test/busybox:1', User: 'demo', Volumes: { '/volume': {} } }
+      const host = { ReadonlyRootfs: true, Tmpfs: { '/run/own': 'mode=777' } }
+      await using rig = await room({ mode, member: { files: own }, execution: { container, host } })
       const session = rig.enter()
-      assert.equal((await run(session, 'echo on')).stdout, 'on\n')
-      assert.match(String(failures(rig)['/tmp/x']), /read-only/)
+      const good = paths.filter((path) => path !== '/etc/x')
+      const { stdout } = await run(session, `cat ${good.join(' ')}; stat -c '%a %u %g' ${good.join(' ')}; cat`, 'input')
+      assert.equal(stdout, `${good.map((path) => `of ${path};`).join('')}${'600 1000 1000\n'.repeat(4)}input`)
+      assert.deepEqual(Object.keys(failures(rig)), ['/etc/x'])
+      assert.match(String(failures(rig)['/etc/x']), /Read-only/)
+      // A terminal shows nothing of how the program was held back.
+      const terminal = await talk(session, { keepOpen: true })
+      await terminal.start(pty(80, 24))
+      await terminal.start(exec('echo ready; read -r line; cat /run/own/x; stty -a | grep -o " echo "'))
+      await until('ready', () => terminal.stdout.text.includes('ready'))
+      terminal.stdin.write('typed\n')
+      await terminal.exit
+      assert.equal(terminal.stdout.text, 'ready\r\ntyped\r\nof /run/own/x; echo \r\n')
       await session[Symbol.asyncDispose]()
+    })
+
+    test('finds them in an image without a shell by the guest agent, and is told nothing where that is missing', async () => {
+      await helper()
+      const member = { files: files({ '/dev/shm/x': 'content' }) }
+      const options = { mode, image: 'containerssh-test/noshell:1', member } as const
+      const idleCommand = ['/busybox', 'sleep', '3600']
+      for (const [agentMode, expected] of [
+        ['inject', 'content'],
+        ['none', ''],
+      ] as const) {
+        await using rig = await room({ ...options, execution: { agentMode, idleCommand } })
+        const session = rig.enter()
+        assert.equal((await run(session, '/busybox cat /dev/shm/x')).stdout, expected)
+        assert.equal(Object.keys(failures(rig)).length, agentMode === 'none' ? 1 : 0)
+        await session[Symbol.asyncDispose]()
+      }
     })
   })
 }

@@ -431,7 +431,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
   DOCKER_FILE_WRITE_FAILED: {
     level: 'warning',
     says: 'File {file} cannot be written into the container.',
-    doc: 'A file from the answer of a webhook could not be put into the container: its folder does not exist, is a file system in memory or cannot be written, the path is that of a folder, or the image does not have the user that the container runs as. The login goes on. A failure that is tried again is on level debug.',
+    doc: 'A file from the answer of a webhook could not be put into the container: its folder does not exist or cannot be written, the path is that of a folder, or the image does not have the user that the container runs as. In file systems in memory, and where the root cannot be written, a program of the image or the guest agent writes the file as that user: without either it cannot be written there. The login goes on. A failure that is tried again is on level debug.',
     labels: { file: 'string', exitCode: 'number?', reason: 'string?' },
     seed: false,
   },

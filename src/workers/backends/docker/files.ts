@@ -1,6 +1,7 @@
 /**
  * Puts the files that the webhooks gave for a user into his container, before anything runs in it. The engine unpacks
- * them, so the image needs neither agent nor shell. What cannot be written is told in the log; the login goes on.
+ * them, so the image needs neither agent nor shell; see late-files.ts for those that it cannot. What cannot be written is
+ * told in the log; the login goes on.
  */
 import { posix } from 'node:path'
 import type { Log } from '../../../shared/log.ts'
@@ -14,34 +15,52 @@ import type { DockerSettings, Room } from './room.ts'
 /** For the user alone: files may be secrets. */
 const mode = 0o600
 
-interface Target {
+export interface Target {
   readonly path: string
   readonly folder: string
   readonly name: string
   readonly content: Uint8Array
 }
 
+export interface Files {
+  /** For the engine, before the container starts. */
+  readonly early: readonly Target[]
+  /** For a program, as soon as it runs. */
+  readonly late: readonly Target[]
+}
+
+/** What is impossible in any case is told here. */
+export function filesOf(settings: DockerSettings, { member }: Occupant, log: Log): Files {
+  if (member.files.size === 0) return { early: [], late: [] }
+  const targets = [...member.files].map(targetOf).filter((target) => isPossible(target, log))
+  const { early = [], late = [] } = Object.groupBy(targets, ({ folder }) =>
+    isLate(settings, folder) ? 'late' : 'early',
+  )
+  return { early, late }
+}
+
+export const hasLate = (settings: DockerSettings, files: Occupant['member']['files']): boolean =>
+  [...files].map(targetOf).some((target) => obstacle(target) === undefined && isLate(settings, target.folder))
+
 /** `signal`: the deadline of what the files are for. Never rejects. */
-export async function writeFiles(
+export async function writeEarly(
   room: Room,
-  { member }: Occupant,
   containerId: string,
+  { early }: Files,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  if (member.files.size === 0) return
-  const targets = [...member.files].map(targetOf).filter((target) => isPossible(room.settings, target, log))
-  if (targets.length === 0) return
+  if (early.length === 0) return
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(room.settings.timeouts.commandStart)])
   const write = { room, containerId, log, deadline }
   let owner: Owner
   try {
     owner = await room.images.owner(containerId, deadline)
   } catch (error) {
-    for (const { path } of targets) log.emit('DOCKER_FILE_WRITE_FAILED', { file: path, reason: reasonOf(error) })
+    for (const { path } of early) log.emit('DOCKER_FILE_WRITE_FAILED', { file: path, reason: reasonOf(error) })
     return
   }
-  const folders = Map.groupBy(targets, ({ folder }) => folder)
+  const folders = Map.groupBy(early, ({ folder }) => folder)
   for (const [folder, files] of folders) await writeFolder(write, folder, files, owner)
 }
 
@@ -55,26 +74,43 @@ function targetOf([path, { value }]: readonly [string, FileDatum]): Target {
   }
 }
 
-function isPossible(settings: DockerSettings, { path, folder, name }: Target, log: Log): boolean {
-  const reason = obstacle(settings, folder, name)
+function isPossible(target: Target, log: Log): boolean {
+  const reason = obstacle(target)
   if (reason === undefined) return true
-  log.emit('DOCKER_FILE_WRITE_FAILED', { file: path, reason })
+  log.emit('DOCKER_FILE_WRITE_FAILED', { file: target.path, reason })
   return false
 }
 
-/** Undefined: none. A container gets its file systems in memory when it starts; what was written before is hidden. */
-function obstacle({ execution }: DockerSettings, folder: string, name: string): string | undefined {
+/** Undefined: none. */
+function obstacle({ folder, name }: Target): string | undefined {
   if (name === '') return 'the path is that of a folder'
   if (Buffer.byteLength(name) > 255) return 'the name is longer than 255 bytes'
-  const mounts = execution.host?.Mounts ?? []
-  const inMemory = [
-    ...['/proc', '/sys', '/dev'],
-    ...Object.keys(execution.host?.Tmpfs ?? {}),
-    ...mounts.flatMap(({ Type, Target }) => (Type === 'tmpfs' && Target !== undefined ? [Target] : [])),
-  ]
-  const hiding = inMemory.find((mount) => `${folder}/`.startsWith(`${posix.normalize(mount).replace(/\/$/, '')}/`))
-  return hiding === undefined ? undefined : `${hiding} is a file system in memory, which is empty at the start`
+  const ofKernel = ['/proc', '/sys'].find((mount) => isBelow(folder, mount))
+  return ofKernel === undefined ? undefined : `${ofKernel} is the kernel's`
 }
+
+/**
+ * A container gets its file systems in memory when it starts; what the engine wrote before, and even later, is hidden by
+ * them. To a root that cannot be written it writes nothing at all but what is in a volume.
+ */
+function isLate({ execution: { host = {}, container } }: DockerSettings, folder: string): boolean {
+  const { Mounts = [], Tmpfs = {}, Binds = [], ReadonlyRootfs = false } = host
+  const inMemory = [
+    ...['/dev', ...Object.keys(Tmpfs)],
+    ...Mounts.flatMap(({ Type, Target }) => (Type === 'tmpfs' && Target !== undefined ? [Target] : [])),
+  ]
+  if (inMemory.some((mount) => isBelow(folder, mount))) return true
+  if (!ReadonlyRootfs) return false
+  const volumes = [
+    ...Object.keys(container.Volumes ?? {}),
+    ...Binds.map((bind) => bind.split(':')[1] ?? ''),
+    ...Mounts.flatMap(({ Target }) => (Target === undefined ? [] : [Target])),
+  ]
+  return !volumes.some((mount) => mount !== '' && isBelow(folder, mount))
+}
+
+const isBelow = (folder: string, mount: string): boolean =>
+  `${folder}/`.startsWith(`${posix.normalize(mount).replace(/\/$/, '')}/`)
 
 interface Write {
   readonly room: Room

@@ -14,6 +14,7 @@ export interface Fate {
 const ASK_MS = 5000
 const KILLED = 137
 const ended = 'the container has ended, and the program with it'
+export const OUT_OF_MEMORY = 'the container has run out of memory, and a program in it was killed'
 const unknown = 'the container engine has stopped, or does not know any more how the program ended'
 /** The engine knows the exit code all the same. */
 export const broken = 'the connection to the container engine broke: output may be missing'

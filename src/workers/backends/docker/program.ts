@@ -7,7 +7,7 @@ import { environment, withAgent, withShim, withSize } from './command.ts'
 import { attachExec, createExec } from './exec.ts'
 import { drained, execExitCode, exitOf, UNKNOWN_EXIT } from './exit.ts'
 import type { Announcement, Header } from './header.ts'
-import { fateOf } from './loss.ts'
+import { fateOf, OUT_OF_MEMORY } from './loss.ts'
 import type { Plan } from './plan.ts'
 import { createPump, type Pump } from './pump.ts'
 import type { Room } from './room.ts'
@@ -89,6 +89,7 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     if (ended) await drained(pump, over)
     const fate = ended ? await fateOf(room, containerId, code, delivered.has('KILL'), log) : undefined
     if (fate?.loss !== undefined) pump.tell(fate.loss)
+    if (fate?.outOfMemory) pump.tell(OUT_OF_MEMORY)
     pump.close()
     if (fate === undefined || fate.loss !== undefined || code === undefined) return UNKNOWN_EXIT
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })

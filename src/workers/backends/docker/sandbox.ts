@@ -7,10 +7,11 @@ import { wordsOf } from './command.ts'
 import { type ContainerExtras, orUndo, shuttingDown, startContainer } from './container.ts'
 import type { Image } from './engine.ts'
 import { memberEnvironment } from './environment.ts'
-import { writeFiles } from './files.ts'
+import { filesOf, writeEarly } from './files.ts'
 import { createDockerForwarding } from './forward.ts'
 import { type Furnished, furnish, planOfExisting } from './furnish.ts'
 import { idling } from './idle.ts'
+import { writeLate } from './late-files.ts'
 import type { Plan } from './plan.ts'
 import { type Place, runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -59,13 +60,12 @@ async function openShared(
   }
   const joining = room.shares.join(room, who, share, make, log, signal)
   const { containerId, leave } = await orUndo(room, joining, signal, async (stay) => stay.leave())
-  await writeFiles(room, who, containerId, log, AbortSignal.any([signal, deadline]))
   const plan = await planOfExisting(room, image, containerId, log, deadline).catch((error) => {
     leave()
     throw error
   })
-  const env = memberEnvironment(room.settings.execution, who.member)
-  return createSandbox({ ...room, ends: room.sharedEnds }, { containerId, plan, env, leave }, who)
+  const moved = await moveIn(room, who, { containerId, plan }, log, signal)
+  return createSandbox({ ...room, ends: room.sharedEnds }, { ...moved, leave }, who)
 }
 
 interface Made extends Furnished {
@@ -75,10 +75,13 @@ interface Made extends Furnished {
   readonly leave?: () => void
 }
 
-/** Into a container that was made ahead. Never rejects. */
+/** Into a container that runs already. Never rejects. */
 async function moveIn(room: Room, who: Occupant, warm: Furnished, log: Log, signal: AbortSignal): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
-  await writeFiles(room, who, warm.containerId, log, AbortSignal.any([signal, deadline]))
+  const limited = AbortSignal.any([signal, deadline])
+  const files = filesOf(room.settings, who, log)
+  await writeEarly(room, warm.containerId, files, log, limited)
+  await writeLate(room, warm, files, log, limited)
   return { ...warm, env: memberEnvironment(room.settings.execution, who.member) }
 }
 
@@ -93,8 +96,11 @@ async function makeContainer(
   const made = await furnish(room, who, image, idling, log, signal, deadline)
   const { containerId } = made
   try {
-    await writeFiles(room, who, containerId, log, AbortSignal.any([signal, deadline]))
+    const limited = AbortSignal.any([signal, deadline])
+    const files = filesOf(room.settings, who, log)
+    await writeEarly(room, containerId, files, log, limited)
     await startContainer(room, containerId, log, signal, deadline)
+    await writeLate(room, made, files, log, limited)
     return { ...made, env: [] }
   } catch (error) {
     room.cleanup.track(room.cleanup.remove(containerId, log))

@@ -17,11 +17,13 @@ import {
   UNKNOWN_EXIT,
 } from './exit.ts'
 import { EngineError, persist } from './failure.ts'
-import { writeFiles } from './files.ts'
+import { filesOf, hasLate, writeEarly } from './files.ts'
 import { createSessionForwarding } from './forward-session.ts'
-import { furnish } from './furnish.ts'
+import { type Furnished, furnish } from './furnish.ts'
+import { held, startByte } from './held.ts'
 import type { RawStream } from './hijack.ts'
-import { broken, fateOf, lost } from './loss.ts'
+import { writeLate } from './late-files.ts'
+import { broken, fateOf, lost, OUT_OF_MEMORY } from './loss.ts'
 import type { Plan } from './plan.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -76,9 +78,7 @@ export async function openSessionSandbox(
   }
 }
 
-interface Made {
-  readonly containerId: string
-  readonly plan: Plan
+interface Made extends Furnished {
   readonly raw: RawStream
   /** The exit code, from a wait that began before the start; undefined when nobody knows it. */
   readonly code: Promise<number | undefined>
@@ -96,16 +96,21 @@ async function makeContainer(
   signal: AbortSignal,
 ): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
-  const extras = (plan: Plan): ContainerExtras => extrasOf(room, program, plan)
-  const { containerId, plan } = await furnish(room, who, image, extras, log, signal, deadline)
+  const extras = (plan: Plan): ContainerExtras => extrasOf(room, who, program, plan)
+  const made = await furnish(room, who, image, extras, log, signal, deadline)
+  const { containerId } = made
   const own = log.with({ containerId })
   let raw: RawStream | undefined
   try {
     raw = await attach(room, containerId, own, AbortSignal.any([signal, deadline]))
-    await writeFiles(room, who, containerId, own, AbortSignal.any([signal, deadline]))
+    const files = filesOf(room.settings, who, own)
+    const limited = AbortSignal.any([signal, deadline])
+    await writeEarly(room, containerId, files, own, limited)
     const code = await exitCode(room, containerId, own)
     await startContainer(room, containerId, own, signal, deadline)
-    return { containerId, plan, raw, code: code.value, isBroken: code.isBroken }
+    await writeLate(room, made, files, own, limited)
+    if (isHeld(room, who, made.plan)) raw.write(startByte(made.plan, program.pty))
+    return { ...made, raw, code: code.value, isBroken: code.isBroken }
   } catch (error) {
     raw?.destroy()
     room.cleanup.track(room.cleanup.remove(containerId, own))
@@ -116,13 +121,18 @@ async function makeContainer(
 /** To tini, the engine's init: a signal is for the program's process group, as with sshd. A shell waits for its child. */
 const WHOLE_GROUP = 'TINI_KILL_PROCESS_GROUP=1'
 
+/** Whether the program waits for files that can only be written while the container runs. */
+const isHeld = ({ settings }: Room, { member }: Occupant, plan: Plan): boolean =>
+  hasLate(settings, member.files) && (plan.hasShell || plan.agent !== undefined)
+
 /** @throws Fault */
-function extrasOf(room: Room, program: Program, plan: Plan): ContainerExtras {
+function extrasOf(room: Room, who: Occupant, program: Program, plan: Plan): ContainerExtras {
   const words = wordsOf(program.what, room.settings.execution, plan)
   if (words === undefined) throw noSubsystem(program.what, room)
   const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true }
+  const sized = plan.hasShell ? withSize(words, program.pty) : words
   return {
-    Cmd: plan.hasShell ? withSize(words, program.pty) : words,
+    Cmd: isHeld(room, who, plan) ? held(plan, sized, program.pty) : sized,
     env: [...environment(program), WHOLE_GROUP],
     config: { ...streams, Tty: program.pty !== undefined },
     // The kernel keeps signals without a handler from process 1: a program would survive TERM and Ctrl-C.
@@ -204,9 +214,11 @@ function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log
     ended = true
     await drained(pump, over)
     if (made.isBroken()) pump.tell(lost(broken, log).loss)
+    const outOfMemory = await ranOutOfMemory(room, containerId, code, log)
+    if (outOfMemory) pump.tell(OUT_OF_MEMORY)
     pump.close()
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })
-    return exitOf(code, program.what.kind, delivered, await ranOutOfMemory(room, containerId, code, log))
+    return exitOf(code, program.what.kind, delivered, outOfMemory)
   }
   return {
     exit: finish(),

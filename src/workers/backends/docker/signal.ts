@@ -19,11 +19,17 @@ export interface Target {
  * `kill -NAME -GROUP` is the one form that bash, dash and busybox all take: busybox knows no `--`, dash wants it after `-s`.
  */
 const KILL = 'kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2"'
-/** A polite signal, up to two seconds of patience, then the end. */
-const END = `kill "-$1" "-$2" 2>/dev/null || exit 0
+/**
+ * A polite signal, up to two seconds of patience, then the end; unless the number is that of another process by then,
+ * whose start (the 20th field after the name in /proc/PID/stat, proc(5)) is another one.
+ */
+const END = `begun() { { IFS= read -r line <"/proc/$1/stat"; } 2>/dev/null && set -- \${line##*) } && echo "\${20}"; }
+first=$(begun "$2")
+kill "-$1" "-$2" 2>/dev/null || exit 0
 i=0
 while [ $i -lt 20 ] && kill -0 "-$2" 2>/dev/null; do sleep 0.1 || sleep 1; i=$((i + 1)); done
-kill -KILL "-$2" 2>/dev/null`
+now=$(begun "$2")
+[ -n "$now" ] && [ "$now" != "$first" ] || kill -KILL "-$2" 2>/dev/null`
 
 /** @throws Fault */
 export async function deliver(room: Room, target: Target, name: string, log: Log, signal: AbortSignal): Promise<void> {
@@ -35,7 +41,7 @@ export async function deliver(room: Room, target: Target, name: string, log: Log
   if (!isSignalName(name)) throw failed('there is no such signal in SSH')
   let exitCode: number
   try {
-    exitCode = await runHelper(room, target.containerId, words(target, name), log, signal)
+    ;({ exitCode } = await runHelper(room, target.containerId, words(target, name), log, signal))
   } catch (cause) {
     throw failed('the helper cannot be run', { cause })
   }
@@ -63,7 +69,7 @@ export async function endProgram(
     await runHelper(room, target.containerId, [SHELL, '-c', END, 'sh', polite, String(target.pid)], log, signal)
     return
   }
-  const exitCode = await runHelper(room, target.containerId, words(target, polite), log, signal)
+  const { exitCode } = await runHelper(room, target.containerId, words(target, polite), log, signal)
   if (exitCode !== 0) return
   await sleep(2000, signal)
   if (!signal.aborted) await runHelper(room, target.containerId, words(target, 'KILL'), log, signal)
