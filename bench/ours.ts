@@ -51,6 +51,7 @@ export const startWith =
       port,
       logFile: join(credentials.directory, 'ours.log'),
       signal,
+      env: { BENCH_FOLDER: credentials.directory },
     })
     return {
       ...service,

@@ -1,5 +1,6 @@
 /** Every question of `npm run bench`, in the order of the report. */
 import type { Question } from '../question.ts'
+import { audit } from './audit.ts'
 import { bulk } from './bulk.ts'
 import { configuration } from './configuration.ts'
 import { docker } from './docker.ts'
@@ -23,5 +24,6 @@ export const questions: readonly Question[] = [
   docker,
   dockerLogin,
   dockerBulk,
+  audit,
   s3,
 ]

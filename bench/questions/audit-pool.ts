@@ -1,0 +1,105 @@
+/** The threads that encode audit logs, without a daemon around them. */
+import { closeSync, openSync, readFileSync, unlinkSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { createPool, type Pool } from '../../src/primary/audit/pool.ts'
+import { createBatch } from '../../src/shared/audit/batch.ts'
+import { chainStart } from '../../src/shared/audit/chain.ts'
+import type { Compression } from '../../src/shared/audit/file-format.ts'
+import { type LogState, type LogTasks, newLogFile } from '../../src/shared/audit/log-task.ts'
+import type { Figures } from '../measure.ts'
+import { type Bench, ours, type Row, rowsOf } from '../question.ts'
+
+const logs = 8
+const tasks = 40
+/** As a worker sends them, and as many of them as one task gets when there is much to do. */
+const [batchBytes, batchesPerTask] = [64 * 1024, 8]
+const graceMs = 5000
+
+interface Kind {
+  readonly name: string
+  readonly recordBytes: number
+}
+const kinds: readonly Kind[] = [
+  { name: 'output of 32 KiB', recordBytes: 32 * 1024 },
+  { name: 'keystrokes', recordBytes: 1 },
+]
+
+function batchOf({ recordBytes }: Kind): { readonly batch: Uint8Array; readonly records: number } {
+  const text = readFileSync(new URL('../../package-lock.json', import.meta.url))
+  const batch = createBatch()
+  let records = 0
+  for (let at = 0; batch.length < batchBytes; at = (at + recordBytes) % (text.length - recordBytes), records++) {
+    batch.addIo(1_700_000_000_000_000_000n + BigInt(records), 0, 1, text.subarray(at, at + recordBytes))
+  }
+  return { batch: Uint8Array.from(batch.take()), records }
+}
+
+async function writeLog(pool: Pool<LogTasks>, folder: string, name: string, format: Compression, batch: Uint8Array) {
+  const path = join(folder, name)
+  const descriptor = openSync(path, 'w', 0o600)
+  const facts = { startTime: 0, remoteAddr: '', authenticated: false, username: '', country: 'XX' }
+  const files = [newLogFile(name, [{ folder, descriptor }])]
+  let state: LogState = {
+    connectionId: name,
+    folders: [folder],
+    files,
+    fileCount: 1,
+    chain: chainStart,
+    latest: 0n,
+    facts,
+  }
+  const settings = { format, recipients: [], mostChannels: 1 }
+  for (let task = 0; task < tasks; task++) {
+    const batches = Array.from({ length: batchesPerTask }, () => Uint8Array.from(batch))
+    const transfer = batches.map(({ buffer }) => buffer)
+    state = (await pool.run('store', { settings, state, batches, end: undefined }, { transfer })).state
+  }
+  closeSync(descriptor)
+  unlinkSync(path)
+}
+
+async function measure(bench: Bench, pool: Pool<LogTasks>, kind: Kind, format: Compression): Promise<Figures> {
+  const { batch, records } = batchOf(kind)
+  const names = Array.from({ length: logs }, (_, index) => index.toString(16).padStart(32, '0'))
+  const begin = performance.now()
+  await Promise.all(names.map((name) => writeLog(pool, bench.credentials.directory, name, format, batch)))
+  const seconds = (performance.now() - begin) / 1000
+  const batches = logs * tasks * batchesPerTask
+  return { mbPerSecond: (batches * batch.length) / 1e6 / seconds, perSecond: (batches * records) / seconds }
+}
+
+export async function measurePool(bench: Bench): Promise<Row[]> {
+  const threads = availableParallelism()
+  const fail = (error: Error): never => {
+    throw error
+  }
+  const module = new URL('../../src/workers/pool/tasks.ts', import.meta.url)
+  const pool = createPool<LogTasks>({ module, threads, kept: threads, queue: logs, graceMs, failed: fail })
+  const rows: Row[] = []
+  try {
+    for (const kind of kinds) {
+      const figures = new Map<string, Map<string, number[]>>([
+        [ours, new Map()],
+        ['zstd', new Map()],
+      ])
+      for (let round = -1; round < (bench.quick ? 1 : 5); round++) {
+        for (const [side, samples] of figures) {
+          bench.progress(`threads, ${kind.name}, ${side}`)
+          const measured = await measure(bench, pool, kind, side === ours ? 'gzip' : 'zstd')
+          if (round < 0) continue
+          for (const [name, value] of Object.entries(measured)) samples.set(name, [...(samples.get(name) ?? []), value])
+        }
+      }
+      rows.push(
+        ...rowsOf(figures, [
+          { figure: 'mbPerSecond', label: `${threads} threads, ${kind.name}`, unit: 'MB/s', better: 'higher' },
+          { figure: 'perSecond', label: `${threads} threads, ${kind.name}`, unit: 'records/s', better: 'higher' },
+        ]),
+      )
+    }
+  } finally {
+    await pool.close()
+  }
+  return rows
+}
