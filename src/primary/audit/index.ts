@@ -14,10 +14,11 @@ import { complaintsTo } from './copies.ts'
 import { watchDisks } from './disk.ts'
 import { Logs } from './logs.ts'
 import { type Place, placeOf } from './place.ts'
-import { createPool, type Pool } from './pool.ts'
+import type { Pool } from './pool.ts'
 import type { StreamShared } from './stream.ts'
 import type { Target } from './target.ts'
 import { targetsOf } from './targets.ts'
+import { openThreads } from './threads.ts'
 
 const mostThreads = 4
 /** For logs that were told to end: their last batch, and the disk. */
@@ -49,7 +50,7 @@ export async function openAudit(config: Config, hostKeys: readonly string[], par
   for (const target of targets) await target.start()
   const places = targets.map(placeOf)
   const threads = audit.threads === 0 ? Math.min(mostThreads, availableParallelism()) : audit.threads
-  const pool = openPool(threads, log)
+  const pool = openThreads(threads, log, CLOSE_MS)
   const shared = sharedOf(config, hostKeys, places, threads, pool, log)
   const { connectionBytes, workerBytes } = audit
   const abandoned = (connectionId: string): void => log.emit('AUDIT_LOG_ABANDONED', { log: connectionId })
@@ -79,18 +80,6 @@ export async function openAudit(config: Config, hostKeys: readonly string[], par
     service: auditService(audit.syncInterval, logs, end),
   }
 }
-
-const openPool = (threads: number, log: Log): Pool<LogTasks> =>
-  createPool<LogTasks>({
-    module: new URL(import.meta.url.endsWith('.ts') ? tasksModule : tasksModule.replace(/ts$/, 'js'), import.meta.url),
-    threads,
-    kept: 1,
-    // As many as may have their turn, and those whose turn is over but whose thread hangs.
-    queue: 1024,
-    graceMs: CLOSE_MS,
-    failed: (cause) => log.emit('AUDIT_THREAD_FAILED', {}, { cause }),
-  })
-const tasksModule = '../../workers/pool/tasks.ts'
 
 function sharedOf(
   { audit, limits }: Config,

@@ -38,3 +38,5 @@ export const stumble = task(() => {
     throw new Error('after the task')
   })
 })
+/** In place of the task that writes logs. */
+export const store = stumble

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPool, type PoolOptions } from '../../../src/primary/audit/pool.ts'
+import { openThreads } from '../../../src/primary/audit/threads.ts'
+import { formatLine } from '../../../src/shared/log/format.ts'
+import { createLog, type LogRecord } from '../../../src/shared/log.ts'
+import { record as keepForCodes } from '../../rigs/daemon.ts'
 import type { TestTasks } from './pool-tasks.ts'
 
 function open(options: Partial<PoolOptions> = {}) {
@@ -102,4 +106,22 @@ test('closing ends a task that does not end by itself, and tells of no failure',
   await rig.pool.close()
   await stuck
   assert.deepEqual(rig.failures, [])
+})
+
+test('a failure of a thread that writes logs is in the log of the daemon', async () => {
+  const failure = Promise.withResolvers<LogRecord>()
+  const write = (record: LogRecord): void => {
+    keepForCodes(formatLine(record, 'ljson').trimEnd())
+    failure.resolve(record)
+  }
+  const log = createLog({ level: 'debug', write })
+  const pool = openThreads(1, log, 1000, new URL('pool-tasks.ts', import.meta.url))
+  const facts = { startTime: 0, remoteAddr: '', authenticated: false, username: '', country: 'XX' }
+  const state = { connectionId: '', folders: [], files: [], fileCount: 0, chain: undefined, latest: 0n, facts }
+  const settings = { format: 'gzip', recipients: [], mostChannels: 1 } as const
+  await pool.run('store', { settings, state, batches: [], end: undefined })
+  const { code, message } = await failure.promise
+  assert.equal(code, 'AUDIT_THREAD_FAILED')
+  assert.match(message, /after the task/)
+  await pool.close()
 })
