@@ -71,6 +71,17 @@ test('a missing image fails at once with its name when it may not be pulled', as
   assert.match(error.message, /containerssh-test\/nosuch:1/)
 })
 
+test('in session mode the user is told on his channel that there will be no container', async () => {
+  const execution = { container: { Image: 'containerssh-test/nosuch:1' }, imagePullPolicy: 'Never' }
+  await using rig = await room({ mode: 'session', execution })
+  const session = rig.enter()
+  const channel = await talk(session)
+  const verdict = await channel.ask(exec('true'))
+  assert.equal(!verdict.accepted && verdict.fault.code, 'DOCKER_CONTAINER_CREATE_FAILED')
+  assert.equal(channel.stderr.text, 'The container cannot be made.\n')
+  await session[Symbol.asyncDispose]()
+})
+
 test('a main process that the image does not have fails the start at once', async () => {
   await using rig = await room({ execution: { idleCommand: ['/no/such/idle'] } })
   const error = await rig.backend.open(rig.occupant, new AbortController().signal).catch((thrown: unknown) => thrown)

@@ -23,6 +23,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     level: 'notice',
     says: 'The engine does not tell whether it has image {image}.',
     doc: 'Asking for the image failed with anything but "not found": usually the engine is not running, cannot be reached, or does not accept the certificate. Retried; the record that gives up has level error.',
+    user: 'The container cannot be made',
     labels: { image: 'string', attempt: 'number?', statusCode: 'number?', reason: 'string?' },
   },
   DOCKER_IMAGE_PULL: {
@@ -48,6 +49,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     level: 'debug',
     says: 'A container from image {image} cannot be created.',
     doc: 'The engine did not create the container. What may pass is tried again; a missing image, a bad setting or a taken name is not. The record that gives up has level error.',
+    user: 'The container cannot be made',
     labels: { image: 'string', attempt: 'number?', statusCode: 'number?', reason: 'string?' },
   },
   DOCKER_CONTAINER_START: {
@@ -60,6 +62,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     level: 'debug',
     says: 'The container cannot be started.',
     doc: 'The engine did not start the container. A common reason is an image without the program of `docker.execution.idleCommand`. The record that gives up has level error.',
+    user: 'The container cannot be started',
     labels: { containerId: 'string?', attempt: 'number?', statusCode: 'number?', reason: 'string?' },
   },
   DOCKER_CONTAINER_ATTACH: {
@@ -411,6 +414,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     level: 'debug',
     says: 'The engine does not tell whether the image has {path}.',
     doc: 'The first container of an image is looked into for the guest agent, a shell and an SFTP server. Retried; the record that gives up has level error.',
+    user: 'The container cannot be made',
     labels: { path: 'string', attempt: 'number?', statusCode: 'number?', reason: 'string?' },
     seed: false,
   },
@@ -418,6 +422,7 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     level: 'warning',
     says: 'The guest agent cannot be put into containers.',
     doc: 'The file of `docker.execution.agentBinary` cannot be read, or the engine did not take it into a volume. Without `agentMode: inject` the container is served by the shell of its image instead, and the volume is tried again after a minute; with it the login fails, and the record has level error when there is no file for the architecture of the image.',
+    user: 'The container cannot be made',
     labels: { reason: 'string' },
     seed: false,
   },

@@ -113,7 +113,7 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
   const targetOf = async (limited: AbortSignal): Promise<Target | undefined> => {
     if (announcement === 'none') return undefined
     const header = await Promise.race([pump.header, aborted(limited)])
-    return header?.kind === 'pid' ? { containerId, pid: header.pid, plan } : undefined
+    return header?.kind === 'pid' ? { containerId, execId: id, pid: header.pid, plan } : undefined
   }
   tellHeader(announcement, pump, log, over)
   /** Nobody can talk to a program whose streams are broken. One that does not end is not waited for. */

@@ -33,6 +33,7 @@ import { createTerminal } from './terminal.ts'
 /** When the connection ends as well, its containers are removed in no time; only a lone channel stops its own politely. */
 const BEFORE_STOPPING_MS = 50
 const STOP_GRACE_SECONDS = 2
+const LAST_WORDS_MS = 250
 
 /** @throws Fault */
 export async function openSessionSandbox(
@@ -56,6 +57,9 @@ export async function openSessionSandbox(
       const made = await orUndo(room, make, either, async ({ raw, containerId }) => {
         raw.destroy()
         await room.cleanup.remove(containerId, programLog)
+      }).catch(async (error: unknown) => {
+        if (!either.aborted) await explain(error, stdio, program)
+        throw error
       })
       const own = programLog.with({ containerId: made.containerId })
       const running = follow(room, made, program, stdio, own, closing.signal)
@@ -76,6 +80,12 @@ export async function openSessionSandbox(
       await Promise.all(programs)
     },
   }
+}
+
+/** OpenSSH's client says only that its request failed, and ends at once: the reason goes ahead, with time to be read. */
+async function explain(error: unknown, { stderr }: Stdio, { pty }: Program): Promise<void> {
+  stderr.write(Buffer.from(`${asFault(error).userText}.${pty === undefined ? '' : '\r'}\n`))
+  await sleep(LAST_WORDS_MS)
 }
 
 interface Made extends Furnished {

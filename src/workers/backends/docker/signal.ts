@@ -10,6 +10,8 @@ import type { Room } from './room.ts'
 
 export interface Target {
   readonly containerId: string
+  /** Of the program, which tells whether the number is still its own. */
+  readonly execId: string
   readonly pid: number
   readonly plan: Plan
 }
@@ -72,5 +74,6 @@ export async function endProgram(
   const { exitCode } = await runHelper(room, target.containerId, words(target, polite), log, signal)
   if (exitCode !== 0) return
   await sleep(2000, signal)
-  if (!signal.aborted) await runHelper(room, target.containerId, words(target, 'KILL'), log, signal)
+  if (signal.aborted || !(await room.engine.execState(target.execId, signal)).Running) return
+  await runHelper(room, target.containerId, words(target, 'KILL'), log, signal)
 }
