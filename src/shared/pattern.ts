@@ -25,6 +25,16 @@ const regexMatcher = (regex: string): Matcher => {
   return (text) => compiled.testExact(text)
 }
 
+/** Replaces what the regular expressions find anywhere in a text, one after the other. @throws as `matcherOf` */
+export function replacerOf(regexes: readonly string[], replacement: string): (text: string) => string {
+  if (regexes.length === 0) return (text) => text
+  engine ??= createRequire(import.meta.url)('re2js') as Engine
+  const { RE2JS } = engine
+  const compiled = regexes.map((regex) => RE2JS.compile(regex))
+  const literal = replacement.replaceAll('$', '$$')
+  return (text) => compiled.reduce((left, each) => each.matcher(left).replaceAll(literal), text)
+}
+
 /** @throws Error for what `patternProblem` names. */
 export const matcherOf = ({ glob, regex }: Pattern): Matcher =>
   regex === undefined ? globMatcher(glob ?? '') : regexMatcher(regex)

@@ -1,5 +1,6 @@
 /** `audit`: recording of sessions. */
 import { recipientProblem } from '../audit/envelope-keys.ts'
+import { patternProblem } from '../pattern.ts'
 import { checked, choice, duration, flag, integer, list, name, ours, secret, section, text, texts } from './fields.ts'
 
 const leastPartBytes = 5 * 1024 * 1024
@@ -52,6 +53,9 @@ export const audit = section({
     forwarding: flag().describe('What passes through forwarded connections.'),
     echoOff: flag().meta(ours('What users type while the terminal does not show it; without it such input is masked.')),
   }).describe('What is recorded besides the events.'),
+  redact: list(checked((text) => patternProblem({ regex: text }))).meta(
+    ours('Regular expressions (RE2); what they find in commands and in values of variables is recorded as `***`.'),
+  ),
   onFailure: choice(['end', 'continue'], 'end').meta(
     ours('When a log cannot be written: `end` the connection, or let it `continue` unrecorded.'),
   ),

@@ -5,6 +5,7 @@
  */
 import type { Config } from '../../shared/config/index.ts'
 import type { Order, Report } from '../../shared/ipc/contract.ts'
+import { replacerOf } from '../../shared/pattern.ts'
 import { giveSpare } from '../../shared/spare-memory.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -21,6 +22,8 @@ export type AuditAnswer = Extract<Order, { kind: 'audit-stored' | 'audit-failed'
 
 export class Desk {
   readonly config: AuditConfig
+  /** `audit.redact`. */
+  readonly redacted: (text: string) => string
   readonly #courier: Courier
   readonly #recorders = new Map<number, Recorder>()
   /** Whose connections wait. */
@@ -32,6 +35,7 @@ export class Desk {
 
   constructor(config: AuditConfig, courier: Courier) {
     this.config = config
+    this.redacted = replacerOf(config.redact, '***')
     this.#courier = courier
   }
 

@@ -70,6 +70,9 @@ export class Recorder {
   get config(): AuditConfig {
     return this.#desk.config
   }
+  get redacted(): (text: string) => string {
+    return this.#desk.redacted
+  }
   /** No byte may move any more. */
   get lost(): boolean {
     return this.#phase === 'lost'

@@ -117,6 +117,7 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['ssh: {clientAliveInterval: -1s}', /ssh\.clientAliveInterval: -1s is negative/],
   ['limits: {idleTimeout: 500ms}', /limits\.idleTimeout: 500ms is too short; expected 0 \(off\) or 1s or more/],
   ['limits: {signal: SIGHUP}', /limits\.signal: "SIGHUP" is not known; expected one of HUP, INT/],
+  ['audit: {redact: ["(?=x)"]}', /audit\.redact\[0\]: .* is not a regular expression in RE2 syntax/],
   ['limits: {channels: 0}', /limits\.channels: 0 is not accepted; expected a whole number from 1 to 65536/],
   [
     'limits: {channelWindowBytes: 8388608}',

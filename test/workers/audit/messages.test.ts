@@ -214,6 +214,20 @@ test('nothing that a client can send makes a batch that is larger than the prima
   assert.ok(archive.logs.flatMap(({ batches }) => batches).every(({ length }) => length <= MAX_BATCH_BYTES))
 })
 
+test('what is to be redacted is not recorded, in commands and in values of variables', async () => {
+  const { client, over, programs } = recorded({}, { redact: ['--password[= ]\\S+', 'tok_\\w+'] })
+  await client.login()
+  await client.session()
+  client.request({ kind: 'env', name: 'TOKEN', value: 'x tok_1 tok_2' })
+  await client.exec('mysql --password=hunter2 -e "select 1"; curl tok_3')
+  assert.deepEqual((await over()).slice(begin.length + 1, -2), [
+    'setenv 0 requestId=0 name="TOKEN" value="x *** ***"',
+    `exec 0 requestId=1 program=${JSON.stringify('mysql *** -e "select 1"; curl ***')}`,
+  ])
+  const [, exec] = programs[0]?.requests ?? []
+  assert.equal(exec?.kind === 'exec' && exec.command.includes('hunter2'), true)
+})
+
 test('words of ours at a terminal are part of what the user saw', async () => {
   const { client, over, intake } = recorded()
   await client.login()

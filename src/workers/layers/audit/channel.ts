@@ -46,7 +46,7 @@ function tapStdio(recorder: Recorder, trail: Trail, { stdin, stdout, stderr }: S
 function record(recorder: Recorder, id: number, requestId: number, request: ChannelRequest): void {
   switch (request.kind) {
     case 'env':
-      recorder.add('setenv', id, { requestId, name: request.name, value: request.value })
+      recorder.add('setenv', id, { requestId, name: request.name, value: recorder.redacted(request.value) })
       return
     case 'pty-req': {
       const { term, size, modes } = request.pty
@@ -58,7 +58,7 @@ function record(recorder: Recorder, id: number, requestId: number, request: Chan
       recorder.flush()
       return
     case 'exec':
-      recorder.add('exec', id, { requestId, program: request.command })
+      recorder.add('exec', id, { requestId, program: recorder.redacted(request.command) })
       recorder.flush()
       return
     case 'subsystem':
