@@ -206,6 +206,20 @@ describe('with a guest agent in the image', () => {
     await until('nothing is left of it', async () => (await client.inside(helpers)).stdout.toString() === '0\n0\n')
   })
 
+  test('an agent that somebody kills in the container is told about, and the next connection starts another', async () => {
+    const port = await freePort()
+    await using client = await visit(home, services, ['-L', `${port}:127.0.0.1:7000`])
+    const socket = await reach(port)
+    socket.write('x')
+    await once(socket, 'data')
+    const closed = once(socket, 'end')
+    await client.inside('kill -KILL $(pidof containerssh-agent | tr " " "\\n" | grep -vx 1)')
+    await closed
+    socket.destroy()
+    await home.daemon.line('DOCKER_AGENT_FAILED', ({ details }) => details['exitCode'] === 137)
+    assert.equal((await converse(port, 'again')).toString(), 'again')
+  })
+
   test('a client that vanishes leaves neither connections nor a container', async () => {
     let [came, gone] = [false, false]
     await using service = await startService((socket) => {
@@ -310,6 +324,19 @@ for (const [tool, make] of Object.entries({
     })
   })
 }
+
+test('an image with nothing inside is forwarded into and out of by the agent that is put into it', async () => {
+  await using home = await house(await image('containerssh-test/noshell:1'))
+  await using service = await startService(answering((received) => `got ${received.length}`))
+  const port = await freePort()
+  const command =
+    "/busybox sh -c 'busybox=/busybox; $busybox nc -ll -p 7000 -e /busybox cat & echo ready; exec $busybox cat'"
+  await using client = await visit(home, command, ['-L', `${port}:localhost:7000`, '-R', `0:127.0.0.1:${service.at}`])
+  const [, chosen] = await client.said(/Allocated port (\d+) for remote forward/)
+  await until('there and back', async () => (await converse(port, 'hello')).toString() === 'hello')
+  const { stdout } = await client.inside(`/busybox sh -c '/busybox echo hello | /busybox nc localhost ${chosen}'`)
+  assert.equal(stdout.toString(), 'got 6')
+})
 
 test('in session mode ssh -L and -R go into the container of the program that runs', async () => {
   await using home = await house(await image('containerssh-test/agent:1'), { mode: 'session' })

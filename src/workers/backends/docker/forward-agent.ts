@@ -1,5 +1,6 @@
 /** The guest agent's `forward-server` in a container, by exec. */
 import { fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { AgentProcess } from '../agent/process.ts'
 import { withAgent } from './command.ts'
@@ -54,33 +55,39 @@ function follow(
 ): AgentProcess {
   let ended = false
   let killed = false
+  let ending: Promise<void> | undefined
   const exitCode = exec.exitCode.then((code) => {
     ended = true
     if (code !== undefined && code !== 0 && !killed && !closing.aborted) {
-      log.emit('DOCKER_AGENT_FAILED', { exitCode: code })
+      log.emit('DOCKER_AGENT_FAILED', { exitCode: code }, code === noPlace ? { level: 'debug' } : {})
     }
     return code
   })
+  /** Most end by themselves when their input ends. */
   const kill = async (): Promise<void> => {
+    await Promise.race([exitCode, sleep(beforeTermMs, closing)])
     const limited = AbortSignal.any([closing, AbortSignal.timeout(room.settings.timeouts.signal)])
     for (const name of ['TERM', 'KILL']) {
       if (ended || closing.aborted) return
+      killed = true
       const words = [...agent, 'signal', '--pid', String(pid), '--signal', name]
       await runHelper(room, containerId, words, log, limited)
-      await Promise.race([exitCode, new Promise((done) => setTimeout(done, afterTermMs).unref())])
+      await Promise.race([exitCode, sleep(afterTermMs, closing)])
     }
   }
   return {
     stream: exec.stream,
     exitCode,
     kill() {
-      if (killed) return
-      killed = true
-      room.cleanup.track(kill())
+      ending ??= kill()
+      room.cleanup.track(ending)
     },
   }
 }
 
+/** The agent cannot listen where it should, which the client is told. */
+const noPlace = 1
+const beforeTermMs = 500
 const afterTermMs = 2000
 
 function headerOf({ header }: ExecStream, signal: AbortSignal): Promise<Header | undefined> {
