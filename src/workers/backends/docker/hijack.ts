@@ -39,6 +39,8 @@ export interface Upgrade {
 
 /** Shared: libuv reads into it and calls us before it reads again, and nobody keeps the bytes. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+/** Input that may wait in the worker for an engine that is busy; with 64 KiB bulk input was a quarter slower. */
+const inputBytes = 256 * 1024
 /** A response head longer than this does not come from an engine. */
 const MAX_HEAD_BYTES = 16 * 1024
 const MAX_ERROR_BYTES = 64 * 1024
@@ -156,7 +158,9 @@ function open(address: Address, secureContext: SecureContext | undefined, receiv
       return true
     },
   }
-  const socket = connect({ ...target, allowHalfOpen: true, onread })
+  // Taken by the stream below, though the types of `connect` do not know it.
+  const more = { allowHalfOpen: true, writableHighWaterMark: inputBytes }
+  const socket = connect({ ...target, ...more, onread })
   return address.kind === 'tcp' ? socket.setNoDelay(true) : socket
 }
 
