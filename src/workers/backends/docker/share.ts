@@ -33,71 +33,46 @@ export interface Shares extends AsyncDisposable {
 const MOST_PAUSE_MS = 500
 const LEAVE_MS = 30_000
 
+/** Of one connection. */
+interface Visit {
+  readonly share: string
+  readonly connectionId: string
+  /** Empty: it did not get as far as one. */
+  readonly containerId: string
+}
+
 export function createShares(marks: Marks): Shares {
   const leaving = new Set<Promise<void>>()
   const closing = new AbortController()
   let wasUsed = false
 
-  const background = (task: Promise<void>): void => {
-    const settled = task.finally(() => leaving.delete(settled))
+  const leave = (room: Room, visit: Visit, lingerMs: number, log: Log): void => {
+    const settled = depart(room, visit, marks, lingerMs, closing.signal, log).finally(() => leaving.delete(settled))
     leaving.add(settled)
   }
-  const join: Shares['join'] = async (room, who, share, make, log, signal) => {
-    const { connectionId } = who.peer
-    const mark = { share, connectionId, containerId: '' }
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(room.settings.timeouts.containerStart)])
-    let containerId = ''
-    wasUsed = true
-    try {
-      await marks.put({ ...mark, kind: 'joining' }, limited)
-      containerId = await findOrMake(room, share, make, log, limited)
-      await marks.put({ ...mark, kind: 'member', containerId }, limited)
-      const others = await marks.alive(share, limited)
-      const limit = room.settings.share.maxConnections
-      if (limit > 0 && rankOf(others, containerId, connectionId) >= limit) throw fault('DOCKER_SHARE_FULL', { limit })
-      await marks.drop('joining', connectionId, limited)
-      const members = others.filter(({ kind }) => kind === 'member').length
-      log.emit('DOCKER_SHARE_JOINED', { containerId, share, connections: members })
-    } catch (error) {
-      background(leave(room, { ...mark, containerId }, 0, log))
-      throw error instanceof Fault ? error : fault('DOCKER_SHARE_FAILED', {}, { cause: asEngineError(error) })
-    }
-    let left = false
-    return {
-      containerId,
-      leave() {
-        if (!left) background(leave(room, { ...mark, containerId }, room.settings.share.linger, log))
-        left = true
-      },
-    }
-  }
-  const leave = async (
-    room: Room,
-    mark: Omit<Mark, 'kind' | 'name' | 'owner' | 'isLeased'>,
-    lingerMs: number,
-    log: Log,
-  ) => {
-    const { connectionId, share, containerId } = mark
-    const lingers = lingerMs > 0 && !closing.signal.aborted
-    const go = (signal: AbortSignal): Promise<void> => marks.drop('lingering', connectionId, signal)
-    try {
-      await within('leaving a container', LEAVE_MS, undefined, async (signal) => {
-        if (lingers) await marks.put({ ...mark, kind: 'lingering' }, signal)
-        await marks.drop('member', connectionId, signal)
-        await marks.drop('joining', connectionId, signal)
-      })
-      if (lingers) await sleep(lingerMs, closing.signal)
-      await within('leaving a container', LEAVE_MS, undefined, async (signal) => {
-        if (lingers) await go(signal)
-        if (containerId !== '') await endUnused(room, share, containerId, marks, log, signal)
-      })
-    } catch (error) {
-      // What is left the reaper finds: marks of ours that we do not know, and a container without marks.
-      log.emit('DOCKER_SHARE_LEAVE_FAILED', { containerId, share }, { cause: asFault(error) })
-    }
-  }
   return {
-    join,
+    async join(room, who, share, make, log, signal) {
+      const { connectionId } = who.peer
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(room.settings.timeouts.containerStart)])
+      let visit: Visit = { share, connectionId, containerId: '' }
+      wasUsed = true
+      try {
+        await marks.put({ ...visit, kind: 'joining' }, limited)
+        visit = { ...visit, containerId: await findOrMake(room, share, make, log, limited) }
+        await moveIn(room, visit, marks, log, limited)
+      } catch (error) {
+        leave(room, visit, 0, log)
+        throw error instanceof Fault ? error : fault('DOCKER_SHARE_FAILED', {}, { cause: asEngineError(error) })
+      }
+      let left = false
+      return {
+        containerId: visit.containerId,
+        leave() {
+          if (!left) leave(room, visit, room.settings.share.linger, log)
+          left = true
+        },
+      }
+    },
     async tend(room, log, signal) {
       const containers = await room.engine.listContainers(label.share, signal)
       wasUsed ||= containers.length > 0
@@ -115,6 +90,48 @@ export function createShares(marks: Marks): Shares {
       closing.abort()
       while (leaving.size > 0) await Promise.all(leaving)
     },
+  }
+}
+
+/** @throws Fault when the container is full; EngineError */
+async function moveIn(room: Room, visit: Visit, marks: Marks, log: Log, signal: AbortSignal): Promise<void> {
+  const { share, containerId, connectionId } = visit
+  await marks.put({ ...visit, kind: 'member' }, signal)
+  const others = await marks.alive(share, signal)
+  const limit = room.settings.share.maxConnections
+  if (limit > 0 && rankOf(others, containerId, connectionId) >= limit) throw fault('DOCKER_SHARE_FULL', { limit })
+  await marks.drop('joining', connectionId, signal)
+  const connections = others.filter((mark) => mark.kind === 'member' && mark.containerId === containerId).length
+  log.emit('DOCKER_SHARE_JOINED', { containerId, share, connections })
+}
+
+/** Never rejects. `closing` cuts the lingering short. */
+async function depart(
+  room: Room,
+  visit: Visit,
+  marks: Marks,
+  lingerMs: number,
+  closing: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const { share, containerId, connectionId } = visit
+  const lingers = lingerMs > 0 && !closing.aborted
+  const limited = (task: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+    within('leaving a container', LEAVE_MS, undefined, task)
+  try {
+    await limited(async (signal) => {
+      if (lingers) await marks.put({ ...visit, kind: 'lingering' }, signal)
+      await marks.drop('member', connectionId, signal)
+      await marks.drop('joining', connectionId, signal)
+    })
+    if (lingers) await sleep(lingerMs, closing)
+    await limited(async (signal) => {
+      if (lingers) await marks.drop('lingering', connectionId, signal)
+      if (containerId !== '') await endUnused(room, share, containerId, marks, log, signal)
+    })
+  } catch (error) {
+    // What is left the reaper finds: marks of ours that we do not know, and a container without marks.
+    log.emit('DOCKER_SHARE_LEAVE_FAILED', { containerId, share }, { cause: asFault(error) })
   }
 }
 
