@@ -39,7 +39,8 @@ Signals: ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2
 `
 
 const license = `This program is part of ContainerSSH in TypeScript, Apache License 2.0
-(https://www.apache.org/licenses/LICENSE-2.0).
+(https://www.apache.org/licenses/LICENSE-2.0). It contains github.com/pkg/sftp (BSD 2-Clause), github.com/kr/fs and
+parts of Go's libraries (BSD 3-Clause).
 `
 
 // A usageError is told with the help, as servers' logs expect it.
