@@ -7,9 +7,10 @@ import type { Mode, RoomOptions } from './rig.ts'
 
 /**
  * Of a room: delivers signals; ends the program of a channel that is closed; sets the size of a terminal before the
- * program starts; tells a program that is not there from one that fails; has somebody who speaks sftp.
+ * program starts; tells a program that is not there from one that fails; has somebody who speaks sftp; has
+ * somebody who listens in it.
  */
-export type Ability = 'signals' | 'ending' | 'firstSize' | 'notFound' | 'sftp'
+export type Ability = 'signals' | 'ending' | 'firstSize' | 'notFound' | 'sftp' | 'forwarding'
 
 export interface Row {
   readonly engine: 'docker' | 'podman'
@@ -33,6 +34,7 @@ function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row[
     // catatonit, which Podman takes, ends with 1 in either case.
     ['notFound', engine === 'docker' || mode === 'connection'],
     ['sftp', image !== noShell || guest === 'inject'],
+    ['forwarding', guest === 'image' || guest === 'inject'],
   ]
   return { engine, mode, image, guest, can: new Set(abilities.flatMap(([name, has]) => (has ? [name] : []))) }
 }
