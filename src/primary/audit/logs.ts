@@ -56,7 +56,8 @@ export class Logs {
     if (entry === undefined) return
     this.#entries.delete(ticket)
     if (entry.hasEnded) return
-    this.#options.abandoned(entry.connectionId)
+    // Of one that failed the worker was told that nothing more is taken.
+    if (entry.stream?.hasFailed !== true) this.#options.abandoned(entry.connectionId)
     this.#end(entry)
   }
 

@@ -108,8 +108,8 @@ export class LogStream {
     return this.#syncing
   }
 
-  get isEnding(): boolean {
-    return this.#isEnding
+  get hasFailed(): boolean {
+    return this.#hasFailed
   }
   /** Of the connection, as kept here. */
   get waitingBytes(): number {
@@ -178,7 +178,7 @@ export class LogStream {
     for (const file of [...state.files, ...finished]) this.#tell(file, before)
     for (const failure of failures) this.#drop(failure, before)
     this.#close(finished, Promise.resolve())
-    const isLost = failures.length > 0 && (this.#shared.onFailure === 'end' || state.folders.length === 0)
+    const isLost = failures.length > 0 && (this.#shared.onFailure === 'end' || this.#state.folders.length === 0)
     if (isLost) this.#fail(failures[0]?.reason ?? 'unknown', Promise.resolve())
     else if (bytes > 0) this.#events.stored(bytes)
     if (offence !== undefined) this.#events.offended(offence)

@@ -14,6 +14,8 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
 }
 
+const OFFER_FACTOR = 4
+
 type Message = { readonly kind: string }
 
 export interface Link<Out extends Message> {
@@ -24,7 +26,10 @@ export interface Link<Out extends Message> {
    * @throws Error when the message is not legal in this phase or too large: a bug of the caller.
    */
   send(message: Out): boolean
-  /** Like `send()`, but does not take the message, and returns false, while the link is congested. */
+  /**
+   * Like `send()`, but does not take the message, and returns false, while far more waits than congests the link: those who
+   * wait for `drained()` must not silence those who cannot.
+   */
   offer(message: Out): boolean
   /** Bytes of the pipe, where its stream does not give them as 'data'. Their memory is not kept. */
   feed(bytes: Buffer): void
@@ -99,7 +104,7 @@ export function createLink<Out extends Message, In extends Message>(options: Lin
     phase: 'starting',
     send,
     offer(message) {
-      if (!open || outbox.congested) return false
+      if (!open || outbox.queuedBytes > highBytes * OFFER_FACTOR) return false
       send(message)
       return true
     },

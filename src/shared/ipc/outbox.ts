@@ -13,7 +13,6 @@ export interface Outbox {
   /** Bytes that the pipe has not taken. */
   readonly queuedBytes: number
   readonly peakBytes: number
-  readonly congested: boolean
 }
 
 /** A write and the wake-up of the other side cost about 20 us each: two such reports per login were 3 % of it. */
@@ -89,9 +88,6 @@ export function createOutbox(stream: Duplex, highBytes: number): Outbox {
     },
     get peakBytes() {
       return peakBytes
-    },
-    get congested() {
-      return queued() > highBytes
     },
   }
 }

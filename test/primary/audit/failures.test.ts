@@ -87,6 +87,19 @@ for (const onFailure of ['end', 'continue'] as const) {
   })
 }
 
+test('with onFailure: continue and no other storage the worker is told that nothing more is kept', async () => {
+  using disk = smallDisk(2 ** 18)
+  await using rig = await startAudit({ file: { directory: disk.folder }, onFailure: 'continue' })
+  const one = worker(rig.audit)
+  one.open(1, newId())
+  for (let index = 0; index < 20; index++) one.send(1, block())
+  await until('the failure', () => one.failed(1) !== undefined)
+  assert.ok(one.stored(1) < 2 ** 18)
+  rig.audit.over(1)
+  await rig.closed()
+  assert.equal(rig.codes().includes('AUDIT_LOG_ABANDONED'), false)
+})
+
 test('little space: connections are refused with a text, and taken again when there is room', async () => {
   using disk = smallDisk(2 ** 20)
   await using rig = await startAudit({ file: { directory: disk.folder }, lowDiskBytes: 2 ** 19 })
