@@ -31,8 +31,8 @@ export interface House extends AsyncDisposable {
   reap(signal: AbortSignal): Promise<number>
 }
 
-/** Of the whole daemon, of which each worker has its share. */
-export interface Shares {
+/** Of the whole daemon, of which each worker has its portion. */
+export interface Portion {
   readonly workers: number
   /** The daemon has a name that outlives its processes: others may have to tell whether these are alive. */
   readonly isNamed: boolean
@@ -50,65 +50,24 @@ export const houseName = ({ connection, timeouts }: DockerSettings): string =>
   JSON.stringify([connection, timeouts.http])
 
 /** @throws Fault DOCKER_CONFIG_ERROR when no client can be made of the settings */
-export function createHouse(
-  { connection, timeouts }: DockerSettings,
-  identity: Identity,
-  { workers, isNamed, parallelStarts }: Shares,
-  log: Log,
-): House {
-  const engine = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
-  const ends = createEnds(engine, `${label.owner}=${identity.owner}`, log)
-  const cleanup = createCleanup(engine, timeouts.containerStop)
-  const starts = createTurns(Math.ceil(parallelStarts / workers), mostWaiting)
-  const lease = isNamed ? createLease(engine, identity, log) : undefined
+export function createHouse(settings: DockerSettings, identity: Identity, portion: Portion, log: Log): House {
+  const common = commonOf(settings, identity, portion, log)
+  const { engine, ends, sharedEnds, cleanup, lease, pools, shares } = common
   void lease?.renew()
   const renewals = setInterval(() => void lease?.renew(), RENEW_MS).unref()
-  const pools = createPools(workers, log)
-  const insides = createInsides(engine)
-  const helpers = createHelpers(engine, identity, cleanup)
-  const sharedEnds = createEnds(engine, label.share, log)
-  const shares = createShares(createMarks(engine, identity, lease))
-  const images = createLru<string, Images>(mostImages)
-  const rooms = new WeakMap<DockerSettings, Room>()
-
-  const imagesOf = (settings: DockerSettings): Images => {
-    const { container, platform, auth, imagePullPolicy } = settings.execution
-    const { containerStart, imagePull } = settings.timeouts
-    const { Image, User } = container
-    const name = JSON.stringify([Image, User, platform, auth, imagePullPolicy, containerStart, imagePull])
-    const known = images.get(name) ?? createImages(engine, settings)
-    images.set(name, known)
-    return known
-  }
-  const make = (settings: DockerSettings): Room => {
-    if ((settings.execution.container.Image ?? '') === '') {
-      throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
-    }
-    const patience = settings.timeouts.containerStop
-    const shared = { engine, identity, ends, starts, pools, lease, insides, helpers, shares, sharedEnds }
-    return { ...shared, settings, images: imagesOf(settings), cleanup: cleanup.lasting(patience) }
-  }
   const tendShares = async (signal: AbortSignal): Promise<number> => {
     try {
-      return await shares.tend({ engine }, log, signal)
+      return await shares.tend(common, log, signal)
     } catch (error) {
       if (!signal.aborted) log.emit('DOCKER_REAP_FAILED', { reason: asEngineError(error).message })
       return 0
     }
   }
   return {
-    room(settings) {
-      const room = rooms.get(settings) ?? make(settings)
-      rooms.set(settings, room)
-      return room
-    },
+    room: createRooms(common),
     warmUp: (room) => pools.keep(room),
     async reap(signal) {
-      const [own, shared] = await Promise.all([
-        reap({ engine, identity, cleanup, lease }, log, signal),
-        tendShares(signal),
-        pools.tend(),
-      ])
+      const [own, shared] = await Promise.all([reap(common, log, signal), tendShares(signal), pools.tend()])
       return own + shared
     },
     async [Symbol.asyncDispose]() {
@@ -120,6 +79,60 @@ export function createHouse(
       await Promise.all([ends[Symbol.asyncDispose](), sharedEnds[Symbol.asyncDispose]()])
       engine.close()
     },
+  }
+}
+
+/** What all rooms of the house have in common. */
+type Common = Omit<Room, 'settings' | 'images'>
+
+function commonOf(
+  { connection, timeouts }: DockerSettings,
+  identity: Identity,
+  { workers, isNamed, parallelStarts }: Portion,
+  log: Log,
+): Common {
+  const engine = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
+  const cleanup = createCleanup(engine, timeouts.containerStop)
+  const lease = isNamed ? createLease(engine, identity, log) : undefined
+  return {
+    engine,
+    identity,
+    cleanup,
+    lease,
+    ends: createEnds(engine, `${label.owner}=${identity.owner}`, log),
+    starts: createTurns(Math.ceil(parallelStarts / workers), mostWaiting),
+    pools: createPools(workers, log),
+    insides: createInsides(engine),
+    helpers: createHelpers(engine, identity, cleanup),
+    sharedEnds: createEnds(engine, label.share, log),
+    shares: createShares(createMarks(engine, identity, lease)),
+  }
+}
+
+/** @throws Fault DOCKER_CONFIG_ERROR, what it gives does */
+function createRooms(common: Common): House['room'] {
+  const images = createLru<string, Images>(mostImages)
+  const rooms = new WeakMap<DockerSettings, Room>()
+  const imagesOf = (settings: DockerSettings): Images => {
+    const { container, platform, auth, imagePullPolicy } = settings.execution
+    const { containerStart, imagePull } = settings.timeouts
+    const { Image, User } = container
+    const name = JSON.stringify([Image, User, platform, auth, imagePullPolicy, containerStart, imagePull])
+    const known = images.get(name) ?? createImages(common.engine, settings)
+    images.set(name, known)
+    return known
+  }
+  const make = (settings: DockerSettings): Room => {
+    if ((settings.execution.container.Image ?? '') === '') {
+      throw fault('DOCKER_CONFIG_ERROR', { reason: 'docker.execution.container.image is empty' })
+    }
+    const cleanup = common.cleanup.lasting(settings.timeouts.containerStop)
+    return { ...common, settings, images: imagesOf(settings), cleanup }
+  }
+  return (settings) => {
+    const room = rooms.get(settings) ?? make(settings)
+    rooms.set(settings, room)
+    return room
   }
 }
 

@@ -33,18 +33,18 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
   const log = workerLog.with({ module: 'backend', backend: 'docker' })
   const failed = (error: unknown): void => log.fault(asFault(error))
   const houses = createLeases<House>({ idleMs, mostIdle, failed })
-  const shares = {
+  const portion = {
     workers: config.workers === 0 ? availableParallelism() : config.workers,
     isNamed: config.instance !== '',
     parallelStarts: config.docker.parallelStarts,
   }
-  const ours = houses.take(houseName(config.docker), () => createHouse(config.docker, identity, shares, log)).value
+  const ours = houses.take(houseName(config.docker), () => createHouse(config.docker, identity, portion, log)).value
   const main = ours.room(config.docker)
   ours.warmUp(main)
 
   /** A house that nobody has lived in: dead workers may have left something there. */
   const build = (settings: DockerSettings): House => {
-    const house = createHouse(settings, identity, shares, log)
+    const house = createHouse(settings, identity, portion, log)
     house.reap(AbortSignal.timeout(reapMs)).catch(failed)
     return house
   }
