@@ -22,6 +22,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findGo } from '../../bench/go.ts'
 import { buildGuest, guestBinary } from '../../scripts/guest.ts'
 import { fillDebian } from './debian-root.ts'
+import { locked } from './locked.ts'
 import { step } from './step.ts'
 
 export interface TestEngine {
@@ -106,34 +107,6 @@ export function call(
     outgoing.on('error', reject).on('timeout', () => outgoing.destroy(new Error(`${method} ${path}: no answer`)))
     outgoing.end(bytes)
   })
-}
-
-/** Runs `task` while no other test process runs one under the same name. The lock of a dead process does not count. */
-async function locked<T>(name: string, task: () => Promise<T>): Promise<T> {
-  const path = join(tmpdir(), `containerssh-test-${name.replace(/[^a-z0-9]+/g, '-')}.lock`)
-  for (;;) {
-    try {
-      writeFileSync(path, String(process.pid), { flag: 'wx' })
-      break
-    } catch {
-      if (isStale(path)) rmSync(path, { force: true })
-      else await sleep(50)
-    }
-  }
-  try {
-    return await task()
-  } finally {
-    rmSync(path, { force: true })
-  }
-}
-
-function isStale(path: string): boolean {
-  try {
-    const pid = Number(readFileSync(path, 'utf8'))
-    return pid > 0 && !existsSync(`/proc/${pid}`)
-  } catch {
-    return false // gone in the meantime
-  }
 }
 
 /**

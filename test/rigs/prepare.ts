@@ -37,6 +37,8 @@ const packages: Readonly<Record<string, string>> = {
   python3: 'python3',
   openssl: 'openssl',
   haproxy: 'haproxy',
+  etcd: 'etcd-server',
+  containerd: 'containerd',
   'docker-registry': 'docker-registry',
   podman: 'podman',
   catatonit: 'catatonit',

@@ -1,0 +1,132 @@
+/** The calls of the Kubernetes API that we make, typed as far as we look. Every one throws `ApiError` only. */
+import type { Client } from './client.ts'
+import { ApiError } from './failure.ts'
+import { openStream, type PodStream } from './stream.ts'
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/, the part that we read. */
+export interface Pod {
+  readonly metadata: {
+    readonly name: string
+    readonly namespace: string
+    readonly uid?: string
+    readonly resourceVersion?: string
+    readonly deletionTimestamp?: string
+    readonly labels?: Readonly<Record<string, string>>
+  }
+  readonly status?: {
+    readonly phase?: string
+    readonly reason?: string
+    readonly message?: string
+    readonly conditions?: readonly Condition[]
+    readonly containerStatuses?: readonly ContainerStatus[]
+    readonly initContainerStatuses?: readonly ContainerStatus[]
+  }
+}
+export interface Condition {
+  readonly type: string
+  readonly status: string
+  readonly reason?: string
+  readonly message?: string
+}
+export interface ContainerStatus {
+  readonly name: string
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string }
+    readonly running?: object
+    readonly terminated?: {
+      readonly exitCode: number
+      readonly signal?: number
+      readonly reason?: string
+      readonly message?: string
+    }
+  }
+}
+export type PodEvent =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Pod }
+  | { readonly type: 'BOOKMARK'; readonly object: object }
+  | { readonly type: 'ERROR'; readonly object: { readonly message?: string; readonly code?: number } }
+
+export interface PodName {
+  readonly namespace: string
+  readonly name: string
+}
+export interface ExecSpec {
+  readonly container: string
+  readonly command: readonly string[]
+  readonly tty: boolean
+  readonly stdin: boolean
+}
+
+export interface Api {
+  readonly server: string
+  createPod(namespace: string, body: object, signal: AbortSignal): Promise<Pod>
+  /** Undefined: there is none. */
+  pod(pod: PodName, signal: AbortSignal): Promise<Pod | undefined>
+  /** Gone is as good as deleted. */
+  deletePod(pod: PodName, graceSeconds: number | undefined, signal: AbortSignal): Promise<void>
+  listPods(namespace: string, labelSelector: string, signal: AbortSignal): Promise<readonly Pod[]>
+  /** Changes of one pod from that version on, until the server ends it, which it does every few minutes. */
+  watchPod(pod: PodName, resourceVersion: string, signal: AbortSignal): AsyncGenerator<PodEvent>
+  exec(pod: PodName, spec: ExecSpec, signal: AbortSignal): Promise<PodStream>
+  attach(pod: PodName, spec: Omit<ExecSpec, 'command'>, signal: AbortSignal): Promise<PodStream>
+  close(): Promise<void>
+}
+
+const podsOf = (namespace: string): string => `/namespaces/${encodeURIComponent(namespace)}/pods`
+const pathOf = ({ namespace, name }: PodName): string => `${podsOf(namespace)}/${encodeURIComponent(name)}`
+/** Of a watch; the server would choose between 30 and 60 minutes, longer than some proxies let it. */
+const watchSeconds = 240
+
+export function createApi(client: Client): Api {
+  const stream = async (path: string, query: URLSearchParams, signal: AbortSignal): Promise<PodStream> =>
+    openStream(await client.door(path, query, signal), signal)
+  return {
+    server: client.server,
+    createPod: async (namespace, body, signal) =>
+      (await client.request({ method: 'POST', path: podsOf(namespace), body }, signal)) as Pod,
+    pod: (pod, signal) =>
+      orUndefined(async () => (await client.request({ method: 'GET', path: pathOf(pod) }, signal)) as Pod),
+    async deletePod(pod, graceSeconds, signal) {
+      const query = graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }
+      await orUndefined(() => client.request({ method: 'DELETE', path: pathOf(pod), query }, signal))
+    },
+    async listPods(namespace, labelSelector, signal) {
+      const list = await client.request({ method: 'GET', path: podsOf(namespace), query: { labelSelector } }, signal)
+      return (list as { readonly items: readonly Pod[] }).items
+    },
+    watchPod(pod, resourceVersion, signal) {
+      const query = {
+        watch: true,
+        fieldSelector: `metadata.name=${pod.name}`,
+        resourceVersion,
+        timeoutSeconds: watchSeconds,
+      }
+      const lines = client.lines({ method: 'GET', path: podsOf(pod.namespace), query }, signal)
+      return lines as AsyncGenerator<PodEvent> // the API's own contract
+    },
+    exec(pod, spec, signal) {
+      const query = streamQuery(spec)
+      for (const word of spec.command) query.append('command', word)
+      return stream(`${pathOf(pod)}/exec`, query, signal)
+    },
+    attach: (pod, spec, signal) => stream(`${pathOf(pod)}/attach`, streamQuery(spec), signal),
+    close: client.close,
+  }
+}
+
+function streamQuery({ container, tty, stdin }: Omit<ExecSpec, 'command'>): URLSearchParams {
+  const query = new URLSearchParams({ container, stdout: 'true' })
+  if (stdin) query.set('stdin', 'true')
+  // A terminal has one output; the server accepts both, the runtime would not.
+  query.set(tty ? 'tty' : 'stderr', 'true')
+  return query
+}
+
+async function orUndefined<T>(task: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await task()
+  } catch (error) {
+    if (error instanceof ApiError && error.statusCode === 404) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,104 @@
+/** The pod that is created: what is configured, with what a mode and a user add. */
+import type { Config } from '../../../shared/config/schema.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import type { Occupant } from '../../ports.ts'
+import { annotation, label, labelValue } from './labels.ts'
+
+export type PodSettings = Config['kubernetes']['pod']
+
+/** What a mode adds to the console container. */
+export interface Console {
+  readonly command: readonly string[]
+  /** NAME to value, beyond the user's own. */
+  readonly env?: ReadonlyMap<string, string>
+  /** Session mode: the program of the container is that of the channel. */
+  readonly attached?: { readonly tty: boolean }
+}
+type Plain = Readonly<Record<string, unknown>>
+
+/** Idle shells and helpers have nothing to say goodbye to; the default of 30 s would only let pods linger. */
+const graceSeconds = 1
+
+export const consoleName = ({ spec, consoleContainerNumber }: PodSettings): string =>
+  String(containersOf(spec)[consoleContainerNumber]?.['name'] ?? '')
+
+export const namespaceOf = ({ metadata }: PodSettings): string => String(metadata['namespace'] ?? 'default')
+
+/** For POST …/pods. */
+export function podBody(pod: PodSettings, who: Occupant, identity: Identity, console: Console): object {
+  const env = [...environmentOf(pod, who)].map(([name, value]) => ({ name, value }))
+  const withEnv = (container: Plain): Plain =>
+    env.length === 0 ? container : { ...container, env: [...listOf(container['env']), ...env] }
+  const containers = containersOf(pod.spec).map((container, index) => {
+    const own = withEnv(container)
+    return index === pod.consoleContainerNumber ? consoleContainer(own, console) : own
+  })
+  const { initContainers } = pod.spec
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: metadataOf(pod, who, identity),
+    spec: {
+      terminationGracePeriodSeconds: graceSeconds,
+      ...(console.attached !== undefined && { restartPolicy: 'Never' }),
+      ...pod.spec,
+      containers,
+      ...(Array.isArray(initContainers) && { initContainers: (initContainers as Plain[]).map(withEnv) }),
+    },
+  }
+}
+
+function consoleContainer(container: Plain, { command, env = new Map(), attached }: Console): Plain {
+  const more = [...env].map(([name, value]) => ({ name, value }))
+  return {
+    ...container,
+    command: command.map(literally),
+    ...(more.length > 0 && { env: [...listOf(container['env']), ...more] }),
+    ...(attached !== undefined && { stdin: true, stdinOnce: true, tty: attached.tty }),
+  }
+}
+
+/** Kubernetes would expand `$(NAME)` and take `$$` for `$` (API reference, Container v1, command). */
+const literally = (word: string): string => word.replaceAll('$', '$$$$')
+
+function metadataOf(pod: PodSettings, who: Occupant, identity: Identity): Plain {
+  const { labels, annotations, ...rest } = pod.metadata as { labels?: Plain; annotations?: Plain }
+  const { peer, member } = who
+  const username = labelValue(member.authenticatedUsername)
+  return {
+    ...rest,
+    labels: {
+      ...labels,
+      ...exposed(pod.exposeAuthMetadataAsLabels, who),
+      [label.connectionId]: peer.connectionId,
+      ...(username !== undefined && { [label.username]: username }),
+      [label.instance]: identity.instance,
+      [label.owner]: identity.owner,
+    },
+    annotations: {
+      ...annotations,
+      ...exposed(pod.exposeAuthMetadataAsAnnotations, who),
+      [annotation.ip]: peer.remoteAddress.replaceAll(':', '-'),
+      [annotation.username]: member.authenticatedUsername,
+    },
+  }
+}
+
+/** Metadata of the login under the names that the configuration gives them. */
+function exposed(names: Readonly<Record<string, string>>, { member }: Occupant): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const [key, name] of Object.entries(names)) {
+    const datum = member.metadata.get(key)
+    if (datum !== undefined) found[name] = datum.value
+  }
+  return found
+}
+
+/** What the webhooks brought along; the explicit environment wins over exposed metadata. */
+export function environmentOf(pod: PodSettings, who: Occupant): ReadonlyMap<string, string> {
+  const explicit = [...who.member.environment].map(([name, { value }]): [string, string] => [name, value])
+  return new Map([...Object.entries(exposed(pod.exposeAuthMetadataAsEnv, who)), ...explicit])
+}
+
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+const containersOf = (spec: PodSettings['spec']): readonly Plain[] => listOf(spec['containers']) as readonly Plain[]
