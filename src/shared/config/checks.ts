@@ -16,7 +16,7 @@ export interface Finding {
   readonly message: string
 }
 
-const plannedRooms = ['docker', 'kubernetes', 'sshproxy']
+const plannedRooms = ['docker', 'kubernetes', 'sshproxy', 'sandbox']
 
 const backend = (config: Config, rooms: readonly string[]): Finding[] => {
   const path = ['backend']

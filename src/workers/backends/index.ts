@@ -6,4 +6,8 @@ import { docker, type ReapingBackend } from './docker/index.ts'
 
 export type RoomFactory = (config: Config, identity: Identity, log: Log) => Promise<ReapingBackend>
 
-export const rooms: Readonly<Record<string, RoomFactory>> = { docker }
+/** Its library is large: loaded by those who use it. */
+const kubernetes: RoomFactory = async (config, identity, log) =>
+  (await import('./kubernetes/index.ts')).kubernetes(config, identity, log)
+
+export const rooms: Readonly<Record<string, RoomFactory>> = { docker, kubernetes }

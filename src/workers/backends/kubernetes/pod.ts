@@ -40,7 +40,8 @@ export function podBody(pod: PodSettings, who: Occupant, identity: Identity, con
     metadata: metadataOf(pod, who, identity),
     spec: {
       terminationGracePeriodSeconds: graceSeconds,
-      ...(console.attached !== undefined && { restartPolicy: 'Never' }),
+      // The kernel keeps signals without a handler from process 1: a program must not be that.
+      ...(console.attached !== undefined && { restartPolicy: 'Never', shareProcessNamespace: true }),
       ...pod.spec,
       containers,
       ...(Array.isArray(initContainers) && { initContainers: (initContainers as Plain[]).map(withEnv) }),
@@ -102,3 +103,6 @@ export function environmentOf(pod: PodSettings, who: Occupant): ReadonlyMap<stri
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 const containersOf = (spec: PodSettings['spec']): readonly Plain[] => listOf(spec['containers']) as readonly Plain[]
+
+export const consoleImage = ({ spec, consoleContainerNumber }: PodSettings): string =>
+  String(containersOf(spec)[consoleContainerNumber]?.['image'] ?? '')

@@ -1,0 +1,60 @@
+/** Pods that have to go. Removal is never lost: it is tried in the background and the worker waits for it at its end. */
+import { asFault, fault } from '../../../shared/codes/fault.ts'
+import { within } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Api, PodName } from './api.ts'
+import { persist } from './failure.ts'
+
+export interface Cleanup extends AsyncDisposable {
+  /** Removes a pod with a deadline of its own. Never rejects; a failure is in the log. */
+  remove(pod: PodName, log: Log): Promise<void>
+  /** Has the worker wait for something at its end that goes on without its owner. */
+  track(task: Promise<unknown>): void
+  /** Pods that could not be removed in time; for the next round of the reaper. */
+  takeAbandoned(): readonly PodName[]
+}
+
+export function createCleanup(api: Api, timeoutMs: number): Cleanup {
+  const pending = new Set<Promise<unknown>>()
+  let abandoned: PodName[] = []
+  const track = (task: Promise<unknown>): void => {
+    const settled = task.catch(() => undefined).then(() => void pending.delete(settled))
+    pending.add(settled)
+  }
+  const removeNow = async (pod: PodName, log: Log): Promise<void> => {
+    const podName = pod.name
+    log.emit('KUBERNETES_POD_REMOVE', { podName })
+    const deadline = AbortSignal.timeout(timeoutMs)
+    try {
+      await persist(() => api.deletePod(pod, undefined, deadline), {
+        signal: deadline,
+        retrying: (labels) => log.emit('KUBERNETES_POD_REMOVE_FAILED', { podName, ...labels }),
+        failed: (labels, cause) =>
+          fault('KUBERNETES_POD_REMOVE_FAILED', { podName, ...labels }, { cause, level: 'error' }),
+      })
+      log.emit('KUBERNETES_POD_REMOVE_SUCCESSFUL', { podName })
+    } catch (error) {
+      abandoned.push(pod)
+      log.fault(asFault(error))
+    }
+  }
+  return {
+    track,
+    remove(pod, log) {
+      const task = removeNow(pod, log)
+      track(task)
+      return task
+    },
+    takeAbandoned() {
+      const taken = abandoned
+      abandoned = []
+      return taken
+    },
+    async [Symbol.asyncDispose]() {
+      const all = async (): Promise<void> => {
+        while (pending.size > 0) await Promise.all(pending)
+      }
+      await within('the removal of pods', timeoutMs, undefined, all).catch(() => undefined)
+    },
+  }
+}

@@ -1,0 +1,65 @@
+/** Making a pod so that it is removed whatever happens, even when the client leaves while it is being made. */
+import { fault } from '../../../shared/codes/fault.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Occupant } from '../../ports.ts'
+import type { Pod, PodName } from './api.ts'
+import { persist } from './failure.ts'
+import { labelValue } from './labels.ts'
+import { type Console, namespaceOf, podBody } from './pod.ts'
+import type { Room } from './room.ts'
+import { type Look, waitFor } from './wait.ts'
+
+/** Creates a pod and waits until `look` finds it ready; a pod that does not come so far is removed. @throws Fault */
+export async function makePod(
+  room: Room,
+  who: Occupant,
+  console: Console,
+  look: Look<true>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Pod> {
+  const pod = await createPod(room, who, console, log, signal)
+  await awaitPod(room, pod, look, log, signal, () => room.cleanup.remove(pod.metadata, log))
+  return pod
+}
+
+function createPod(room: Room, who: Occupant, console: Console, log: Log, signal: AbortSignal): Promise<Pod> {
+  const { pod } = room.settings
+  const { authenticatedUsername } = who.member
+  if (labelValue(authenticatedUsername) === undefined) {
+    log.emit('KUBERNETES_USERNAME_TOO_LONG', { length: authenticatedUsername.length })
+  }
+  const body = podBody(pod, who, room.identity, console)
+  return persist(
+    () => {
+      log.emit('KUBERNETES_POD_CREATE', {})
+      return room.api.createPod(namespaceOf(pod), body, signal)
+    },
+    {
+      signal,
+      retrying: (labels) => log.emit('KUBERNETES_POD_CREATE_FAILED', { ...labels }),
+      failed: (labels, cause) => fault('KUBERNETES_POD_CREATE_FAILED', { ...labels }, { cause, level: 'error' }),
+    },
+  )
+}
+
+/** @throws Fault KUBERNETES_POD_WAIT_FAILED, after `undo` has begun */
+export async function awaitPod(
+  room: Room,
+  pod: Pod,
+  look: Look<true>,
+  log: Log,
+  signal: AbortSignal,
+  undo?: () => Promise<void>,
+): Promise<void> {
+  const podName = pod.metadata.name
+  log.emit('KUBERNETES_POD_WAIT', { podName })
+  try {
+    await waitFor(room.api, nameOf(pod), pod, look, signal)
+  } catch (cause) {
+    if (undo !== undefined) room.cleanup.track(undo())
+    throw fault('KUBERNETES_POD_WAIT_FAILED', { podName, reason: (cause as Error).message }, { cause })
+  }
+}
+
+export const nameOf = ({ metadata: { namespace, name } }: Pod): PodName => ({ namespace, name })

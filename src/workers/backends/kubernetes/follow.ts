@@ -1,0 +1,105 @@
+/** A program that runs in a pod: its size, its signals and its end are those of a channel. */
+import { fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Exit, Program, Running, WindowSize } from '../../ports.ts'
+import { exitOf } from '../docker/exit.ts'
+import type { Header } from '../docker/header.ts'
+import type { Place } from './exec.ts'
+import { lostExit } from './exit.ts'
+import type { Pump } from './pump.ts'
+import { deliver, endProgram } from './signal.ts'
+import type { PodStream } from './stream.ts'
+
+export interface Followed {
+  readonly place: Place
+  readonly program: Program
+  readonly stream: PodStream
+  readonly pump: Pump
+  readonly log: Log
+  /** The exit code, once the stream is over; undefined when nobody knows it. `over`: nobody waits for it any more. */
+  code(over: AbortSignal): Promise<number | undefined>
+}
+
+/** When the connection ends as well, its pod is removed in no time; only a lone channel is worth an exec. */
+const beforeEndingMs = 50
+const endingMs = 30_000
+
+export function follow({ place, program, stream, pump, log, code }: Followed): Running {
+  const { closing, room } = place
+  const { timeouts } = room.settings
+  const tty = program.pty !== undefined
+  const left = new AbortController()
+  const over = AbortSignal.any([left.signal, closing])
+  const delivered = new Set<string>()
+  let ended = false
+  let ending: Promise<void> | undefined
+
+  const resize = ({ columns, rows }: WindowSize): void => {
+    log.emit('KUBERNETES_EXEC_RESIZE', { width: columns, height: rows })
+    stream.resize(columns, rows)
+  }
+  const pidOf = (header: Header | undefined): number | undefined =>
+    header?.kind === 'pid' && header.pid > 0 ? header.pid : undefined
+  const finish = async (): Promise<Exit> => {
+    const known = await code(over)
+    ended = !over.aborted
+    pump.close()
+    if (!ended || known === undefined) return { kind: 'status', code: lostExit }
+    return exitOf(known, program.what.kind, delivered, false)
+  }
+  const end = async (): Promise<void> => {
+    await sleep(beforeEndingMs, closing)
+    const limited = AbortSignal.any([closing, AbortSignal.timeout(endingMs)])
+    const pid = pidOf(await Promise.race([pump.header, aborted(limited)]))
+    if (pid !== undefined && !limited.aborted) await endProgram(place, pid, tty, log, limited)
+  }
+  const endInBackground = (): void => {
+    ending ??= end().catch((cause) => {
+      const labels = { signal: 'KILL', podName: place.pod.name }
+      if (!closing.aborted) log.emit('KUBERNETES_EXEC_SIGNAL_FAILED', labels, { cause })
+    })
+    room.cleanup.track(ending)
+  }
+  if (program.pty !== undefined) resize(program.pty.size)
+  tellPid(pump, place, log)
+  return {
+    exit: finish(),
+    async resize(size) {
+      if (tty && !ended) resize(size)
+    },
+    async signal(name, signal) {
+      if (ended) throw fault('KUBERNETES_SIGNAL_FAILED_EXITED', { signal: name })
+      if (place.by === 'none') throw fault('KUBERNETES_EXEC_SIGNAL_FAILED_NO_AGENT', { signal: name })
+      const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.signal)])
+      const pid = pidOf(await Promise.race([pump.header, aborted(limited)]))
+      if (pid === undefined) throw fault('KUBERNETES_SIGNAL_FAILED_NO_PID', { signal: name })
+      delivered.add(name)
+      await deliver(place, pid, name, log, limited)
+    },
+    async [Symbol.asyncDispose]() {
+      if (left.signal.aborted) return
+      left.abort()
+      if (!ended) {
+        log.emit('KUBERNETES_CLOSE_OUTPUT_FAILED', { reason: 'the client closed the channel before the program ended' })
+        endInBackground()
+      }
+      pump.close()
+    },
+  }
+}
+
+function tellPid(pump: Pump, { by, pod }: Place, log: Log): void {
+  if (by === 'none') return
+  pump.header
+    .then((header) => {
+      if (header.kind === 'pid') log.emit('KUBERNETES_PID_RECEIVED', { pid: header.pid, podName: pod.name })
+    })
+    .catch(() => undefined)
+}
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })

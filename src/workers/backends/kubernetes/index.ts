@@ -1,0 +1,73 @@
+/** The Kubernetes backend: see `kubernetes` in the configuration reference. One per worker. */
+import { asFault, fault } from '../../../shared/codes/fault.ts'
+import type { Config } from '../../../shared/config/schema.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import { createLeases as createShares } from '../../../shared/leases.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Occupant, RoomFaults, Sandbox } from '../../ports.ts'
+import type { ReapingBackend } from '../docker/index.ts'
+import { createHouse, type House, houseName } from './house.ts'
+import { type KubernetesSettings, occupantLabels, type Room } from './room.ts'
+import { openSandbox } from './sandbox.ts'
+import { openSessionSandbox } from './session-sandbox.ts'
+
+const faults: RoomFaults = {
+  alreadyRunning: () => fault('KUBERNETES_PROGRAM_ALREADY_RUNNING', {}),
+  notRunning: () => fault('KUBERNETES_PROGRAM_NOT_RUNNING', {}),
+  notSupported: (request) => fault('KUBERNETES_REQUEST_NOT_SUPPORTED', { request }),
+}
+/** Clusters that only users' own configurations name. */
+const idleMs = 60_000
+const mostIdle = 8
+
+/** @throws Fault KUBERNETES_CONFIG_ERROR when no client can be made of the configuration. */
+export async function kubernetes(config: Config, identity: Identity, workerLog: Log): Promise<ReapingBackend> {
+  const log = workerLog.with({ module: 'backend', backend: 'kubernetes' })
+  const failed = (error: unknown): void => log.fault(asFault(error))
+  const houses = createShares<House>({ idleMs, mostIdle, failed })
+  const build = (settings: KubernetesSettings): House => createHouse(settings, identity, log)
+  const ours = houses.take(houseName(config.kubernetes), () => build(config.kubernetes)).value
+  const main = ours.room(config.kubernetes)
+
+  const openIn = async (house: House, room: Room, who: Occupant, signal: AbortSignal): Promise<Sandbox> => {
+    const own = who.peer.log.with(occupantLabels(who))
+    tellAgent(room.settings, own)
+    if (room.settings.pod.mode === 'session') return openSessionSandbox(room, who)
+    return openSandbox(room, house.guests, who, own, signal)
+  }
+  const openOwn = async (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> => {
+    const lease = houses.take(houseName(settings), () => build(settings))
+    try {
+      const sandbox = await openIn(lease.value, lease.value.room(settings), who, signal)
+      return {
+        ...sandbox,
+        async [Symbol.asyncDispose]() {
+          await sandbox[Symbol.asyncDispose]()
+          lease.release()
+        },
+      }
+    } catch (error) {
+      lease.release()
+      throw error
+    }
+  }
+  return {
+    name: 'kubernetes',
+    faults,
+    open(who, signal) {
+      const settings = who.member.settings?.kubernetes ?? config.kubernetes
+      return settings === config.kubernetes ? openIn(ours, main, who, signal) : openOwn(settings, who, signal)
+    },
+    async reap(signal) {
+      const counts = await Promise.all(houses.values().map((house) => house.reap(signal)))
+      return counts.reduce((sum, one) => sum + one, 0)
+    },
+    [Symbol.asyncDispose]: () => houses[Symbol.asyncDispose](),
+  }
+}
+
+/** Per connection, because a connection may bring its own configuration. */
+function tellAgent({ pod }: KubernetesSettings, log: Log): void {
+  if (!pod.disableAgent) return
+  log.emit('KUBERNETES_GUEST_AGENT_DISABLED', { reason: 'signals are sent through the shell of the image' })
+}
