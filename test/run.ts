@@ -11,6 +11,7 @@ import { resolve } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { codesReport } from './codes.ts'
+import { buildPrograms } from './rigs/kubernetes/binary.ts'
 import { prepare } from './rigs/prepare.ts'
 import { step } from './rigs/step.ts'
 
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
   mkdirSync(codesDir, { recursive: true })
   process.env['CODES_DIR'] = codesDir
   await prepare()
+  if (!process.env['KUBECONFIG'] && find('test/e2e/kubernetes/*.e2e.ts').length > 0) await buildPrograms()
   const checks: readonly (readonly [string, readonly string[]])[] = [
     ['types', ['tsc', '--noEmit']],
     ['lint and format', ['biome', 'ci', '--max-diagnostics=50', '.']],

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { helper } from '../guest/program.ts'
-import type { Behaviour, Place } from './behaviours/behaviour.ts'
+import type { Behaviour, Place, Tried } from './behaviours/behaviour.ts'
 import { behaviours } from './behaviours/index.ts'
-import { exec, type Rig, type RoomOptions, room, run } from './rig.ts'
+import { exec, type RoomOptions, room, run } from './rig.ts'
 import { commandOf, executionOf, isAble, nameOf, type Row } from './rows.ts'
 
 /** As many as a small machine starts containers for at once. */
@@ -13,17 +13,35 @@ const atOnce = 4
 const title = (row: Row, behaviour: Behaviour): string =>
   behaviour.needs === undefined || isAble(row, behaviour) ? behaviour.name : `${behaviour.name}: ${behaviour.otherwise}`
 
-async function placeOf(row: Row, engine: RoomOptions['engine']): Promise<Place> {
-  const open = (): Promise<Rig> =>
-    room({ mode: row.mode, image: row.image, execution: executionOf(row), ...(engine === undefined ? {} : { engine }) })
-  if (row.guest === 'inject') await helper()
+/** How rooms of another backend are opened, and what their codes are called. */
+export interface Backend {
+  open(row: Row): Promise<Tried>
+  code(name: string): string
+}
+
+const docker = (engine: () => RoomOptions['engine']): Backend => ({
+  async open(row) {
+    if (row.guest === 'inject') await helper()
+    const given = engine()
+    return room({
+      mode: row.mode,
+      image: row.image,
+      execution: executionOf(row),
+      ...(given === undefined ? {} : { engine: given }),
+    })
+  },
+  code: (name) => `DOCKER_${name}`,
+})
+
+async function placeOf(row: Row, backend: Backend): Promise<Place> {
+  const open = (): Promise<Tried> => backend.open(row)
   const rig = await open()
   const session = rig.enter()
   return {
     row,
     rig,
     session,
-    code: (name) => `DOCKER_${name}`,
+    code: backend.code,
     script: (text) => exec(commandOf(row, text)),
     run: (text, stdin) => run(session, commandOf(row, text), stdin),
     another: open,
@@ -31,11 +49,15 @@ async function placeOf(row: Row, engine: RoomOptions['engine']): Promise<Place> 
 }
 
 export function tryAll(rows: readonly Row[], engine: () => RoomOptions['engine'] = () => undefined): void {
+  tryIn(rows, docker(engine))
+}
+
+export function tryIn(rows: readonly Row[], backend: Backend): void {
   for (const row of rows) {
     describe(`${row.engine}: ${nameOf(row)}`, { concurrency: atOnce }, () => {
       let place: Place
       before(async () => {
-        place = await placeOf(row, engine())
+        place = await placeOf(row, backend)
         await place.run('true')
       })
       after(async () => {

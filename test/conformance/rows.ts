@@ -13,7 +13,7 @@ import type { Mode, RoomOptions } from './rig.ts'
 export type Ability = 'signals' | 'ending' | 'firstSize' | 'notFound' | 'sftp' | 'forwarding'
 
 export interface Row {
-  readonly engine: 'docker' | 'podman'
+  readonly engine: 'docker' | 'podman' | 'kubernetes'
   readonly mode: Mode
   readonly image: NonNullable<RoomOptions['image']>
   readonly guest: 'shell' | 'none' | 'image' | 'inject'
@@ -32,7 +32,7 @@ function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row[
     ['ending', helped || mode === 'session'],
     ['firstSize', image !== noShell],
     // catatonit, which Podman takes, ends with 1 in either case.
-    ['notFound', engine === 'docker' || mode === 'connection'],
+    ['notFound', engine !== 'podman' || mode === 'connection'],
     ['sftp', image !== noShell || guest === 'inject'],
     ['forwarding', guest === 'image' || guest === 'inject'],
   ]
@@ -56,6 +56,8 @@ export const rows: readonly Row[] = [
   row('podman', 'connection', noShell, 'inject'),
   row('podman', 'session', busybox, 'shell'),
   row('podman', 'session', noShell, 'none'),
+  row('kubernetes', 'connection', busybox, 'shell'),
+  row('kubernetes', 'session', busybox, 'shell'),
 ]
 
 export const nameOf = ({ mode, image, guest }: Row): string =>

@@ -1,18 +1,19 @@
 import { spawn } from 'node:child_process'
 
-/** Runs a command with its output shown; true when it exits with 0. The time limit is 10 minutes. */
+/** Runs a command with its output shown; true when it exits with 0. */
 export function step(
   name: string,
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  limitMs = 600_000,
 ): Promise<boolean> {
   process.stdout.write(`▶ ${name}\n`)
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...env },
-      timeout: 600_000,
+      timeout: limitMs,
     })
     child.on('error', (error) => {
       process.stdout.write(`✖ ${name}: ${error.message}\n`)

@@ -3,9 +3,12 @@ import type { ChannelRequest, Exit, Session } from '../../../src/workers/ports.t
 import type { Rig } from '../rig.ts'
 import type { Ability, Row } from '../rows.ts'
 
+/** What behaviours need to know of a room with one occupant. */
+export type Tried = Pick<Rig, 'codes' | 'logged' | 'enter' | 'containers' | typeof Symbol.asyncDispose>
+
 export interface Place {
   readonly row: Row
-  readonly rig: Rig
+  readonly rig: Tried
   /** Shared by the behaviours of a row. */
   readonly session: Session
   /** A code of the row's room. */
@@ -14,7 +17,7 @@ export interface Place {
   script(text: string): ChannelRequest
   run(text: string, stdin?: string | Uint8Array): Promise<{ exit: Exit; stdout: string; stderr: string }>
   /** A room of the same kind, to be ended. */
-  another(): Promise<Rig>
+  another(): Promise<Tried>
 }
 
 export type Behaviour = { readonly name: string; run(place: Place): Promise<void> } & (

@@ -62,7 +62,7 @@ export const channels: readonly Behaviour[] = [
       await other.start(script('echo ready; cat'))
       const channel = await talk(session, { keepOpen: true })
       await channel.start(script(stubborn))
-      const told = await until('its process ID', () => /^(\d+) (\w+)\n/.exec(channel.stdout.text))
+      const told = await until('its process ID', () => /^(\d+) ([\w-]+)\n/.exec(channel.stdout.text))
       const [, pid = '', container = ''] = told
       await channel.channel[Symbol.asyncDispose]()
       if (row.mode === 'connection') {

@@ -83,7 +83,7 @@ export const streams: readonly Behaviour[] = [
     name: 'output waits in the container while nobody takes it',
     async run({ session, script }) {
       const channel = await talk(session, { keepOpen: true, keepOutput: false })
-      await channel.start(script('yes | head -c 80000000'))
+      await channel.start(script('head -c 80000000 /dev/zero'))
       await until('output', () => channel.stdout.bytes > 0)
       channel.stdout.hold()
       const seen = await settled(() => channel.stdout.bytes)

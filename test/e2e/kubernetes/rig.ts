@@ -34,7 +34,7 @@ export interface KubernetesRig extends AsyncDisposable {
   logged(code: string, test?: (record: LogRecord) => boolean): Promise<LogRecord>
   enter(signal?: AbortSignal): Session
   /** Names of the pods of the occupant. */
-  pods(): Promise<string[]>
+  containers(): Promise<string[]>
 }
 
 export async function kubernetesRoom(cluster: Cluster, options: KubernetesOptions = {}): Promise<KubernetesRig> {
@@ -91,7 +91,7 @@ export async function kubernetesRoom(cluster: Cluster, options: KubernetesOption
     logged: (code, test = () => true) =>
       until(`${code}; seen: ${codes().join(' ')}`, () => records.find((line) => line.code === code && test(line))),
     enter: (signal = new AbortController().signal) => createSession(backend, occupant, backend.open(occupant, signal)),
-    async pods() {
+    async containers() {
       const found = await api.listPods(
         'default',
         `containerssh_connection_id=${connectionId}`,

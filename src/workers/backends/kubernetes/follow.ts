@@ -61,6 +61,8 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
     })
     room.cleanup.track(ending)
   }
+  // Nobody waits for the end of a stream whose pod goes.
+  over.addEventListener('abort', pump.close, { once: true })
   if (program.pty !== undefined) resize(program.pty.size)
   tellPid(pump, place, log)
   return {

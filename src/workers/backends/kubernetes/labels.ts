@@ -6,6 +6,8 @@ export const label = {
   instance: 'containerssh_instance',
   /** The process that has to remove the pod. */
   owner: 'containerssh_owner',
+  /** One attempt to create: finds the pod of an answer that never came. */
+  creation: 'containerssh_creation',
 } as const
 export const annotation = {
   ip: 'containerssh_ip',

@@ -25,7 +25,13 @@ export const consoleName = ({ spec, consoleContainerNumber }: PodSettings): stri
 export const namespaceOf = ({ metadata }: PodSettings): string => String(metadata['namespace'] ?? 'default')
 
 /** For POST …/pods. */
-export function podBody(pod: PodSettings, who: Occupant, identity: Identity, console: Console): object {
+export function podBody(
+  pod: PodSettings,
+  who: Occupant,
+  identity: Identity,
+  console: Console,
+  creation: string,
+): object {
   const env = [...environmentOf(pod, who)].map(([name, value]) => ({ name, value }))
   const withEnv = (container: Plain): Plain =>
     env.length === 0 ? container : { ...container, env: [...listOf(container['env']), ...env] }
@@ -37,7 +43,7 @@ export function podBody(pod: PodSettings, who: Occupant, identity: Identity, con
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: metadataOf(pod, who, identity),
+    metadata: metadataOf(pod, who, identity, creation),
     spec: {
       terminationGracePeriodSeconds: graceSeconds,
       // The kernel keeps signals without a handler from process 1: a program must not be that.
@@ -62,7 +68,7 @@ function consoleContainer(container: Plain, { command, env = new Map(), attached
 /** Kubernetes would expand `$(NAME)` and take `$$` for `$` (API reference, Container v1, command). */
 const literally = (word: string): string => word.replaceAll('$', '$$$$')
 
-function metadataOf(pod: PodSettings, who: Occupant, identity: Identity): Plain {
+function metadataOf(pod: PodSettings, who: Occupant, identity: Identity, creation: string): Plain {
   const { labels, annotations, ...rest } = pod.metadata as { labels?: Plain; annotations?: Plain }
   const { peer, member } = who
   const username = labelValue(member.authenticatedUsername)
@@ -75,6 +81,7 @@ function metadataOf(pod: PodSettings, who: Occupant, identity: Identity): Plain 
       ...(username !== undefined && { [label.username]: username }),
       [label.instance]: identity.instance,
       [label.owner]: identity.owner,
+      [label.creation]: creation,
     },
     annotations: {
       ...annotations,
