@@ -8,9 +8,9 @@ import type { Mode, RoomOptions } from './rig.ts'
 /**
  * Of a room: delivers signals; ends the program of a channel that is closed; sets the size of a terminal before the
  * program starts; tells a program that is not there from one that fails; has somebody who speaks sftp; has
- * somebody who listens in it.
+ * somebody who listens in it; tells the end of a program while its streams are still in use.
  */
-export type Ability = 'signals' | 'ending' | 'firstSize' | 'notFound' | 'sftp' | 'forwarding'
+export type Ability = 'signals' | 'ending' | 'firstSize' | 'notFound' | 'sftp' | 'forwarding' | 'ownEnd'
 
 export interface Row {
   readonly engine: 'docker' | 'podman' | 'kubernetes'
@@ -33,6 +33,8 @@ function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row[
     ['firstSize', image !== noShell],
     // catatonit, which Podman takes, ends with 1 in either case.
     ['notFound', engine !== 'podman' || mode === 'connection'],
+    // The kubelet ends an exec with its streams: kubectl waits no less.
+    ['ownEnd', engine !== 'kubernetes' || mode === 'session'],
     ['sftp', image !== noShell || guest === 'inject'],
     ['forwarding', guest === 'image' || guest === 'inject'],
   ]

@@ -86,9 +86,15 @@ export const programs: readonly Behaviour[] = [
   },
   {
     name: 'a process left in the background delays the exit but does not keep it back',
+    needs: 'ownEnd',
     async run({ run }) {
       const { exit, stdout } = await run('sleep 60 & echo done; exit 8')
       assert.deepEqual([exit, stdout], [status(8), 'done\n'])
+    },
+    otherwise: 'keeps it back for as long as it holds the output',
+    async without({ run }) {
+      const { exit, stdout } = await run('(sleep 1; echo late) & echo done; exit 8')
+      assert.deepEqual([exit, stdout], [status(8), 'done\nlate\n'])
     },
   },
   {

@@ -56,7 +56,15 @@ export const streams: readonly Behaviour[] = [
   },
   {
     name: 'input that nobody reads does not keep a program from its end',
+    needs: 'ownEnd',
     run: async ({ run }) => assert.deepEqual((await run('exit 5', randomBytes(4 << 20))).exit, status(5)),
+    otherwise: 'keeps it back until the client closes the channel',
+    async without({ session, script }) {
+      const channel = await talk(session, { input: randomBytes(4 << 20) })
+      await channel.start(script('sleep 0.3; exit 5'))
+      await channel.channel[Symbol.asyncDispose]()
+      assert.equal((await channel.exit).kind, 'status')
+    },
   },
   {
     name: 'output of a program that ends at once is complete',
