@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { connect } from '../../../src/workers/backends/kubernetes/client.ts'
+import type { Session } from '../../../src/workers/ports.ts'
+import { exec, run, talk } from '../../conformance/rig.ts'
+import { until } from '../../rigs/daemon.ts'
+import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
+import { connectionTo } from '../../rigs/kubernetes/connection.ts'
+import { type KubernetesOptions, type KubernetesRig, kubernetesRoom } from './rig.ts'
+
+const busybox = 'containerssh-test/busybox:1'
+const limit = (): AbortSignal => AbortSignal.timeout(30_000)
+const metadata = { namespace: 'default', generateName: 'room-' }
+
+describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
+  let cluster: Cluster
+  before(async () => {
+    cluster = await startCluster()
+  })
+  after(async () => cluster?.[Symbol.asyncDispose]())
+
+  /** A room with a session in it, both gone at the end; nothing may be left then. */
+  const inRoom = async (
+    options: KubernetesOptions,
+    task: (rig: KubernetesRig, session: Session) => Promise<void>,
+  ): Promise<void> => {
+    const rig = await kubernetesRoom(cluster, options)
+    const session = rig.enter()
+    try {
+      await task(rig, session)
+    } finally {
+      await session[Symbol.asyncDispose]()
+      await rig[Symbol.asyncDispose]()
+    }
+    if (options.mode !== 'persistent') assert.deepEqual(await rig.containers(), [])
+  }
+  const refusal = async (session: Session): Promise<string> => {
+    const channel = await talk(session)
+    const verdict = await channel.ask(exec('true'))
+    return verdict.accepted ? 'accepted' : verdict.fault.code
+  }
+
+  test('a certificate without its key is an error of the configuration', async () => {
+    await assert.rejects(kubernetesRoom(cluster, { connection: { keyFile: '' } }), /cert and key together/)
+  })
+
+  test('a wrong token is refused at once, with the status of the API server', () =>
+    inRoom({ connection: { certFile: '', keyFile: '', bearerToken: 'wrong' } }, async (rig, session) => {
+      assert.equal(await refusal(session), 'KUBERNETES_POD_CREATE_FAILED')
+      const { labels } = await rig.logged('KUBERNETES_POD_CREATE_FAILED')
+      assert.deepEqual([labels['statusCode'], labels['attempt']], [401, 1])
+    }))
+
+  test('a right that is missing is named', async () => {
+    const account = `system:serviceaccount:default:default`
+    await inRoom(
+      { connection: { certFile: '', keyFile: '', bearerToken: await tokenOf(cluster) } },
+      async (rig, session) => {
+        assert.equal(await refusal(session), 'KUBERNETES_POD_CREATE_FAILED')
+        const { labels } = await rig.logged('KUBERNETES_POD_CREATE_FAILED')
+        assert.equal(labels['statusCode'], 403)
+        assert.match(String(labels['reason']), new RegExp(`${account}.* cannot create resource "pods"`))
+      },
+    )
+  })
+
+  test('an image that cannot be pulled ends the login with the reason, and the pod is removed', () =>
+    inRoom({ image: '127.0.0.1:1/nothing:1' }, async (rig, session) => {
+      assert.equal(await refusal(session), 'KUBERNETES_POD_WAIT_FAILED')
+      const { labels } = await rig.logged('KUBERNETES_POD_WAIT_FAILED')
+      assert.match(String(labels['reason']), /ErrImagePull|ImagePullBackOff/)
+      await rig.logged('KUBERNETES_POD_REMOVE_SUCCESSFUL')
+    }))
+
+  test('a pod that no node has room for is given up when the time is over, with the reason', () => {
+    const resources = { requests: { memory: '100Ti' } }
+    const spec = { containers: [{ name: 'shell', image: busybox, resources }] }
+    return inRoom({ pod: { spec }, timeouts: { podStart: 3000 } }, async (rig, session) => {
+      assert.equal(await refusal(session), 'KUBERNETES_POD_WAIT_FAILED')
+      assert.match(String((await rig.logged('KUBERNETES_POD_WAIT_FAILED')).labels['reason']), /Unschedulable: .*memory/)
+    })
+  })
+
+  test('a user whose name no label can hold gets a pod without that label', () => {
+    const authenticatedUsername = 'a'.repeat(80)
+    return inRoom({ member: { authenticatedUsername } }, async (rig, session) => {
+      assert.deepEqual((await run(session, 'exit 3')).exit, { kind: 'status', code: 3 })
+      await rig.logged('KUBERNETES_USERNAME_TOO_LONG')
+    })
+  })
+
+  test('files are in the pod before the first program, and one that cannot be written is told', () => {
+    const files = new Map([
+      ['/home/made/secret.txt', { value: Buffer.from('for you alone'), sensitive: true }],
+      ['/proc/nowhere', { value: Buffer.from('x'), sensitive: false }],
+    ])
+    return inRoom({ member: { files } }, async (rig, session) => {
+      const { stdout } = await run(session, 'cat /home/made/secret.txt; stat -c %a /home/made/secret.txt')
+      assert.equal(stdout, 'for you alone600\n')
+      const failed = await rig.logged('KUBERNETES_FILE_WRITE_FAILED')
+      assert.equal(failed.labels['file'], '/proc/nowhere')
+    })
+  })
+
+  test('what the login knows reaches programs under the names of the configuration', () => {
+    const member = {
+      metadata: new Map([['team', { value: 'red & blue', sensitive: false }]]),
+      environment: new Map([['LANG', { value: 'C', sensitive: false }]]),
+    }
+    const pod = {
+      exposeAuthMetadataAsEnv: { team: 'TEAM' },
+      exposeAuthMetadataAsAnnotations: { team: 'example.org/team' },
+    }
+    return inRoom({ member, pod: { ...pod, metadata } }, async (_rig, session) => {
+      assert.equal((await run(session, 'echo "$TEAM, $LANG"')).stdout, 'red & blue, C\n')
+    })
+  })
+
+  test('a persistent pod that does not exist is an error, unless it may be made; then it stays', async () => {
+    const named = { metadata: { namespace: 'default', name: 'stays' } }
+    await inRoom({ mode: 'persistent', pod: named }, async (_rig, session) => {
+      assert.equal(await refusal(session), 'KUBERNETES_POD_NOT_FOUND')
+    })
+    const pod = { ...named, createMissingPods: true }
+    await inRoom({ mode: 'persistent', pod }, async (_rig, session) => {
+      assert.deepEqual((await run(session, 'echo here > /tmp/left')).exit, { kind: 'status', code: 0 })
+    })
+    await inRoom({ mode: 'persistent', pod }, async (rig, session) => {
+      assert.equal((await run(session, 'cat /tmp/left')).stdout, 'here\n')
+      await rig.api.deletePod({ namespace: 'default', name: 'stays' }, 0, limit())
+    })
+  })
+
+  test('a pod that is deleted under a program ends it, and never with status 0', () =>
+    inRoom({}, async (rig, session) => {
+      const channel = await talk(session, { keepOpen: true })
+      await channel.start(exec('echo ready; sleep 100'))
+      await until('ready', () => channel.stdout.text.includes('ready'))
+      const [name = ''] = await rig.containers()
+      await rig.api.deletePod({ namespace: 'default', name }, 0, limit())
+      const exit = await channel.exit
+      assert.notDeepEqual(exit, { kind: 'status', code: 0 })
+    }))
+
+  test('what a dead process left is removed by the next one, and what a living one has is not', async () => {
+    const dead = `${'0'.repeat(12)}-${'0'.repeat(8)}-1-1-1`
+    const rig = await kubernetesRoom(cluster, {})
+    const left = await rig.api.createPod(
+      'default',
+      {
+        metadata: { generateName: 'left-', labels: { containerssh_owner: dead } },
+        spec: { containers: [{ name: 'shell', image: busybox, command: ['sleep', '100'] }] },
+      },
+      limit(),
+    )
+    const session = rig.enter()
+    await run(session, 'true')
+    // Of another machine, and nobody knows of a lease: it may be alive.
+    assert.equal(await rig.backend.reap(limit()), 0)
+    await expiredLease(cluster, dead)
+    assert.equal(await rig.backend.reap(limit()), 1)
+    assert.equal((await rig.logged('KUBERNETES_REAPED')).labels['podName'], left.metadata.name)
+    assert.equal((await rig.containers()).length, 1)
+    await session[Symbol.asyncDispose]()
+    await rig[Symbol.asyncDispose]()
+  })
+
+  test('when the API server dies programs end with an error, and when it is back there are sessions again', async (t) => {
+    const { own } = cluster
+    if (own === undefined) return t.skip('the cluster is not ours')
+    await inRoom({}, async (rig, session) => {
+      const channel = await talk(session, { keepOpen: true })
+      await channel.start(exec('echo ready; sleep 100'))
+      await until('ready', () => channel.stdout.text.includes('ready'))
+      await own.kill('apiserver')
+      assert.notDeepEqual(await channel.exit, { kind: 'status', code: 0 })
+      await rig.logged('KUBERNETES_EXIT_CODE_FAILED', ({ level }) => level === 'error')
+      await own.start('apiserver')
+    })
+    await inRoom({}, async (_rig, session) => {
+      assert.deepEqual((await run(session, 'exit 4')).exit, { kind: 'status', code: 4 })
+    })
+  })
+})
+
+/** Of a service account without any right. */
+async function tokenOf(cluster: Cluster): Promise<string> {
+  const answer = (await ask(
+    cluster,
+    'POST',
+    '/namespaces/default/serviceaccounts/default/token',
+    { spec: {} },
+    '/api/v1',
+  )) as {
+    status: { token: string }
+  }
+  return answer.status.token
+}
+
+const expiredLease = (cluster: Cluster, owner: string): Promise<unknown> =>
+  ask(cluster, 'POST', '/namespaces/default/leases', {
+    metadata: { name: `containerssh-${owner}` },
+    spec: { holderIdentity: owner, leaseDurationSeconds: 1, renewTime: '2020-01-01T00:00:00.000000Z' },
+  })
+
+async function ask(
+  cluster: Cluster,
+  method: 'POST',
+  path: string,
+  body: object,
+  group = '/apis/coordination.k8s.io/v1',
+): Promise<unknown> {
+  const client = connect(connectionTo(cluster), 15_000)
+  try {
+    return await client.request({ method, path, body, group }, limit())
+  } finally {
+    await client.close()
+  }
+}
