@@ -113,3 +113,9 @@ const containersOf = (spec: PodSettings['spec']): readonly Plain[] => listOf(spe
 
 export const consoleImage = ({ spec, consoleContainerNumber }: PodSettings): string =>
   String(containersOf(spec)[consoleContainerNumber]?.['image'] ?? '')
+
+/** The command of the subsystem `sftp`, of which nothing is known before it runs. */
+export const sftpCommand = ({ subsystems }: PodSettings): readonly string[] | undefined => {
+  const path = Object.hasOwn(subsystems, 'sftp') ? subsystems['sftp'] : undefined
+  return path === undefined ? undefined : [path]
+}

@@ -11,7 +11,7 @@ import type { Place } from './exec.ts'
 import { asApiError, persist } from './failure.ts'
 import { writeFiles } from './files.ts'
 import type { Guests } from './guest.ts'
-import { consoleImage, consoleName, environmentOf, namespaceOf } from './pod.ts'
+import { consoleImage, consoleName, environmentOf, namespaceOf, sftpCommand } from './pod.ts'
 import { runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { isUp } from './wait.ts'
@@ -93,11 +93,12 @@ function createSandbox(place: Place, who: Occupant, isOurs: boolean, closing: Ab
   const labels = { ...occupantLabels(who), podName: pod.name }
   const log = who.peer.log.with(labels)
   const login = environmentOf(settings.pod, who)
+  const sftp = sftpCommand(settings.pod)
   let removal: Promise<void> | undefined
   return {
     async run(program, stdio, signal) {
       if (closing.signal.aborted) throw shuttingDown(pod.name)
-      const words = wordsOf(program.what, settings.pod, by !== 'none')
+      const words = wordsOf(program.what, settings.pod, { hasShell: by !== 'none', sftp })
       if (words === undefined) throw noSubsystem(program.what)
       try {
         return await runProgram(place, words, login, program, stdio, program.log.with(labels), signal)

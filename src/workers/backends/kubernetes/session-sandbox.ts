@@ -9,7 +9,7 @@ import { makePod, nameOf } from './create.ts'
 import type { Place } from './exec.ts'
 import { asApiError, failureLabels } from './failure.ts'
 import { follow } from './follow.ts'
-import { consoleName } from './pod.ts'
+import { consoleName, sftpCommand } from './pod.ts'
 import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noForwarding, noSubsystem, shuttingDown } from './sandbox.ts'
@@ -53,7 +53,7 @@ export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
 
 /** @throws Fault */
 function make(room: Room, who: Occupant, program: Program, log: Log, signal: AbortSignal): Promise<Pod> {
-  const words = wordsOf(program.what, room.settings.pod, true)
+  const words = wordsOf(program.what, room.settings.pod, { hasShell: true, sftp: sftpCommand(room.settings.pod) })
   if (words === undefined) throw noSubsystem(program.what)
   const env = new Map(variablesOf(new Map(), program).map(split))
   const attached = { tty: program.pty !== undefined }
