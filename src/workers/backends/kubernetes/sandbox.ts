@@ -1,8 +1,7 @@
 /** Modes `connection` and `persistent`: one pod, in which each program is an exec. */
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
-import { placeName } from '../../place.ts'
-import type { Door, Occupant, Program, Sandbox, Target } from '../../ports.ts'
+import type { Occupant, Program, Sandbox } from '../../ports.ts'
 import { SHELL, wordsOf } from '../docker/command.ts'
 import { orUndo } from '../undo.ts'
 import type { Pod, PodName } from './api.ts'
@@ -10,6 +9,7 @@ import { awaitPod, makePod, nameOf } from './create.ts'
 import type { Place } from './exec.ts'
 import { asApiError, persist } from './failure.ts'
 import { writeFiles } from './files.ts'
+import { noForwarding } from './forward.ts'
 import type { Guests } from './guest.ts'
 import { consoleImage, consoleName, environmentOf, namespaceOf, sftpCommand } from './pod.ts'
 import { runProgram } from './program.ts'
@@ -106,8 +106,7 @@ function createSandbox(place: Place, who: Occupant, isOurs: boolean, closing: Ab
         throw closing.signal.aborted ? shuttingDown(pod.name) : error
       }
     },
-    dial: (target) => Promise.reject(noForwarding(target)),
-    listen: (door) => Promise.reject(noForwarding(door)),
+    ...noForwarding(log),
     [Symbol.asyncDispose]() {
       closing.abort()
       removal ??= isOurs ? room.cleanup.remove(pod, log) : Promise.resolve()
@@ -120,9 +119,6 @@ export const shuttingDown = (podName?: string): Fault => fault('KUBERNETES_POD_S
 
 export const noSubsystem = (what: Program['what']): Fault =>
   fault('KUBERNETES_SUBSYSTEM_NOT_SUPPORTED', { subsystem: what.kind === 'subsystem' ? what.name : '' })
-
-export const noForwarding = (place: Target | Door): Fault =>
-  fault('KUBERNETES_FORWARDING_FAILED', { target: placeName(place), reason: 'this room does not forward connections' })
 
 const execFailed = ({ name }: PodName, thrown: unknown): Fault => {
   const error = asApiError(thrown)

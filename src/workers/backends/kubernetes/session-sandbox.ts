@@ -9,10 +9,11 @@ import { makePod, nameOf } from './create.ts'
 import type { Place } from './exec.ts'
 import { asApiError, failureLabels } from './failure.ts'
 import { follow } from './follow.ts'
+import { noForwarding } from './forward.ts'
 import { consoleName, sftpCommand } from './pod.ts'
 import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
-import { noForwarding, noSubsystem, shuttingDown } from './sandbox.ts'
+import { noSubsystem, shuttingDown } from './sandbox.ts'
 import { variablesOf, waitingShell } from './script.ts'
 import { type Look, statusOf, waitFor } from './wait.ts'
 
@@ -42,8 +43,7 @@ export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
         throw error
       }
     },
-    dial: (target) => Promise.reject(noForwarding(target)),
-    listen: (door) => Promise.reject(noForwarding(door)),
+    ...noForwarding(who.peer.log.with(labels)),
     async [Symbol.asyncDispose]() {
       closing.abort()
       await Promise.all(programs)
