@@ -1,83 +1,21 @@
-/** The OpenSSH client reaches into containers and is reached from them: with a guest agent, and by what is there without. */
+/** The OpenSSH client reaches into containers and is reached from them, by a guest agent. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { until } from '../rigs/daemon.ts'
 import { derivedImage } from '../rigs/derived-image.ts'
-import { engine, image } from '../rigs/docker.ts'
-import { type Login, login } from '../rigs/login.ts'
-import { anyForwarding } from '../rigs/server.ts'
+import { image } from '../rigs/docker.ts'
+import type { Login } from '../rigs/login.ts'
 import { all, answering, converse, folder, freePort, reach, startService } from '../rigs/services.ts'
-import { type Finished, makeKey, type SshProcess } from '../rigs/ssh.ts'
+import { makeKey } from '../rigs/ssh.ts'
+import { house, services, visit } from '../rigs/visit.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const large = randomBytes(4 * 1024 * 1024)
-
-/** A daemon whose users get containers of an image and may forward anything. */
-async function house(name: string, execution: Readonly<Record<string, unknown>> = {}): Promise<Login> {
-  const { host } = await engine()
-  const own = { container: { image: name }, imagePullPolicy: 'Never', shellCommand: ['/bin/sh'], ...execution }
-  return login({ config: { docker: { connection: { host }, execution: own }, security: anyForwarding } })
-}
-
-interface Visit extends AsyncDisposable {
-  readonly ssh: SshProcess
-  said(pattern: RegExp): Promise<RegExpMatchArray>
-  /** A command in the same container. */
-  inside(command: string, options?: readonly string[]): Promise<Finished>
-  /** `-O COMMAND` of the client. */
-  control(...words: readonly string[]): Promise<Finished>
-}
-
-/** A connection whose first program is `command`; it says `ready` when its services listen. */
-async function visit(
-  to: Login,
-  command: string,
-  options: readonly string[] = [],
-  env?: NodeJS.ProcessEnv,
-): Promise<Visit> {
-  const place = folder()
-  const path = ['-o', `ControlPath=${place.path('c')}`]
-  const all = [...to.client.options, ...path, '-v', '-o', 'ExitOnForwardFailure=yes', '-M', ...options]
-  const ssh = spawn('ssh', [...all, '-p', String(to.client.port), `${to.user}@127.0.0.1`, command], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-  })
-  let text = ''
-  for (const output of [ssh.stdout, ssh.stderr]) {
-    output.setEncoding('utf8').on('data', (more: string) => {
-      text += more
-    })
-  }
-  const said = (pattern: RegExp): Promise<RegExpMatchArray> =>
-    until(`${pattern} from ssh, which said ${text.slice(-2000)}`, () => pattern.exec(text) ?? undefined)
-  await said(/^ready/m)
-  return {
-    ssh,
-    said,
-    inside: (words, more = []) => to.client.run([words], { options: [...path, ...more] }),
-    control: (...words) => to.client.run([], { options: [...path, '-O', ...words] }),
-    async [Symbol.asyncDispose]() {
-      if (ssh.exitCode === null && ssh.signalCode === null) {
-        ssh.kill()
-        await once(ssh, 'exit')
-      }
-      place[Symbol.dispose]()
-      await to.noContainers()
-    },
-  }
-}
-/** Services in a busybox container: echo, one that counts what it got, one that ends first. */
-const services = [
-  'nc -ll -p 7000 -e cat &',
-  'nc -ll -p 7001 -e wc -c &',
-  'nc -ll -p 7002 -e echo first &',
-  'while ! netstat -ltn | grep -q 7002; do :; done; echo ready; cat',
-].join('\n')
 /** Of the guest agents: what is left when nothing is forwarded any more. */
 const helpers = 'ps | grep -c "[f]orward-server"; ls -A /tmp | wc -l'
 
@@ -248,7 +186,6 @@ describe('with a guest agent in the image', () => {
 /** On the first free display. */
 async function startDisplay(displays: readonly number[], heard: (said: string) => void) {
   for (const display of displays) {
-    const { createServer } = await import('node:net')
     const server = createServer((socket) => {
       let said = ''
       socket.setEncoding('latin1').on('data', (text: string) => {
@@ -264,65 +201,6 @@ async function startDisplay(displays: readonly number[], heard: (said: string) =
     }
   }
   throw new Error('there is no free display')
-}
-
-for (const [tool, make] of Object.entries({
-  nc: () => image('containerssh-test/busybox:1'),
-  perl: () =>
-    derivedImage('containerssh-test/forward-perl:1', 'containerssh-test/busybox:1', {
-      paths: ['/usr/bin/perl', '/usr/lib/x86_64-linux-gnu/perl-base'],
-    }),
-  bash: () =>
-    derivedImage('containerssh-test/forward-bash:1', 'containerssh-test/busybox:1', {
-      paths: ['/bin/bash'],
-      as: { '/bin/sh': '/bin/bash' },
-      without: ['/bin/nc'],
-    }),
-})) {
-  describe(`without an agent, by ${tool}`, () => {
-    let home: Login
-    before(async () => {
-      home = await house(await make(), { agentMode: 'shell' })
-    })
-    after(() => home[Symbol.asyncDispose]())
-
-    test('ssh -L reaches a port, and a refused one is told', async () => {
-      const [echo, count, refused] = [await freePort(), await freePort(), await freePort()]
-      const ports = [`${echo}:127.0.0.1:7000`, `${count}:127.0.0.1:7001`, `${refused}:127.0.0.1:1`]
-      const busybox = services.replaceAll(/\bnc\b/g, 'busybox nc')
-      await using client = await visit(
-        home,
-        busybox,
-        ports.flatMap((one) => ['-L', one]),
-      )
-      const socket = await reach(echo)
-      socket.write('there and back')
-      assert.equal(String((await once(socket, 'data'))[0]), 'there and back')
-      socket.destroy()
-      // A shell cannot end one direction.
-      if (tool !== 'bash') assert.equal((await converse(count, Buffer.alloc(100_000))).toString().trim(), '100000')
-      assert.equal((await converse(refused, 'x').catch(() => Buffer.alloc(0))).length, 0)
-      // On a busy machine nc may pass for connected before it is refused.
-      if (tool !== 'nc') await client.said(/connect failed: cannot connect to 127.0.0.1:1: /)
-      await until('nothing is left of it', async () => {
-        const { stdout } = await client.inside('ps | grep -E "127[.]0[.]0[.]1|nc 127" | grep -vc grep')
-        return stdout.toString() === '0\n'
-      })
-    })
-
-    test('everything else is refused, and the reason is told', async () => {
-      using sockets = folder()
-      const here = sockets.path('here')
-      await using client = await visit(home, 'echo ready; cat', ['-L', `${here}:/tmp/socket`])
-      await converse(here, 'x').catch(() => undefined)
-      await client.said(/connect failed: cannot connect to \/tmp\/socket: no-agent/)
-      assert.notEqual((await client.control('forward', '-R', '7070:127.0.0.1:1')).code, 0)
-      const noAgent = ({ details }: { details: Readonly<Record<string, unknown>> }) => details['reason'] === 'no-agent'
-      await home.daemon.line('SSH_FORWARD_CONNECT_FAILED', noAgent)
-      await home.daemon.line('SSH_FORWARD_LISTEN_FAILED', noAgent)
-      await home.daemon.line('DOCKER_FORWARDING_FAILED')
-    })
-  })
 }
 
 test('an image with nothing inside is forwarded into and out of by the agent that is put into it', async () => {
