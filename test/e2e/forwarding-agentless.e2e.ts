@@ -15,12 +15,6 @@ for (const [tool, make] of Object.entries({
     derivedImage('containerssh-test/forward-perl:1', 'containerssh-test/busybox:1', {
       paths: ['/usr/bin/perl', '/usr/lib/x86_64-linux-gnu/perl-base'],
     }),
-  bash: () =>
-    derivedImage('containerssh-test/forward-bash:1', 'containerssh-test/busybox:1', {
-      paths: ['/bin/bash'],
-      as: { '/bin/sh': '/bin/bash' },
-      without: ['/bin/nc'],
-    }),
 })) {
   describe(`without an agent, by ${tool}`, () => {
     let home: Login
@@ -42,8 +36,7 @@ for (const [tool, make] of Object.entries({
       socket.write('there and back')
       assert.equal(String((await once(socket, 'data'))[0]), 'there and back')
       socket.destroy()
-      // A shell cannot end one direction.
-      if (tool !== 'bash') assert.equal((await converse(count, Buffer.alloc(100_000))).toString().trim(), '100000')
+      assert.equal((await converse(count, Buffer.alloc(100_000))).toString().trim(), '100000')
       assert.equal((await converse(refused, 'x').catch(() => Buffer.alloc(0))).length, 0)
       // On a busy machine nc may pass for connected before it is refused.
       if (tool !== 'nc') await client.said(/connect failed: cannot connect to 127.0.0.1:1: /)

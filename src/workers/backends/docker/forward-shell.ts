@@ -13,7 +13,7 @@ import type { ForwardPlace } from './forward-agent.ts'
 import { type ExecStream, openExecStream } from './forward-stream.ts'
 
 /** What the script says first. */
-const said = { connected: 1, trying: 2, none: 3, oneEnd: 4 } as const
+export const said = { connected: 1, trying: 2, none: 3, oneEnd: 4 } as const
 /** A refused nc has ended by then. */
 const ncMs = 200
 
@@ -53,6 +53,12 @@ else printf '\\003'; fi`
 type TcpTarget = Extract<Target, { kind: 'tcp' }>
 const mostReasonBytes = 256
 
+/** Says its process number, a byte of `said`, and then what the target says. */
+export const connectWords = ({ host, port }: Omit<TcpTarget, 'kind'>): readonly string[] => [
+  ...[SHELL, '-c', script, 'sh', host, String(port)],
+  ...[perl, bash],
+]
+
 /** @throws Fault SSH_FORWARD_CONNECT_FAILED; of the exec */
 export async function dialByShell(
   place: ForwardPlace,
@@ -62,7 +68,7 @@ export async function dialByShell(
 ): Promise<Duplex> {
   const { room, containerId, closing } = place
   const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(room.settings.timeouts.commandStart)])
-  const words = [SHELL, '-c', script, 'sh', target.host, String(target.port), perl, bash]
+  const words = connectWords(target)
   log.emit('DOCKER_EXEC', { command: `a connection to ${placeName(target)}` })
   let complaint = ''
   const complain = (bytes: Uint8Array): void => {
