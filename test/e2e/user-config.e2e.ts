@@ -57,7 +57,7 @@ for (const mode of ['connection', 'session'] as const) {
           execution: {
             ...zeroConfig.docker.execution,
             container: { Image: own, User: 'demo', Env: ['HOME=/home/demo'], Hostname: '', Cmd: null },
-            ...{ mode, exposeAuthMetadataAsEnv: true, metadataAsEnv: { TOKEN: 'TOKEN' } },
+            ...{ mode, exposeAuthMetadataAsEnv: true },
           },
         },
         log: { level: 'debug' },

@@ -48,11 +48,9 @@ const execution = section({
   imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent').describe('When the image is pulled.'),
   pullProgress: flag(true).meta(ours('Users are told on standard error about a pull that takes longer than a second.')),
   exposeAuthMetadataAsEnv: flag().describe(
-    'Metadata of the login that are not sensitive become environment variables.',
+    'All metadata of the login become environment variables, sensitive ones too.',
   ),
-  metadataAsEnv: textMap().meta(
-    ours('Metadata of the login, sensitive or not, to environment variables: key to name.'),
-  ),
+  metadataAsEnv: textMap().meta(ours('Metadata of the login that become environment variables: key to name.')),
 })
 // The Go program's library writes the container's objects below `Launch` when it writes JSON.
 traits.add(execution.unwrap(), { aliases: { containerName: 'containername' }, inline: 'launch' })

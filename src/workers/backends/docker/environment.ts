@@ -6,12 +6,12 @@ import type { DockerSettings } from './room.ts'
 type Settings = Pick<DockerSettings['execution'], 'exposeAuthMetadataAsEnv' | 'metadataAsEnv'>
 
 /**
- * Metadata by their own names unless they are sensitive, then those that the configuration gives a name, and the
- * explicit environment, which wins. Metadata may have names and values that no variable can have.
+ * Metadata by their own names, sensitive or not, as the Go program had them; then those that the configuration gives a
+ * name, and the explicit environment, which wins. Metadata may have names and values that no variable can have.
  */
 export function memberEnvironment({ exposeAuthMetadataAsEnv, metadataAsEnv }: Settings, member: Member): string[] {
   const { metadata, environment } = member
-  const open = exposeAuthMetadataAsEnv ? [...metadata].filter(([, { sensitive }]) => !sensitive) : []
+  const open = exposeAuthMetadataAsEnv ? [...metadata] : []
   const named = Object.entries(metadataAsEnv).flatMap(([key, name]): [string, Metadatum][] => {
     const found = metadata.get(key)
     return found === undefined ? [] : [[name, found]]

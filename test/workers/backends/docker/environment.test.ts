@@ -14,12 +14,12 @@ const member = (metadata: Record<string, Metadatum>, environment: Record<string,
 })
 const metadata = { GROUP: open('staff'), TOKEN: secret('s3cret') }
 
-test('metadata become variables by their own names, but no sensitive ones', () => {
+test('metadata become variables by their own names, sensitive ones too', () => {
   const settings = { exposeAuthMetadataAsEnv: true, metadataAsEnv: {} }
-  assert.deepEqual(memberEnvironment(settings, member(metadata)), ['GROUP=staff'])
+  assert.deepEqual(memberEnvironment(settings, member(metadata)), ['GROUP=staff', 'TOKEN=s3cret'])
 })
 
-test('sensitive metadata become variables where they are named, under that name', () => {
+test('metadata become variables where they are named, under that name, and no others', () => {
   const settings = { exposeAuthMetadataAsEnv: false, metadataAsEnv: { TOKEN: 'API_TOKEN', absent: 'ABSENT' } }
   assert.deepEqual(memberEnvironment(settings, member(metadata)), ['API_TOKEN=s3cret'])
 })
@@ -27,7 +27,7 @@ test('sensitive metadata become variables where they are named, under that name'
 test('the environment of the login wins over both', () => {
   const settings = { exposeAuthMetadataAsEnv: true, metadataAsEnv: { TOKEN: 'B' } }
   const environment = { GROUP: open('mine'), B: open('mine') }
-  assert.deepEqual(memberEnvironment(settings, member(metadata, environment)), ['GROUP=mine', 'B=mine'])
+  assert.deepEqual(memberEnvironment(settings, member(metadata, environment)), ['GROUP=mine', 'TOKEN=s3cret', 'B=mine'])
 })
 
 test('names and values that no variable can have are left out', () => {
