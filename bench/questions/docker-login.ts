@@ -15,6 +15,9 @@ const rounds = 4
 const ready = 8
 const burst = 50
 const waitLimitMs = 120_000
+/** What the one before left for later is over. */
+const restMs = 600
+const theirs = 'sshd + docker exec'
 
 type Sides = Map<string, Map<string, number[]>>
 function note(sides: Sides, side: string, figure: string, value: number): void {
@@ -54,18 +57,6 @@ async function startOurs(bench: Bench, bare: BareEngine, pool: object, stack: As
   }
 }
 
-/** One after the other, ms each. `before`: not measured. */
-async function times(count: number, before: () => Promise<void>, task: () => Promise<number>): Promise<number[]> {
-  const taken: number[] = []
-  for (let run = 0; run < count; run++) {
-    await before()
-    // What the one before left for later is over.
-    await sleep(500)
-    taken.push(await task())
-  }
-  return taken
-}
-
 async function login(bench: Bench, server: Server, count = 1, parallel = 1) {
   const flags = [...targetFlags(server), '-command', 'true', '-reconnect']
   const counts = ['-count', `${count}`, '-parallel', `${parallel}`]
@@ -96,27 +87,25 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
   if (peer !== undefined) stack.use(peer)
   const sides: Sides = new Map()
   const count = bench.quick ? 3 : 12
-  const quiet = (): Promise<void> => warm.settled(ready)
+  // In turn, so that what disturbs the machine disturbs all of them.
+  const tries: readonly (readonly [string, string, () => Promise<number>])[] = [
+    ['ours', 'cold', async () => (await login(bench, cold.server)).p50],
+    ['exec', 'warm', () => timed(() => bare.exec(container))],
+    ...(peer === undefined ? [] : [[theirs, 'warm', async () => (await login(bench, peer)).p50] as const]),
+    ['ours', 'warm', async () => (await login(bench, warm.server)).p50],
+  ]
   for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
     bench.progress(round < 0 ? 'warm-up' : `round ${round + 1}`)
-    const figures: (readonly [string, string, readonly number[]])[] = [
-      ['ours', 'warm', await times(count, quiet, async () => (await login(bench, warm.server)).p50)],
-      ['exec', 'warm', await times(count, quiet, () => timed(() => bare.exec(container)))],
-      [
-        'ours',
-        'cold',
-        await times(
-          count,
-          () => cold.settled(0),
-          async () => (await login(bench, cold.server)).p50,
-        ),
-      ],
-    ]
-    if (peer !== undefined) {
-      const taken = await times(count, quiet, async () => (await login(bench, peer)).p50)
-      figures.push(['sshd + docker exec', 'warm', taken], ['sshd + docker exec', 'cold', taken])
+    const taken = tries.map((): number[] => [])
+    for (let run = 0; run < count; run++) {
+      await Promise.all([warm.settled(ready), cold.settled(0)])
+      for (const [index, [, , task]] of tries.entries()) {
+        await sleep(restMs)
+        taken[index]?.push(await task())
+      }
     }
-    if (round >= 0) for (const [side, name, taken] of figures) noteTimes(sides, side, name, taken)
+    if (round < 0) continue
+    for (const [index, [side, figure]] of tries.entries()) noteTimes(sides, side, figure, taken[index] ?? [])
   }
   await bursts(bench, bare, { cold, peer, container }, sides)
   return {
@@ -152,7 +141,7 @@ async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }:
     const warm = await login(bench, many.server, burst, burst)
     await many.settled(burst)
     const floor = await Promise.all(all.map(() => timed(() => bare.exec(container))))
-    const theirs = peer === undefined ? undefined : await login(bench, peer, burst, burst)
+    const other = peer === undefined ? undefined : await login(bench, peer, burst, burst)
     const fresh = await login(bench, cold.server, burst, burst)
     await cold.settled(0)
     const found = [
@@ -164,10 +153,10 @@ async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }:
       note(sides, side, name, p50)
       note(sides, side, `${name}99`, last)
     }
-    if (theirs === undefined) continue
+    if (other === undefined) continue
     for (const name of ['burstWarm', 'burstCold']) {
-      note(sides, 'sshd + docker exec', name, theirs.p50)
-      note(sides, 'sshd + docker exec', `${name}99`, theirs.max)
+      note(sides, theirs, name, other.p50)
+      note(sides, theirs, `${name}99`, other.max)
     }
   }
 }
