@@ -97,10 +97,13 @@ export function createCleanup(
   }
 }
 
-export async function removeOrGone(engine: Engine, containerId: string, signal: AbortSignal): Promise<void> {
+/** False: it was gone. Engines list some that they do not have any more. @throws EngineError */
+export async function removeOrGone(engine: Engine, containerId: string, signal: AbortSignal): Promise<boolean> {
   try {
     await engine.removeContainer(containerId, signal)
+    return true
   } catch (error) {
     if (asEngineError(error).statusCode !== 404) throw error
+    return false
   }
 }

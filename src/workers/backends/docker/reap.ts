@@ -37,7 +37,7 @@ export async function reap(
   const removed = await Promise.all(
     [...dead, ...mine].map(async ({ id, owner }) => {
       try {
-        await removeOrGone(room.engine, id, signal)
+        if (!(await removeOrGone(room.engine, id, signal))) return 0
         log.emit('DOCKER_REAPED', { containerId: id, owner })
         return 1
       } catch (error) {
