@@ -24,6 +24,7 @@ const intoYaml = (source: string, key: string): string => {
   keepAsWritten(doc)
   const list = block(doc, key)
   const root = doc.contents
+  // The type wants a node that was parsed; one that was made is as good.
   if (!yaml.isMap(root)) doc.contents = doc.createNode({ ssh: { hostkeys: list } }) as never
   else {
     const ssh = root.get('ssh', true) as unknown

@@ -13,6 +13,7 @@ interface Inside {
 
 /** In place of `given`, which is closed with it. `receive` gets memory that is only good until it returns. */
 export function linkSocket(given: Socket, receive: (bytes: Buffer) => void): Socket {
+  // No type tells of it.
   const inside = given as unknown as Inside
   const { _handle: handle } = inside
   if (typeof handle !== 'object' || handle === null) throw new Error('the pipe to the worker is not open')

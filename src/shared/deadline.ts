@@ -20,6 +20,13 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
+/** Resolves when the signal is aborted; at once, if it is. */
+export const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+
 /**
  * Runs `task` with a signal that is aborted after `ms` or together with `parent`, and stops waiting for it then, even
  * when the task ignores its signal.

@@ -1,28 +1,18 @@
-/** A room with one occupant, and channels whose streams are in the test's hands. */
-import { asFault } from '../../src/shared/codes/fault.ts'
 import { type Config, schema } from '../../src/shared/config/schema.ts'
-import { newId } from '../../src/shared/id.ts'
-import { type Identity, ownerLabel } from '../../src/shared/identity.ts'
-import { formatLine } from '../../src/shared/log/format.ts'
-import { createLog, type LogRecord } from '../../src/shared/log.ts'
-import { rooms } from '../../src/workers/backends/index.ts'
-import { createSession } from '../../src/workers/backends/session.ts'
 import type {
   Channel,
   ChannelId,
   ChannelRequest,
-  ConnectionId,
   Exit,
   Member,
-  Occupant,
   Pty,
   Session,
   Sink,
   Stdio,
   Verdict,
 } from '../../src/workers/ports.ts'
-import { record, until } from '../rigs/daemon.ts'
 import { call, engine, image, type TestEngine, type TestImage } from '../rigs/docker.ts'
+import { type Inhabited, inhabit } from './inhabited.ts'
 
 export type Mode = 'connection' | 'session'
 
@@ -45,16 +35,8 @@ export interface RoomOptions {
   readonly member?: Partial<Member>
 }
 
-export interface Rig extends AsyncDisposable {
+export interface Rig extends Inhabited {
   readonly config: Config
-  readonly identity: Identity
-  readonly records: readonly LogRecord[]
-  readonly occupant: Occupant
-  readonly backend: Awaited<ReturnType<NonNullable<(typeof rooms)[string]>>>
-  codes(): string[]
-  /** Waits for a record. */
-  logged(code: string, test?: (record: LogRecord) => boolean): Promise<LogRecord>
-  enter(signal?: AbortSignal): Session
   containers(): Promise<string[]>
 }
 
@@ -78,45 +60,11 @@ export async function room(options: RoomOptions = {}): Promise<Rig> {
       ...options.docker,
     },
   })
-  const records: LogRecord[] = []
-  const log = createLog({
-    level: 'debug',
-    write(line) {
-      records.push(line)
-      record(formatLine(line, 'ljson').trimEnd())
-    },
-  })
-  const connectionId = newId() as ConnectionId
-  const identity: Identity = { owner: options.owner ?? ownerLabel(), instance: 'conformance' }
-  const factory = rooms['docker']
-  if (factory === undefined) throw new Error('there is no docker room')
-  const backend = await factory(config, identity, log).catch((error: unknown) => {
-    log.fault(asFault(error)) // as a worker does, before it ends
-    throw error
-  })
-  const peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 2, clientVersion: 'SSH-2.0-test', log }
-  const member = {
-    username: 'somebody',
-    authenticatedUsername: 'somebody',
-    metadata: new Map(),
-    environment: new Map(),
-    files: new Map(),
-    ...options.member,
-  }
-  const occupant: Occupant = { peer, member }
-  const codes = (): string[] => records.map(({ code }) => code)
+  const inhabited = await inhabit('docker', config, options)
   return {
+    ...inhabited,
     config,
-    identity,
-    records,
-    occupant,
-    backend,
-    codes,
-    logged: (code, test = () => true) =>
-      until(`${code}; seen: ${codes().join(' ')}`, () => records.find((line) => line.code === code && test(line))),
-    enter: (signal = new AbortController().signal) => createSession(backend, occupant, backend.open(occupant, signal)),
-    containers: () => containersOf(`containerssh_connection_id=${connectionId}`, place),
-    [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
+    containers: () => containersOf(`containerssh_connection_id=${inhabited.occupant.peer.connectionId}`, place),
   }
 }
 

@@ -73,7 +73,7 @@ export function createPool<T extends { readonly [N in keyof T]: Task }>(options:
       const ports = cancel === undefined ? [] : [cancel.port]
       const message = { data, cancel: cancel?.port }
       try {
-        return await piscina.run(message, { name, transferList: [...transfer, ...ports] as never })
+        return await piscina.run(message, { name, transferList: [...transfer, ...ports] })
       } finally {
         cancel?.end()
       }

@@ -117,7 +117,7 @@ export const podObject = (object: 'PodSpec' | 'ObjectMeta') => register(foreign(
 export const foreign = () => z.record(z.string(), z.unknown(), is('is not a mapping'))
 
 const mappingError = is('is not a mapping')
-/** A section: every key has a default, so an absent section is one full of defaults. */
+/** A section: every key has a default, so an absent section is one full of defaults; the type cannot know that. */
 export const section = <S extends z.ZodRawShape>(shape: S) => z.strictObject(shape, mappingError).prefault({} as never)
 /** Keys of an API of others: any case, and unknown ones are passed on with a warning. */
 export const apiObject = <S extends z.ZodRawShape>(shape: S, more: Traits = {}) => {

@@ -80,6 +80,7 @@ export const withChange = (source: string, change: (tree: Mapping) => Node): str
     const contents = rebuilt(changed, nodesOf(tree))
     const first = yaml.isMap(contents) ? contents.items[0]?.key : undefined
     if (yaml.isScalar(first)) first.spaceBefore = false
+    // The type wants a node that was parsed; one that was made is as good.
     doc.contents = contents as never
     const text = `${doc.toString(layoutOf(source)).trimEnd()}\n`
     const again = yamlTree(text)

@@ -98,27 +98,6 @@ export function startContainer(
   })
 }
 
-/**
- * Waits for something that makes containers, but not longer than its client: when the signal is aborted first, what
- * comes out later is handed to `undo`.
- */
-export function orUndo<T>(
-  room: Room,
-  making: Promise<T>,
-  signal: AbortSignal,
-  undo: (made: T) => Promise<void>,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const left = (): void => {
-      reject(shuttingDown())
-      room.cleanup.track(making.then(undo))
-    }
-    if (signal.aborted) return left()
-    signal.addEventListener('abort', left, { once: true })
-    making.then(resolve, reject).finally(() => signal.removeEventListener('abort', left))
-  })
-}
-
 const BUSY = 'too many containers are being started'
 
 function containerBody(room: Room, who: Occupant | undefined, extras: ContainerExtras, creation: string): object {

@@ -6,6 +6,7 @@ import type { Identity } from '../../../shared/identity.ts'
 import { createLeases } from '../../../shared/leases.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Backend, Occupant, RoomFaults, Sandbox, Say } from '../../ports.ts'
+import { openLeased } from '../leased.ts'
 import { createHouse, type House, houseName } from './house.ts'
 import { type DockerSettings, occupantLabels, type Room } from './room.ts'
 import { openSandbox } from './sandbox.ts'
@@ -48,28 +49,17 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
     house.reap(AbortSignal.timeout(reapMs)).catch(failed)
     return house
   }
-  const openOwn = async (
+  const openOwn = (
     settings: DockerSettings,
     who: Occupant,
     log: Log,
     signal: AbortSignal,
     say: Say | undefined,
-  ): Promise<Sandbox> => {
-    const lease = houses.take(houseName(settings), () => build(settings))
-    try {
-      const sandbox = await openIn(lease.value.room(settings), who, log, signal, say)
-      return {
-        ...sandbox,
-        async [Symbol.asyncDispose]() {
-          await sandbox[Symbol.asyncDispose]()
-          lease.release()
-        },
-      }
-    } catch (error) {
-      lease.release()
-      throw error
-    }
-  }
+  ): Promise<Sandbox> =>
+    openLeased(
+      houses.take(houseName(settings), () => build(settings)),
+      async (house) => openIn(house.room(settings), who, log, signal, say),
+    )
   return {
     name: 'docker',
     faults,

@@ -1,6 +1,6 @@
 /** One program in the container of a connection: an exec whose streams, size, signals and end are those of a channel. */
 import { fault } from '../../../shared/codes/fault.ts'
-import { sleep } from '../../../shared/deadline.ts'
+import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, Stdio } from '../../ports.ts'
 import { environment, withAgent, withShim, withSize } from './command.ts'
@@ -160,12 +160,6 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
 /** What the runtime says when the program does not exist. */
 const NOT_FOUND = /no such file or directory|not found/
 const textOf = (header: Header): string => (header.kind === 'text' ? Buffer.from(header.text).toString('utf8') : '')
-
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined)
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
-  })
 
 /** With the guest agent a missing announcement means that the image and the configuration do not fit together. */
 function tellHeader(announcement: Announcement, pump: Pump, log: Log, over: AbortSignal): void {

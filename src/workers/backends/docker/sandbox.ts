@@ -3,8 +3,9 @@ import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Sandbox, Say } from '../../ports.ts'
 import type { Forwarding } from '../agent/forwarding.ts'
+import { orUndo } from '../undo.ts'
 import { wordsOf } from './command.ts'
-import { type ContainerExtras, orUndo, shuttingDown, startContainer } from './container.ts'
+import { type ContainerExtras, shuttingDown, startContainer } from './container.ts'
 import type { Image } from './engine.ts'
 import { memberEnvironment } from './environment.ts'
 import { filesOf, writeEarly } from './files.ts'
@@ -32,7 +33,8 @@ export async function openSandbox(
   const make = async (): Promise<Made> =>
     makeContainer(room, who, await room.images.ensure(log, signal, say), log, signal)
   const making = warm === undefined ? make() : moveIn(room, who, warm, log, signal)
-  const made = await orUndo(room, making, signal, ({ containerId }) => room.cleanup.remove(containerId, log))
+  const undo = ({ containerId }: Made): Promise<void> => room.cleanup.remove(containerId, log)
+  const made = await orUndo(room.cleanup, making, signal, undo, shuttingDown)
   return createSandbox(room, made, who)
 }
 
@@ -59,7 +61,7 @@ async function openShared(
     }
   }
   const joining = room.shares.join(room, who, share, make, log, signal)
-  const { containerId, leave } = await orUndo(room, joining, signal, async (stay) => stay.leave())
+  const { containerId, leave } = await orUndo(room.cleanup, joining, signal, async (stay) => stay.leave(), shuttingDown)
   const plan = await planOfExisting(room, image, containerId, log, deadline).catch((error) => {
     leave()
     throw error

@@ -1,10 +1,11 @@
 /** Session mode: each program is the main process of a container of its own, made when the program is asked for. */
 import { asFault, fault } from '../../../shared/codes/fault.ts'
-import { sleep } from '../../../shared/deadline.ts'
+import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../../ports.ts'
+import { orUndo } from '../undo.ts'
 import { environment, withSize, wordsOf } from './command.ts'
-import { type ContainerExtras, orUndo, shuttingDown, startContainer } from './container.ts'
+import { type ContainerExtras, shuttingDown, startContainer } from './container.ts'
 import type { Image } from './engine.ts'
 import {
   askExitCode,
@@ -54,10 +55,11 @@ export async function openSessionSandbox(
       const programLog = program.log.with(labels)
       const either = AbortSignal.any([runSignal, closing.signal])
       const make = makeContainer(room, who, image, program, programLog, either)
-      const made = await orUndo(room, make, either, async ({ raw, containerId }) => {
+      const undo = async ({ raw, containerId }: Made): Promise<void> => {
         raw.destroy()
         await room.cleanup.remove(containerId, programLog)
-      }).catch(async (error: unknown) => {
+      }
+      const made = await orUndo(room.cleanup, make, either, undo, shuttingDown).catch(async (error: unknown) => {
         if (!either.aborted) await explain(error, stdio, program)
         throw error
       })
@@ -280,9 +282,3 @@ async function stop(room: Room, containerId: string, log: Log, closing: AbortSig
     if (!closing.aborted) log.fault(asFault(error))
   })
 }
-
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined)
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
-  })

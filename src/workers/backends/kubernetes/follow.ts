@@ -1,6 +1,6 @@
 /** A program that runs in a pod: its size, its signals and its end are those of a channel. */
 import { fault } from '../../../shared/codes/fault.ts'
-import { sleep } from '../../../shared/deadline.ts'
+import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, WindowSize } from '../../ports.ts'
 import { exitOf } from '../docker/exit.ts'
@@ -99,9 +99,3 @@ function tellPid(pump: Pump, { by, pod }: Place, log: Log): void {
     })
     .catch(() => undefined)
 }
-
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined)
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
-  })

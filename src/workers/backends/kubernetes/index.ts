@@ -6,6 +6,7 @@ import { createLeases as createShares } from '../../../shared/leases.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant, RoomFaults, Sandbox } from '../../ports.ts'
 import type { ReapingBackend } from '../docker/index.ts'
+import { openLeased } from '../leased.ts'
 import { createHouse, type House, houseName } from './house.ts'
 import { type KubernetesSettings, occupantLabels, type Room } from './room.ts'
 import { openSandbox } from './sandbox.ts'
@@ -35,22 +36,11 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
     if (room.settings.pod.mode === 'session') return openSessionSandbox(room, who)
     return openSandbox(room, house.guests, who, own, signal)
   }
-  const openOwn = async (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> => {
-    const lease = houses.take(houseName(settings), () => build(settings))
-    try {
-      const sandbox = await openIn(lease.value, lease.value.room(settings), who, signal)
-      return {
-        ...sandbox,
-        async [Symbol.asyncDispose]() {
-          await sandbox[Symbol.asyncDispose]()
-          lease.release()
-        },
-      }
-    } catch (error) {
-      lease.release()
-      throw error
-    }
-  }
+  const openOwn = (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> =>
+    openLeased(
+      houses.take(houseName(settings), () => build(settings)),
+      async (house) => openIn(house, house.room(settings), who, signal),
+    )
   return {
     name: 'kubernetes',
     faults,

@@ -3,7 +3,7 @@
  * the connection: while a body was being sent its answer could be lost.
  */
 import { ClientRequest, type IncomingMessage } from 'node:http'
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 
 /** A service that does not know of this says nothing. */
 const patienceMs = 1000
@@ -13,7 +13,7 @@ export function sentWhenWanted(body: Readable): Readable {
   const pipe = body.pipe.bind(body)
   body.pipe = <W extends NodeJS.WritableStream>(request: W): W => {
     if (request instanceof ClientRequest && request.hasHeader('expect')) whenWanted(request, () => pipe(request))
-    else pipe(request as unknown as Writable)
+    else pipe(request)
     return request
   }
   return body
