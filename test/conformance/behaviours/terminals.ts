@@ -56,6 +56,16 @@ export const terminals: readonly Behaviour[] = [
     },
   },
   {
+    name: 'output on a terminal comes whole when the client has ended the input before',
+    async run({ session, script }) {
+      const channel = await talk(session)
+      await channel.start(pty(80, 24))
+      await channel.start(script('sleep 0.5; echo late; exit 3'))
+      assert.deepEqual(await channel.exit, status(3))
+      assert.equal(channel.stdout.text, 'late\r\n')
+    },
+  },
+  {
     name: 'Ctrl-C on a terminal ends the program',
     async run({ session, script }) {
       const channel = await talk(session, { keepOpen: true })

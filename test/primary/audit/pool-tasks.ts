@@ -1,5 +1,5 @@
 /** Tasks for tests of the pool. */
-import { threadId } from 'node:worker_threads'
+import { BroadcastChannel, threadId } from 'node:worker_threads'
 import { task } from '../../../src/workers/pool/task.ts'
 
 export interface TestTasks {
@@ -10,9 +10,12 @@ export interface TestTasks {
   wait(data: null, signal: AbortSignal): Promise<string>
   size(data: Uint8Array): number
   spin(data: { readonly flag: Int32Array }): void
-  /** Fails after the task is over. */
+  /** Fails at the next message to `STUMBLE`: that is, after the task is over. */
   stumble(data: null): void
 }
+
+/** A broadcast channel, for the test has no other way to a thread whose task is over. */
+export const STUMBLE = 'stumble'
 
 export const add = task(({ a, b }: { a: number; b: number }) => a + b)
 export const where = task(() => threadId)
@@ -34,9 +37,9 @@ export const spin = task(({ flag }: { flag: Int32Array }) => {
   Atomics.wait(flag, 0, 0)
 })
 export const stumble = task(() => {
-  setImmediate(() => {
+  new BroadcastChannel(STUMBLE).onmessage = () => {
     throw new Error('after the task')
-  })
+  }
 })
 /** In place of the task that writes logs. */
 export const store = stumble

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { BroadcastChannel } from 'node:worker_threads'
 import { createPool, type PoolOptions } from '../../../src/primary/audit/pool.ts'
 import { openThreads } from '../../../src/primary/audit/threads.ts'
 import { formatLine } from '../../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
 import { record as keepForCodes } from '../../rigs/daemon.ts'
-import type { TestTasks } from './pool-tasks.ts'
+import { STUMBLE, type TestTasks } from './pool-tasks.ts'
 
 function open(options: Partial<PoolOptions> = {}) {
   const failures: string[] = []
@@ -13,6 +14,12 @@ function open(options: Partial<PoolOptions> = {}) {
   const failed = ({ message }: Error): void => void failures.push(message)
   const pool = createPool<TestTasks>({ module, threads: 1, queue: 10, graceMs: 5000, failed, ...options })
   return { pool, failures, [Symbol.asyncDispose]: () => pool.close() }
+}
+/** Lets a thread fail that has run the task `stumble`. */
+function stumble(): void {
+  const channel = new BroadcastChannel(STUMBLE)
+  channel.postMessage(undefined)
+  channel.close()
 }
 /** Occupies a thread until it is let go. */
 async function occupy({ pool }: ReturnType<typeof open>) {
@@ -84,6 +91,7 @@ test('a thread that fails outside of its tasks is told of and replaced', async (
   await using rig = open({ failed: failure.resolve })
   const first = await rig.pool.run('where', null)
   await rig.pool.run('stumble', null)
+  stumble()
   assert.match((await failure.promise).message, /after the task/)
   assert.notEqual(await rig.pool.run('where', null), first)
 })
@@ -120,6 +128,7 @@ test('a failure of a thread that writes logs is in the log of the daemon', async
   const state = { connectionId: '', folders: [], files: [], fileCount: 0, chain: undefined, latest: 0n, facts }
   const settings = { format: 'gzip', recipients: [], mostChannels: 1 } as const
   await pool.run('store', { settings, state, batches: [], end: undefined })
+  stumble()
   const { code, message } = await failure.promise
   assert.equal(code, 'AUDIT_THREAD_FAILED')
   assert.match(message, /after the task/)

@@ -49,7 +49,7 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
     house.reap(AbortSignal.timeout(reapMs)).catch(failed)
     return house
   }
-  const openOwn = (
+  const openOwn = async (
     settings: DockerSettings,
     who: Occupant,
     log: Log,

@@ -101,7 +101,7 @@ export function createPump({ raw, tty, announcement, stdio, log }: PumpOptions):
     },
   })
   const startInput = (): void => {
-    if (!closed) stdio.stdin.into(inputSink(raw, log))
+    if (!closed) stdio.stdin.into(inputSink(raw, tty, log))
   }
   // A terminal would echo input that arrives before the announcement, and the echo would stand in front of it.
   if (tty && announcement !== 'none') header.promise.then(startInput).catch(() => undefined)
@@ -124,13 +124,15 @@ export function createPump({ raw, tty, announcement, stdio, log }: PumpOptions):
   }
 }
 
-function inputSink(raw: RawStream, log: Log): Sink {
+function inputSink(raw: RawStream, tty: boolean, log: Log): Sink {
+  const end = (): void =>
+    raw.end((error) => {
+      if (error !== undefined) log.emit('DOCKER_CLOSE_INPUT_FAILED', { reason: error.message }, { cause: error })
+    })
   return {
     write: (bytes) => raw.write(bytes),
     onDrain: (listener) => raw.onDrain(listener),
-    end: () =>
-      raw.end((error) => {
-        if (error !== undefined) log.emit('DOCKER_CLOSE_INPUT_FAILED', { reason: error.message }, { cause: error })
-      }),
+    // A half-close does nothing to a terminal, but the engine would end the output with it (moby, attach.CopyStreams).
+    end: tty ? () => undefined : end,
   }
 }

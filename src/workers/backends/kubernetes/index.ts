@@ -36,7 +36,7 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
     if (room.settings.pod.mode === 'session') return openSessionSandbox(room, who)
     return openSandbox(room, house.guests, who, own, signal)
   }
-  const openOwn = (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> =>
+  const openOwn = async (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> =>
     openLeased(
       houses.take(houseName(settings), () => build(settings)),
       async (house) => openIn(house, house.room(settings), who, signal),
