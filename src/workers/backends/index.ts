@@ -2,7 +2,8 @@
 import type { Config } from '../../shared/config/schema.ts'
 import type { Identity } from '../../shared/identity.ts'
 import type { Log } from '../../shared/log.ts'
-import { docker, type ReapingBackend } from './docker/index.ts'
+import { docker } from './docker/index.ts'
+import type { ReapingBackend } from './rooms.ts'
 
 export type RoomFactory = (config: Config, identity: Identity, log: Log) => Promise<ReapingBackend>
 

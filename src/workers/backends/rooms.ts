@@ -2,8 +2,14 @@
 import type { Config } from '../../shared/config/schema.ts'
 import type { Identity } from '../../shared/identity.ts'
 import type { Log } from '../../shared/log.ts'
-import type { ReapingBackend } from './docker/index.ts'
+import type { Backend } from '../ports.ts'
 import type { RoomFactory } from './index.ts'
+
+/** A backend that also removes what dead processes left behind. */
+export interface ReapingBackend extends Backend {
+  /** Gives the number of containers removed. Never rejects for the engine's sake. */
+  reap(signal: AbortSignal): Promise<number>
+}
 
 export interface Rooms extends AsyncDisposable {
   /** The one of the configuration file. */

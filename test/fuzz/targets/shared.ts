@@ -8,7 +8,7 @@ import { globMatcher, matcherOf, patternProblem } from '../../../src/shared/patt
 import { decodeAnswer, decodeInteractive } from '../../../src/shared/webhook/answers.ts'
 import { firstJsonValue } from '../../../src/shared/webhook/json.ts'
 import { CorruptStreamError, createDemux } from '../../../src/workers/backends/docker/demux.ts'
-import { type Announcement, createHeaderReader } from '../../../src/workers/backends/docker/header.ts'
+import { type Announcement, createHeaderReader } from '../../../src/workers/backends/guest/header.ts'
 import { allowing, type Target } from '../target.ts'
 
 /** Pieces of `size` bytes, each of its own. */

@@ -1,10 +1,10 @@
 /** A helper program in a container whose input and output are a stream for us, and whose process number is known. */
 import { Duplex } from 'node:stream'
 import type { Log } from '../../../shared/log.ts'
+import { type Announcement, createHeaderReader, type Header } from '../guest/header.ts'
 import { createDemux } from './demux.ts'
 import { attachExec, createExec } from './exec.ts'
 import { askExitCode, positive, StillRunning } from './exit.ts'
-import { type Announcement, createHeaderReader, type Header } from './header.ts'
 import type { RawStream } from './hijack.ts'
 import type { Room } from './room.ts'
 

@@ -6,10 +6,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { asFault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
+import { type Inside, missingIn, type Plan, planOf } from '../guest/plan.ts'
 import { type ContainerExtras, createContainer } from './container.ts'
 import type { Image } from './engine.ts'
 import { mountOf } from './helper.ts'
-import { type Inside, missingIn, type Plan, planOf } from './plan.ts'
 import type { Room } from './room.ts'
 
 export interface Furnished {

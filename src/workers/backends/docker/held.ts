@@ -1,7 +1,7 @@
 /** A program that is the main process of its container, but begins when we say so: after its files are there. */
 import type { Pty } from '../../ports.ts'
-import { SHELL } from './command.ts'
-import type { Plan } from './plan.ts'
+import { SHELL } from '../guest/command.ts'
+import type { Plan } from '../guest/plan.ts'
 
 /** `read` takes single bytes, so what follows the newline is the program's (POSIX.1 XCU, read). */
 const WAIT = 'IFS= read -r _; exec "$@"'

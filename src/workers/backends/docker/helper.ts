@@ -12,10 +12,10 @@ import type { Identity } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
 import { tarOf } from '../../../shared/tar.ts'
+import { HELPER, HELPER_FOLDER } from '../guest/plan.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Engine } from './engine.ts'
 import { asEngineError } from './failure.ts'
-import { HELPER, HELPER_FOLDER } from './plan.ts'
 import { type DockerSettings, label } from './room.ts'
 
 export interface Helpers {

@@ -1,7 +1,7 @@
 /** A container that only stays alive, for the programs that are started in it. */
 import { fault } from '../../../shared/codes/fault.ts'
+import type { Plan } from '../guest/plan.ts'
 import type { ContainerExtras } from './container.ts'
-import type { Plan } from './plan.ts'
 
 /** @throws Fault when nothing can keep the container alive. */
 export function idling({ idle }: Plan): ContainerExtras {

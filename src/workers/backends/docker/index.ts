@@ -5,18 +5,13 @@ import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import { createLeases } from '../../../shared/leases.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Backend, Occupant, RoomFaults, Sandbox, Say } from '../../ports.ts'
+import type { Occupant, RoomFaults, Sandbox, Say } from '../../ports.ts'
 import { openLeased } from '../leased.ts'
+import type { ReapingBackend } from '../rooms.ts'
 import { createHouse, type House, houseName } from './house.ts'
 import { type DockerSettings, occupantLabels, type Room } from './room.ts'
 import { openSandbox } from './sandbox.ts'
 import { openSessionSandbox } from './session-sandbox.ts'
-
-/** A backend that also removes what dead processes left behind. */
-export interface ReapingBackend extends Backend {
-  /** Gives the number of containers removed. Never rejects for the engine's sake. */
-  reap(signal: AbortSignal): Promise<number>
-}
 
 const faults: RoomFaults = {
   alreadyRunning: () => fault('DOCKER_PROGRAM_ALREADY_RUNNING', {}),

@@ -5,10 +5,10 @@
 import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
-import { SHELL } from './command.ts'
+import { SHELL } from '../guest/command.ts'
+import { INTERNAL_SFTP, type Inside } from '../guest/plan.ts'
 import type { Engine } from './engine.ts'
 import { persist } from './failure.ts'
-import { INTERNAL_SFTP, type Inside } from './plan.ts'
 import type { DockerSettings } from './room.ts'
 
 export interface Insides {

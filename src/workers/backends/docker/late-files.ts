@@ -1,11 +1,11 @@
 /** Files for places that exist only while the container runs, or that the engine does not write to: a program does it. */
 import { posix } from 'node:path'
 import type { Log } from '../../../shared/log.ts'
-import { SHELL } from './command.ts'
+import { SHELL } from '../guest/command.ts'
+import type { Plan } from '../guest/plan.ts'
 import { runHelper } from './exec.ts'
 import type { Files, Target } from './files.ts'
 import type { Furnished } from './furnish.ts'
-import type { Plan } from './plan.ts'
 import type { Room } from './room.ts'
 
 /** A file system in memory is empty at the start, so its folders are made, too. */

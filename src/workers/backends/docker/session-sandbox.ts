@@ -3,20 +3,13 @@ import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../../ports.ts'
+import { environment, withSize, wordsOf } from '../guest/command.ts'
+import { exitOf, isSignalName } from '../guest/exit.ts'
+import type { Plan } from '../guest/plan.ts'
 import { orUndo } from '../undo.ts'
-import { environment, withSize, wordsOf } from './command.ts'
 import { type ContainerExtras, shuttingDown, startContainer } from './container.ts'
 import type { Image } from './engine.ts'
-import {
-  askExitCode,
-  drained,
-  exitOf,
-  isSignalName,
-  positive,
-  ranOutOfMemory,
-  StillRunning,
-  UNKNOWN_EXIT,
-} from './exit.ts'
+import { askExitCode, drained, positive, ranOutOfMemory, StillRunning, UNKNOWN_EXIT } from './exit.ts'
 import { EngineError, persist } from './failure.ts'
 import { filesOf, hasLate, writeEarly } from './files.ts'
 import { createSessionForwarding } from './forward-session.ts'
@@ -25,7 +18,6 @@ import { held, startByte } from './held.ts'
 import type { RawStream } from './hijack.ts'
 import { writeLate } from './late-files.ts'
 import { broken, fateOf, lost, OUT_OF_MEMORY } from './loss.ts'
-import type { Plan } from './plan.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noSubsystem } from './sandbox.ts'

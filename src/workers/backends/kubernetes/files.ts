@@ -1,7 +1,7 @@
 /** Puts the files that the webhooks gave for a user into his pod. What cannot be written is told in the log; the login goes on. */
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
-import { SHELL } from '../docker/command.ts'
+import { SHELL } from '../guest/command.ts'
 import { type Place, runHelper } from './exec.ts'
 
 /** For the user alone: files may be secrets. */

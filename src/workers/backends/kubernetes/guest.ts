@@ -1,7 +1,7 @@
 /** What an image has that helps us: found out once for each image, by looking into the first of its pods. */
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
-import { SHELL } from '../docker/command.ts'
+import { SHELL } from '../guest/command.ts'
 import { type Place, runHelper } from './exec.ts'
 
 export type Guest = Place['by']

@@ -2,7 +2,7 @@
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Sandbox } from '../../ports.ts'
-import { SHELL, wordsOf } from '../docker/command.ts'
+import { SHELL, wordsOf } from '../guest/command.ts'
 import { orUndo } from '../undo.ts'
 import type { Pod, PodName } from './api.ts'
 import { awaitPod, makePod, nameOf } from './create.ts'

@@ -3,7 +3,7 @@
  * container, so the shell sets them: arguments `NAME=value …`, then `--`, then the words of the program.
  */
 import type { Program, Pty } from '../../ports.ts'
-import { environment, SHELL } from '../docker/command.ts'
+import { environment, SHELL } from '../guest/command.ts'
 
 const EXPORT = 'while [ "$1" != -- ]; do export "$1"; shift; done; shift'
 /** The size from the pty request arrives too late for a program that asks at once. */

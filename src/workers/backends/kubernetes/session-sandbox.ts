@@ -2,7 +2,7 @@
 import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Running, Sandbox, Stdio } from '../../ports.ts'
-import { wordsOf } from '../docker/command.ts'
+import { wordsOf } from '../guest/command.ts'
 import { orUndo } from '../undo.ts'
 import type { Pod } from './api.ts'
 import { makePod, nameOf } from './create.ts'

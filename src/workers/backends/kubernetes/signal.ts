@@ -2,22 +2,16 @@
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
-import { SHELL } from '../docker/command.ts'
-import { isSignalName } from '../docker/exit.ts'
+import { isSignalName } from '../guest/exit.ts'
+import { endingWords, politeSignal, signalWords } from '../guest/signal.ts'
 import { type Place, runHelper } from './exec.ts'
 
-/** The group first, as sshd does (an exec'd program leads its session, so its group has its number), then the process. */
-const KILL = 'kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2"'
-/** A polite signal, up to two seconds of patience, then the end. */
-const END = `kill "-$1" "-$2" 2>/dev/null || exit 0
-i=0
-while [ $i -lt 20 ] && kill -0 "-$2" 2>/dev/null; do sleep 0.1 || sleep 1; i=$((i + 1)); done
-kill -KILL "-$2" 2>/dev/null`
-
 const words = (place: Place, pid: number, name: string): readonly string[] =>
-  place.by === 'agent'
-    ? [place.room.settings.pod.agentPath, 'signal', '--pid', String(pid), '--signal', name]
-    : [SHELL, '-c', KILL, 'sh', name, String(pid)]
+  signalWords(
+    { hasShell: place.by !== 'agent', agent: place.by === 'agent' ? [place.room.settings.pod.agentPath] : undefined },
+    pid,
+    name,
+  )
 
 /** @throws Fault */
 export async function deliver(place: Place, pid: number, name: string, log: Log, signal: AbortSignal): Promise<void> {
@@ -47,12 +41,11 @@ export async function endProgram(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  const polite = tty ? 'HUP' : 'TERM'
   if (place.by === 'shim') {
-    await runHelper(place, [SHELL, '-c', END, 'sh', polite, String(pid)], log, signal)
+    await runHelper(place, endingWords(pid, tty), log, signal)
     return
   }
-  const { exitCode } = await runHelper(place, words(place, pid, polite), log, signal)
+  const { exitCode } = await runHelper(place, words(place, pid, politeSignal(tty)), log, signal)
   if (exitCode !== 0) return
   await sleep(2000, signal)
   if (!signal.aborted) await runHelper(place, words(place, pid, 'KILL'), log, signal)

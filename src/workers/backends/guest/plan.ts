@@ -3,7 +3,6 @@
  * the first of the steps agent of the image, injected helper, shell, nothing.
  */
 import { SHELL } from './command.ts'
-import type { DockerSettings } from './room.ts'
 
 export type GuestMode = 'image' | 'inject' | 'shell' | 'none'
 
@@ -38,23 +37,31 @@ export const INTERNAL_SFTP = 'internal-sftp'
 const SHELL_IDLE = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
 const HELPER_IDLE = [HELPER, 'wait-signal', '--signal', 'INT', '--signal', 'TERM']
 
-type Execution = DockerSettings['execution']
+/** What a configuration says about it: a part of `docker.execution` and of `kubernetes.pod`. */
+export interface GuestSettings {
+  readonly agentMode: 'auto' | GuestMode
+  readonly agentPath: string
+  readonly disableAgent: boolean
+  readonly idleCommand: readonly string[]
+  readonly subsystems: Readonly<Record<string, string>>
+  readonly sftp: { readonly root: string; readonly readOnly: boolean }
+}
 
 /** `volume`: of the helper for the image's architecture, if there is one. */
-export function planOf(execution: Execution, inside: Inside, volume: string | undefined): Plan {
-  const mode = modeOf(execution, inside, volume)
-  const sftp = sftpOf(execution, inside, mode === 'none' ? undefined : volume)
+export function planOf(settings: GuestSettings, inside: Inside, volume: string | undefined): Plan {
+  const mode = modeOf(settings, inside, volume)
+  const sftp = sftpOf(settings, inside, mode === 'none' ? undefined : volume)
   return {
     mode,
-    agent: mode === 'image' ? [execution.agentPath] : mode === 'inject' ? [HELPER] : undefined,
+    agent: mode === 'image' ? [settings.agentPath] : mode === 'inject' ? [HELPER] : undefined,
     hasShell: inside.shell,
     volume: mode === 'inject' || sftp?.[0] === HELPER ? volume : undefined,
-    idle: idleOf(execution, inside, mode),
+    idle: idleOf(settings, inside, mode),
     sftp,
   }
 }
 
-function modeOf({ agentMode, disableAgent }: Execution, inside: Inside, volume: string | undefined): GuestMode {
+function modeOf({ agentMode, disableAgent }: GuestSettings, inside: Inside, volume: string | undefined): GuestMode {
   const withoutAgent = inside.shell ? 'shell' : 'none'
   if (agentMode === 'shell') return withoutAgent
   if (agentMode !== 'auto') return agentMode
@@ -63,14 +70,14 @@ function modeOf({ agentMode, disableAgent }: Execution, inside: Inside, volume: 
 }
 
 /** Without the guest agent its command, which is the default, would only make the start fail. */
-function idleOf({ idleCommand, agentPath }: Execution, inside: Inside, mode: GuestMode): Plan['idle'] {
+function idleOf({ idleCommand, agentPath }: GuestSettings, inside: Inside, mode: GuestMode): Plan['idle'] {
   if (mode === 'image' || idleCommand[0] !== agentPath) return idleCommand
   if (mode === 'inject') return HELPER_IDLE
   return inside.shell ? SHELL_IDLE : undefined
 }
 
 /** Bounds are kept by the helper alone: another server would let the client do everything. */
-function sftpOf({ subsystems, sftp }: Execution, inside: Inside, volume: string | undefined): Plan['sftp'] {
+function sftpOf({ subsystems, sftp }: GuestSettings, inside: Inside, volume: string | undefined): Plan['sftp'] {
   const path = Object.hasOwn(subsystems, 'sftp') ? subsystems['sftp'] : undefined
   if (path === undefined) return undefined
   const isBounded = sftp.root !== '' || sftp.readOnly

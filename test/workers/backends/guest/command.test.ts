@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { environment, splitWords, wordsOf } from '../../../../src/workers/backends/docker/command.ts'
+import { environment, splitWords, wordsOf } from '../../../../src/workers/backends/guest/command.ts'
 import type { Program } from '../../../../src/workers/ports.ts'
 
 const settings = { shellCommand: ['/bin/ash'], subsystems: { sftp: '/sftp-server' } }

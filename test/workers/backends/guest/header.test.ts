@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Announcement, createHeaderReader, type Header } from '../../../../src/workers/backends/docker/header.ts'
+import { type Announcement, createHeaderReader, type Header } from '../../../../src/workers/backends/guest/header.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 

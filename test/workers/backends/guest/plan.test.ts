@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { schema } from '../../../../src/shared/config/schema.ts'
-import { type Inside, missingIn, planOf } from '../../../../src/workers/backends/docker/plan.ts'
+import { type Inside, missingIn, planOf } from '../../../../src/workers/backends/guest/plan.ts'
 
 const everything: Inside = { agent: true, shell: true, sftp: true }
 const nothing: Inside = { agent: false, shell: false, sftp: false }

@@ -1,0 +1,103 @@
+/**
+ * The three streams of a program between a room's stream and the channel. Back-pressure goes through in both directions:
+ * the room's stream is not read while the channel takes no output, and input is not asked for while its sink is full.
+ */
+import type { Sink, Stdio } from '../../ports.ts'
+import { type Announcement, createHeaderReader, type Header } from './header.ts'
+
+export interface Conduit {
+  /** The announcement, or what came in its place. */
+  readonly header: Promise<Header>
+  /** Output of the program; the bytes are lent for the call. */
+  stdout(bytes: Uint8Array): void
+  stderr(bytes: Uint8Array): void
+  /** Begins to ask for input. Called once, when the room's stream is read. */
+  start(): void
+  /** Nothing more comes from the program. */
+  finish(): void
+  /** Milliseconds since output last arrived; 0 while the channel does not take it. */
+  quietMs(): number
+  /** A line of ours on standard error, after all output. */
+  tell(text: string): void
+  /** Ends both outputs. Gives false if that has been done. */
+  close(): boolean
+}
+
+export interface ConduitOptions {
+  /** Of the room's stream. */
+  readonly flow: { pause(): void; resume(): void }
+  readonly tty: boolean
+  readonly announcement: Announcement
+  readonly stdio: Stdio
+  /** What the program reads. */
+  readonly input: Sink
+}
+
+export function createConduit({ flow, tty, announcement, stdio, input }: ConduitOptions): Conduit {
+  const header = Promise.withResolvers<Header>()
+  const reader = createHeaderReader(announcement, tty)
+  let headerOpen = true
+  let closed = false
+  let blocked = 0
+  let lastAt = performance.now()
+
+  const gate = (sink: Sink): ((bytes: Uint8Array) => void) => {
+    let full = false
+    sink.onDrain(() => {
+      if (!full) return
+      full = false
+      blocked -= 1
+      lastAt = performance.now()
+      if (blocked === 0 && !closed) flow.resume()
+    })
+    return (bytes) => {
+      lastAt = performance.now()
+      if (bytes.length === 0 || sink.write(bytes) || full) return
+      full = true
+      blocked += 1
+      flow.pause()
+    }
+  }
+  const out = gate(stdio.stdout)
+  const err = gate(stdio.stderr)
+
+  const settle = (found: Header): void => {
+    headerOpen = false
+    // It is looked at when the program has ended; the bytes are only lent.
+    header.resolve(found.kind === 'pid' ? found : { ...found, text: Uint8Array.from(found.text) })
+    if (found.kind === 'pid') out(found.rest)
+    else (tty ? out : err)(found.text)
+  }
+  const startInput = (): void => {
+    if (!closed) stdio.stdin.into(input)
+  }
+  return {
+    header: header.promise,
+    stdout(bytes) {
+      if (!headerOpen) return out(bytes)
+      const found = reader.push(bytes)
+      if (found !== undefined) settle(found)
+    },
+    stderr: err,
+    start() {
+      // A terminal would echo input that arrives before the announcement, and the echo would stand in front of it.
+      if (tty && announcement !== 'none') header.promise.then(startInput).catch(() => undefined)
+      else startInput()
+    },
+    finish() {
+      if (headerOpen) settle(reader.end())
+    },
+    quietMs: () => (blocked > 0 ? 0 : performance.now() - lastAt),
+    tell(text) {
+      if (!closed) stdio.stderr.write(Buffer.from(`\r\n${text}\r\n`))
+    },
+    close() {
+      if (closed) return false
+      closed = true
+      if (headerOpen) settle(reader.end())
+      stdio.stdout.end()
+      stdio.stderr.end()
+      return true
+    },
+  }
+}
