@@ -7,6 +7,9 @@ import type { Identity } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
 import { createTurns } from '../../../shared/turns.ts'
+import { createPools } from '../pool/pools.ts'
+import { createShares } from '../share/share.ts'
+import { aheadOf } from './ahead.ts'
 import { createCleanup } from './cleanup.ts'
 import { connect } from './client.ts'
 import { createEnds } from './ends.ts'
@@ -16,10 +19,9 @@ import { createHelpers } from './helper.ts'
 import { createImages, type Images } from './image.ts'
 import { createInsides } from './inside.ts'
 import { createLease, RENEW_MS } from './lease.ts'
-import { createPools } from './pools.ts'
 import { reap } from './reap.ts'
+import { createRegister } from './register.ts'
 import { type DockerSettings, label, type Room } from './room.ts'
-import { createShares } from './share.ts'
 import { createMarks } from './share-marks.ts'
 
 export interface House extends AsyncDisposable {
@@ -57,7 +59,7 @@ export function createHouse(settings: DockerSettings, identity: Identity, portio
   const renewals = setInterval(() => void lease?.renew(), RENEW_MS).unref()
   const tendShares = async (signal: AbortSignal): Promise<number> => {
     try {
-      return await shares.tend(common, log, signal)
+      return await shares.tend(log, signal)
     } catch (error) {
       if (!signal.aborted) log.emit('DOCKER_REAP_FAILED', { reason: asEngineError(error).message })
       return 0
@@ -101,11 +103,11 @@ function commonOf(
     lease,
     ends: createEnds(engine, `${label.owner}=${identity.owner}`, log),
     starts: createTurns(Math.ceil(parallelStarts / workers), mostWaiting),
-    pools: createPools(workers, log),
+    pools: createPools(aheadOf(log), workers, log),
     insides: createInsides(engine),
     helpers: createHelpers(engine, identity, cleanup),
     sharedEnds: createEnds(engine, label.share, log),
-    shares: createShares(createMarks(engine, identity, lease)),
+    shares: createShares(createRegister({ engine, cleanup, lease }, createMarks(engine, identity, lease))),
   }
 }
 

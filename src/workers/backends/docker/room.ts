@@ -4,6 +4,9 @@ import type { Identity } from '../../../shared/identity.ts'
 import type { Labels } from '../../../shared/log.ts'
 import type { Turns } from '../../../shared/turns.ts'
 import type { Occupant } from '../../ports.ts'
+import type { Pools } from '../pool/pools.ts'
+import type { Shares } from '../share/share.ts'
+import type { Ready } from './ahead.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Ends } from './ends.ts'
 import type { Engine } from './engine.ts'
@@ -11,8 +14,7 @@ import type { Helpers } from './helper.ts'
 import type { Images } from './image.ts'
 import type { Insides } from './inside.ts'
 import type { Lease } from './lease.ts'
-import type { Pools } from './pools.ts'
-import type { Shares } from './share.ts'
+import type { Make } from './register.ts'
 
 export type DockerSettings = Config['docker']
 
@@ -31,9 +33,9 @@ export interface Room {
   /** To have the engine start a container: one that starts many at once is done with none for a long time. */
   readonly starts: Turns
   /** Containers that run already. */
-  readonly pools: Pools
+  readonly pools: Pools<Room, Ready>
   /** Containers with several connections, and how programs in them end: any worker may have made them. */
-  readonly shares: Shares
+  readonly shares: Shares<Make>
   readonly sharedEnds: Ends
 }
 

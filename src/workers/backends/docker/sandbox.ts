@@ -5,6 +5,7 @@ import type { Occupant, Program, Sandbox, Say } from '../../ports.ts'
 import type { Forwarding } from '../agent/forwarding.ts'
 import { wordsOf } from '../guest/command.ts'
 import type { Plan } from '../guest/plan.ts'
+import { shareNameOf } from '../share/name.ts'
 import { orUndo } from '../undo.ts'
 import { type ContainerExtras, shuttingDown, startContainer } from './container.ts'
 import type { Image } from './engine.ts'
@@ -14,10 +15,10 @@ import { createDockerForwarding } from './forward.ts'
 import { type Furnished, furnish, planOfExisting } from './furnish.ts'
 import { idling } from './idle.ts'
 import { writeLate } from './late-files.ts'
+import { launchOf } from './profile.ts'
 import { type Place, runProgram } from './program.ts'
+import type { Make } from './register.ts'
 import { occupantLabels, type Room } from './room.ts'
-import type { Make } from './share.ts'
-import { shareNameOf } from './share-name.ts'
 
 /** @throws Fault */
 export async function openSandbox(
@@ -27,8 +28,9 @@ export async function openSandbox(
   signal: AbortSignal,
   say?: Say,
 ): Promise<Sandbox> {
-  const share = shareNameOf(room, who.member)
-  if (share !== undefined) return openShared(room, who, share, log, signal, say)
+  const { share: sharing } = room.settings
+  const share = shareNameOf(sharing, room.identity.instance, launchOf(room.settings), who.member)
+  if (share !== undefined) return openShared(room, who, `containerssh_share_${share}`, log, signal, say)
   const warm = await room.pools.claim(room, who, log, signal)
   const make = async (): Promise<Made> =>
     makeContainer(room, who, await room.images.ensure(log, signal, say), log, signal)
@@ -60,8 +62,15 @@ async function openShared(
       throw error
     }
   }
-  const joining = room.shares.join(room, who, share, make, log, signal)
-  const { containerId, leave } = await orUndo(room.cleanup, joining, signal, async (stay) => stay.leave(), shuttingDown)
+  const joined = { share, connectionId: who.peer.connectionId, settings: room.settings.share, make }
+  const joining = room.shares.join(joined, log, AbortSignal.any([signal, deadline]))
+  const { id: containerId, leave } = await orUndo(
+    room.cleanup,
+    joining,
+    signal,
+    async (stay) => stay.leave(),
+    shuttingDown,
+  )
   const plan = await planOfExisting(room, image, containerId, log, deadline).catch((error) => {
     leave()
     throw error

@@ -1,4 +1,4 @@
-/** Has containers made until none is missing: a few at a time, and after a failure not before a pause. */
+/** Has them made until none is missing: a few at a time, and after a failure not before a pause. */
 import { backoff } from '../../../shared/retry.ts'
 
 export interface Filler extends AsyncDisposable {
