@@ -1,4 +1,4 @@
-// Runs after `npm ci`: applies patches/ to ssh2 and builds ssh2's native addon for the Node that will run the daemon.
+// Runs after `npm ci`: applies patches/ to ssh2 and builds the native addons for the Node that will run the daemon.
 // Plain JavaScript without dependencies, because the Node that runs npm may be older than the one we install.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -16,7 +16,26 @@ const ssh2 = dirname(require.resolve('ssh2/package.json'))
 const appRoot = dirname(dirname(ssh2))
 
 applyPatches()
-buildAddon()
+const node = installedNode()
+buildAddon({
+  name: "ssh2's crypto addon",
+  folder: join(ssh2, 'lib', 'protocol', 'crypto'),
+  binary: 'sshcrypto.node',
+  source: 'binding.cc',
+  options: ['--real_openssl_major=3'],
+  loss: 'bulk transfer will cost 2 to 4 times the CPU',
+})
+const dgram = folderOf('unix-dgram')
+if (dgram !== undefined) {
+  buildAddon({
+    name: "unix-dgram's addon",
+    folder: dgram,
+    binary: 'unix_dgram.node',
+    source: 'unix_dgram.cc',
+    options: [],
+    loss: 'the journal of systemd gets plain lines, and syslog is written through logger(1)',
+  })
+}
 
 function applyPatches() {
   const patchDir = join(root, 'patches')
@@ -34,19 +53,32 @@ function applyPatches() {
   process.exit(1)
 }
 
-/** The addon makes bulk transfer 2 to 4 times cheaper, but the daemon also runs without it: so this never fails. */
-function buildAddon() {
-  const node = installedNode()
-  const folder = join(ssh2, 'lib', 'protocol', 'crypto')
-  const addon = join(folder, 'build', 'Release', 'sshcrypto.node')
+/** Of an optional package: undefined if it is not installed. */
+function folderOf(name) {
+  try {
+    return dirname(require.resolve(`${name}/package.json`))
+  } catch {
+    return undefined
+  }
+}
+
+/** The daemon also runs without the addons, only worse: so this never fails. */
+function buildAddon({ name, folder, binary, source, options, loss }) {
+  const warn = (reason) =>
+    process.stderr.write(
+      `postinstall: WARNING: ${name} could not be built, ${loss}.\n` +
+        `It needs a C++ compiler, make and Python 3 (Debian: apt-get install build-essential python3); then run\n` +
+        `"npm run postinstall" again. Reason: ${reason}\n`,
+    )
+  const addon = join(folder, 'build', 'Release', binary)
   const stamp = join(folder, 'build', 'built-for')
-  const wanted = `${node.version} ${hashOf(join(folder, 'src', 'binding.cc'))}\n`
+  const wanted = `${node.version} ${hashOf(join(folder, 'src', source))}\n`
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && loads(node.path, addon)) return
 
   const gyp = findNodeGyp()
   if (gyp === undefined) return warn('node-gyp was not found beside npm')
-  say(`building ssh2's crypto addon for Node ${node.version} ...`)
-  const args = [gyp, 'rebuild', '--real_openssl_major=3', `--target=${node.version}`]
+  say(`building ${name} for Node ${node.version} ...`)
+  const args = [gyp, 'rebuild', ...options, `--target=${node.version}`]
   if (node.headers !== undefined) args.push(`--nodedir=${node.headers}`)
   const run = spawnSync(node.path, args, { cwd: folder, encoding: 'utf8', env: gypEnvironment(node) })
   if (run.status !== 0) return warn(lastLines(`${run.stdout ?? ''}${run.stderr ?? ''}${run.error ?? ''}`))
@@ -61,14 +93,6 @@ function gypEnvironment(node) {
     if (/^npm_(package_)?config_(node_gyp_)?(nodedir|target|runtime|disturl|dist_url)$/i.test(name)) delete env[name]
   }
   return env
-}
-
-function warn(reason) {
-  process.stderr.write(
-    `postinstall: WARNING: ssh2's crypto addon could not be built, bulk transfer will cost 2 to 4 times the CPU.\n` +
-      `It needs a C++ compiler, make and Python 3 (Debian: apt-get install build-essential python3); then run\n` +
-      `"npm run postinstall" again. Reason: ${reason}\n`,
-  )
 }
 
 /** The `node` package's binary when it is installed, else the Node that runs this script. */

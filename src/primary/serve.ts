@@ -57,6 +57,7 @@ export const serve = async (path: string, options: ServeOptions = {}): Promise<n
   try {
     return await start(path, loaded, output, options)
   } finally {
+    await output.drain()
     output.close()
   }
 }

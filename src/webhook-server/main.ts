@@ -27,7 +27,8 @@ export async function runWebhookServer(command: WebhookServerCommand): Promise<n
     file = await loadUsers(command.users)
     output = await openOutput(file.log)
   } catch (error) {
-    const standard = openStandardOutput(1, { format: 'ljson', level: 'info' })
+    const flood = { records: 0, interval: 0 }
+    const standard = openStandardOutput(1, { format: 'ljson', level: 'info', queueBytes: 64 * 1024, flood })
     complain(createLog({ level: 'info', labels, write: standard.write }), command.users, error)
     standard.close()
     return 1
@@ -36,6 +37,7 @@ export async function runWebhookServer(command: WebhookServerCommand): Promise<n
   try {
     return await run(command, file, output, log)
   } finally {
+    await output.drain()
     output.close()
   }
 }

@@ -105,9 +105,10 @@ test('the licences need no configuration and are found from any folder', async (
 
 test('the notices name every package that is installed with this one', () => {
   const root = new URL('../../', import.meta.url)
-  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { dependencies: object }
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   const notices = readFileSync(new URL('NOTICE.md', root), 'utf8')
-  for (const name of Object.keys(dependencies)) assert.ok(notices.includes(`| ${name} |`), name)
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies }))
+    assert.ok(notices.includes(`| ${name} |`), name)
 })
 
 test('a missing configuration is one critical record on standard output and status 1', async () => {

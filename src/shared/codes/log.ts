@@ -19,6 +19,20 @@ export const log = defineCodes('Log', ['LOG', 'TEST', 'UNKNOWN_ERROR'], {
     doc: 'Writing to the log failed, or its reader does not keep up and the queue is full. Since the log itself is what fails, this record goes to standard error, at most once in ten seconds. The server runs on; records beyond the queue are dropped and counted.',
     labels: { destination: 'string', dropped: 'number' },
   },
+  LOG_RECORDS_DROPPED: {
+    level: 'warning',
+    says: '{dropped} records are missing before this one: {destination} did not take them.',
+    doc: 'Written to the log itself as soon as its destination works again: so many records did not fit into the queue of `log.queueBytes` while it did not, or were lost with a connection. LOG_WRITE_FAILED on standard error says when and why.',
+    labels: { destination: 'string', dropped: 'number' },
+    seed: false,
+  },
+  LOG_RECORDS_SUPPRESSED: {
+    level: 'info',
+    says: '{count} more records {suppressed} about {source} have not been written.',
+    doc: 'One source made more records of a code within `log.flood.interval` than `log.flood.records`. It has the level of the records that it stands for. Errors, and the records about logins (AUTH_…, SSH_AUTH_…), are never suppressed.',
+    labels: { suppressed: 'string', source: 'string', count: 'number' },
+    seed: false,
+  },
   TEST: {
     level: 'debug',
     says: 'Test record.',

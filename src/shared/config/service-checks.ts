@@ -1,4 +1,5 @@
 /** Addresses on which this server listens, and to which it sends. */
+import { parseSyslogTarget } from '../log/syslog-target.ts'
 import { urlProblem } from './auth-checks.ts'
 import type { Finding } from './checks.ts'
 import { parseListen } from './listen.ts'
@@ -12,9 +13,9 @@ const listen = (path: readonly string[], text: string): Finding[] =>
 
 const syslog = ({ log }: Config): Finding[] => {
   const { destination } = log.syslog
-  const port = destination.startsWith('/') ? 1 : parseListen(destination)?.port
-  if (log.destination !== 'syslog' || port) return []
-  const message = `${show(destination)} is neither a path nor an address; expected e.g. "/dev/log", "192.0.2.1:514"`
+  if (log.destination !== 'syslog' || parseSyslogTarget(destination) !== undefined) return []
+  const expected = 'expected e.g. "/dev/log", "192.0.2.1:514", "tcp://192.0.2.1:601"'
+  const message = `${show(destination)} is neither a path nor an address; ${expected}`
   return [{ path: ['log', 'syslog', 'destination'], message }]
 }
 

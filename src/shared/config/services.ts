@@ -1,6 +1,6 @@
 /** The small sections: `configserver`, `log`, `metrics`, `geoip`, `health`. */
 import * as z from 'zod'
-import { choice, duration, flag, kinds, name, ours, section } from './fields.ts'
+import { choice, duration, flag, integer, kinds, name, ours, section } from './fields.ts'
 import { httpClient, httpServer } from './http.ts'
 
 /** In the order of syslog's numbers (RFC 5424 section 6.2.1). */
@@ -23,14 +23,38 @@ const level = z
 export const log = section({
   level: level.describe('What is logged: this level and those before it. A name or its number.'),
   format: choice(['ljson', 'text'], 'ljson').describe('One JSON object per line, or text for people.'),
-  destination: choice(['stdout', 'file', 'syslog'], 'stdout').describe('Where the log goes.'),
+  destination: choice(['stdout', 'file', 'syslog', 'journald'], 'stdout').describe('Where the log goes.'),
   file: name('/var/log/containerssh/containerssh.log').describe('The file; opened again on SIGHUP.'),
   syslog: section({
-    destination: name('/dev/log').describe("A socket's path, or `host:port` over UDP."),
+    destination: name('/dev/log').describe(
+      "A socket's path, or `host:port` over UDP; ours: `tcp://host:port`, with octet counting (RFC 6587).",
+    ),
     facility: choice(facilities, 'auth').describe('Facility of the messages.'),
     tag: name('ContainerSSH').describe('Name of the program in the messages.'),
     pid: flag().describe('Adds the process ID to it.'),
+    protocol: choice(['rfc3164', 'rfc5424'], 'rfc3164').meta(ours('Form of the messages.')),
+    enterpriseId: integer(0, 0, 0xffff_ffff).meta(
+      ours(
+        'With `rfc5424`: the labels are sent as structured data `containerssh@ID`, with the private enterprise number that IANA gave to whoever runs this server. 0: none.',
+      ),
+    ),
   }).describe('Syslog.'),
+  journald: section({
+    fields: flag(true).meta(
+      ours("Where standard output leads to systemd's journal: level, code and labels become fields of the entries."),
+    ),
+    socket: name('/run/systemd/journal/socket').meta(ours("Socket of the journal's native protocol.")),
+    identifier: name('containerssh').meta(ours('SYSLOG_IDENTIFIER of the entries.')),
+  }).meta(ours('The journal of systemd: for `destination: journald`, and for standard output that leads there.')),
+  queueBytes: integer(4 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024).meta(
+    ours('What may wait for a destination that is slow or broken. Records beyond are dropped and counted.'),
+  ),
+  flood: section({
+    records: integer(1000, 0).meta(
+      ours('Records of one code about one source (an address, or an IPv6 /64) within `interval`; 0: no limit.'),
+    ),
+    interval: duration(10_000, 1000).meta(ours('After it the number of those that were not written is.')),
+  }).meta(ours('Limit for floods. Errors and records about logins are exempt.')),
 })
 
 export const configserver = section({

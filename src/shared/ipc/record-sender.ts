@@ -1,5 +1,6 @@
 /** The log of a worker: gathers records and sends them to the primary. Never blocks; what does not fit is counted. */
-import type { Labels, LogRecord } from '../log.ts'
+import { shortened } from '../log/shorten.ts'
+import type { LogRecord } from '../log.ts'
 import type { Report } from './contract.ts'
 import type { Link } from './link.ts'
 
@@ -32,7 +33,7 @@ export function createRecordSender(link: Link<Report>): RecordSender {
   }
   return {
     write(record) {
-      const short = shortened(record)
+      const short = shortened(record, MAX_TEXT)
       const text = textOf(short)
       if (batch.length >= MAX_BATCH || batchText + text > MAX_BATCH_TEXT) flush()
       batch.push(short)
@@ -49,15 +50,6 @@ export function createRecordSender(link: Link<Report>): RecordSender {
       return dropped
     },
   }
-}
-
-const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text)
-
-function shortened(record: LogRecord): LogRecord {
-  const labels: Record<string, Labels[string]> = {}
-  for (const [name, value] of Object.entries(record.labels))
-    labels[name] = typeof value === 'string' ? cut(value) : value
-  return { ...record, message: cut(record.message), labels }
 }
 
 function textOf(record: LogRecord): number {

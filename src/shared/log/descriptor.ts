@@ -1,7 +1,8 @@
 /** A file, a pipe, a terminal or a device as the destination of lines. Never blocks the event loop. */
 import { close, closeSync, fstatSync, type Stats, write, writeSync } from 'node:fs'
 import { backoff } from '../retry.ts'
-import { type Destination, QUEUE_BYTES, RETRY_MS, type Trouble } from './destination.ts'
+import { block } from './block.ts'
+import { type Destination, RETRY_MS, type Trouble } from './destination.ts'
 import type { Opened } from './open.ts'
 import { type LineQueue, lineQueue } from './queue.ts'
 
@@ -14,7 +15,7 @@ export interface DescriptorOptions {
   /** Called at once, and again by `reopen()`. What it throws, the caller gets. */
   open(): Opened
   readonly trouble: Trouble
-  readonly queueBytes?: number
+  readonly queueBytes: number
 }
 
 export function descriptor(options: DescriptorOptions): Destination {
@@ -49,7 +50,7 @@ class Descriptor {
 
   constructor(options: DescriptorOptions) {
     this.#options = options
-    this.#queue = lineQueue(options.queueBytes ?? QUEUE_BYTES)
+    this.#queue = lineQueue(options.queueBytes)
     this.#opened = options.open()
     this.#regular = isRegular(this.#opened.fd)
   }
@@ -97,9 +98,9 @@ class Descriptor {
 
   #load(): boolean {
     if (this.#chunk !== undefined) return true
-    const text = this.#queue.take()
-    if (text === undefined) return false
-    this.#chunk = Buffer.from(text)
+    const batch = this.#queue.take()
+    if (batch === undefined) return false
+    this.#chunk = Buffer.from(batch.text)
     this.#offset = 0
     return true
   }
@@ -145,7 +146,7 @@ class Descriptor {
         this.#timer = undefined
         this.#pump()
       },
-      full ? this.#pause.next() : RETRY_MS,
+      full ? this.#pause.next() : RETRY_MS[0],
     ).unref()
     if (!full) this.#options.trouble(error)
   }
@@ -202,7 +203,3 @@ function statsOf(fd: number): Stats | undefined {
 const startOfLine = (text: Buffer, at: number): number => (at === 0 ? 0 : text.lastIndexOf(NEWLINE, at - 1) + 1)
 const countLines = (text: Buffer): number => text.reduce((lines, byte) => (byte === NEWLINE ? lines + 1 : lines), 0)
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
-
-const cell = new Int32Array(new SharedArrayBuffer(4))
-/** Blocks the thread. Only for the last moments of a process. */
-const block = (ms: number): void => void Atomics.wait(cell, 0, 0, ms)

@@ -1,21 +1,21 @@
-/** Where lines go. Plain records; `descriptor.ts`, `stream.ts` and `syslog.ts` make them. */
-export interface Destination {
+/** Where records go once they have a form. Plain records; the other files of this folder make them. */
+export interface Destination<T = string> {
   /** What `LOG_WRITE_FAILED` calls it. */
   readonly name: string
-  /** Takes one line with its newline, at once and without blocking; false when it is dropped because the queue is full. */
-  write(line: string): boolean
+  /** Takes a line with its newline, or a datagram, at once and without blocking; false if the queue is full: it is dropped. */
+  write(entry: T): boolean
   /** Opens the same place again and lets go of the old one. Throws when that fails; writing then goes on as before. */
   reopen(): Promise<void>
-  /** Writes what is queued and closes, within `limitMs`. Returns the number of lines that could not be written. Idempotent. */
+  /** Writes what is queued and closes, within `limitMs`. Returns the number of entries that could not be written. Idempotent. */
   close(limitMs: number): number
   /** Bytes that wait. */
   readonly queuedBytes: number
 }
 
-/** Told about each failed write. Must not throw. */
-export type Trouble = (cause: unknown) => void
+/** Told about each failed write, and how many entries are lost by it. Must not throw. */
+export type Trouble = (cause: unknown, lost?: number) => void
 
-/** Bound of the queue before a destination. About 20,000 records. */
-export const QUEUE_BYTES = 4 * 1024 * 1024
-/** Pause before a destination that failed is tried again. */
-export const RETRY_MS = 1000
+/** Pauses before a destination that failed is tried again: from the first, doubling to the last. */
+export const RETRY_MS = [1000, 30_000] as const
+/** Longest datagram that we send: UDP takes 65,507 bytes over IPv4, a UNIX socket by default some 200 KiB. */
+export const DATAGRAM_BYTES = 60 * 1024

@@ -48,7 +48,7 @@ function textBody(record: LogRecord): string {
  * Text that cannot begin a new line or field, nor steer a terminal: control characters, line separators, the marks that
  * reverse the direction of writing, and lone surrogates are written as escapes.
  */
-function printable(text: string): string {
+export function printable(text: string): string {
   return UNPRINTABLE.test(text) ? text.replace(EACH_UNPRINTABLE, escapeUnprintable) : text
 }
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u

@@ -3,9 +3,14 @@ export interface LineQueue {
   /** Takes a line, or drops it and returns false when the queue is full. */
   push(line: string): boolean
   /** Removes and joins the first lines, about 64 KiB of them; undefined when there are none. */
-  take(): string | undefined
+  take(): Batch | undefined
   readonly bytes: number
   readonly length: number
+}
+
+export interface Batch {
+  readonly text: string
+  readonly lines: number
 }
 
 /** Large enough for one good write, and what a pipe holds. */
@@ -26,7 +31,7 @@ export function lineQueue(limit: number): LineQueue {
     take() {
       if (lines.length === 0) return undefined
       if (bytes <= BATCH_BYTES) {
-        const all = lines.join('')
+        const all = { text: lines.join(''), lines: lines.length }
         lines = []
         bytes = 0
         return all
@@ -35,7 +40,7 @@ export function lineQueue(limit: number): LineQueue {
       let size = 0
       while (count < lines.length && size < BATCH_BYTES) size += Buffer.byteLength(lines[count++] ?? '')
       bytes -= size
-      return lines.splice(0, count).join('')
+      return { text: lines.splice(0, count).join(''), lines: count }
     },
     get bytes() {
       return bytes

@@ -1,45 +1,65 @@
-/** Where syslog listens: a UNIX socket of either type, or UDP. */
+/** Where syslog listens: a UNIX socket of either type, UDP, or TCP. */
 import { spawn } from 'node:child_process'
-import { createSocket, type Socket as UdpSocket } from 'node:dgram'
-import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect as connectSocket, Socket } from 'node:net'
 import { within } from '../deadline.ts'
-import { type Destination, QUEUE_BYTES, type Trouble } from './destination.ts'
+import type { Trouble } from './destination.ts'
 import { type Connected, stream } from './stream.ts'
+import type { SyslogTarget } from './syslog-target.ts'
 
 const CONNECT_MS = 5000
+const KEEPALIVE_MS = 30_000
 /** Largest record that logger(1) hands on; its own default of 1 KiB would split longer ones. */
 const LOGGER_MESSAGE_BYTES = 60 * 1024
 
-/**
- * @param destination a path, or `host:port`
- * @param tag the tag of the frames that will be written
- */
-export async function syslog(destination: string, tag: string, trouble: Trouble): Promise<Destination> {
-  if (!destination.startsWith('/')) return await udp(destination, trouble)
-  const connect = (): Promise<Connected> =>
-    within(`connecting to ${destination}`, CONNECT_MS, undefined, (signal) => connectUnix(destination, tag, signal))
-  return await stream({ name: destination, connect, trouble })
+export type StreamTarget = Exclude<SyslogTarget, { transport: 'udp' }>
+
+export interface SyslogStreamOptions {
+  readonly name: string
+  readonly target: StreamTarget
+  /** The tag of the frames that will be written. */
+  readonly tag: string
+  readonly trouble: Trouble
+  readonly queueBytes: number
 }
 
-async function connectUnix(path: string, tag: string, signal: AbortSignal): Promise<Connected> {
-  const socket = connectSocket(path)
+/** Frames on a connection: to a UNIX socket, which may be a datagram socket behind logger(1), or TCP. */
+export const syslogStream = ({ target, tag, ...options }: SyslogStreamOptions) =>
+  stream({
+    ...options,
+    connect: () =>
+      within(`connecting to ${options.name}`, CONNECT_MS, undefined, (signal) => connectTo(target, tag, signal)),
+  })
+
+async function connectTo(target: StreamTarget, tag: string, signal: AbortSignal): Promise<Connected> {
+  if (target.transport === 'tcp') return await dial({ host: target.host, port: target.port }, signal)
+  try {
+    return await dial({ path: target.path }, signal)
+  } catch (error) {
+    if (!isWrongType(error)) throw error
+    return await startLogger(target.path, tag, signal)
+  }
+}
+
+async function dial(where: { path: string } | { host: string; port: number }, signal: AbortSignal): Promise<Connected> {
+  const socket = connectSocket({ ...where, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS })
   try {
     await once(socket, 'connect', { signal })
   } catch (error) {
     socket.destroy()
-    if ((error as NodeJS.ErrnoException).code !== 'EPROTOTYPE') throw error
-    return await startLogger(path, tag, signal)
+    throw error
   }
   // Nothing is ever received, but only who reads learns that the other side is gone.
   socket.resume().unref()
   return { writable: socket }
 }
 
+/** A socket of the other type, connect(2). */
+export const isWrongType = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EPROTOTYPE'
+
 /**
- * Node cannot open UNIX datagram sockets, which is what /dev/log is with systemd and rsyslog. logger(1) of util-linux can;
- * it reads lines of priority and text. It is part of every Debian, Fedora and their kin.
+ * Without the addon (`unix-dgram.ts`) we cannot open UNIX datagram sockets, which is what /dev/log is with systemd and
+ * rsyslog. logger(1) of util-linux can; it reads lines of priority and text. It is part of every Debian, Fedora and kin.
  */
 async function startLogger(path: string, tag: string, signal: AbortSignal): Promise<Connected> {
   const size = ['--size', String(LOGGER_MESSAGE_BYTES)]
@@ -70,53 +90,4 @@ async function startLogger(path: string, tag: string, signal: AbortSignal): Prom
 function withoutHeader(line: string, tag: string): string {
   const priority = line.slice(0, line.indexOf('>') + 1)
   return priority + line.slice(priority.length + 'Mmm dd hh:mm:ss '.length + tag.length + ': '.length)
-}
-
-async function udp(destination: string, trouble: Trouble): Promise<Destination> {
-  const { host, port } = splitHostPort(destination)
-  let socket = await connectUdp(host, port, trouble)
-  let closed = false
-  return {
-    name: destination,
-    write(line) {
-      if (closed || socket.getSendQueueSize() > QUEUE_BYTES) return false
-      socket.send(line, (error) => error !== null && trouble(error))
-      return true
-    },
-    async reopen() {
-      const fresh = await connectUdp(host, port, trouble)
-      if (closed) return void fresh.close()
-      socket.close()
-      socket = fresh
-    },
-    close() {
-      if (closed) return 0
-      closed = true
-      const lost = socket.getSendQueueCount()
-      socket.close()
-      return lost
-    },
-    get queuedBytes() {
-      return closed ? 0 : socket.getSendQueueSize()
-    },
-  }
-}
-
-async function connectUdp(host: string, port: number, trouble: Trouble): Promise<UdpSocket> {
-  const { address, family } = await within(`looking up ${host}`, CONNECT_MS, undefined, () => lookup(host))
-  const socket = createSocket(family === 6 ? 'udp6' : 'udp4').unref()
-  socket.on('error', trouble)
-  const connected = once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_MS) })
-  socket.connect(port, address)
-  await connected
-  return socket
-}
-
-function splitHostPort(destination: string): { readonly host: string; readonly port: number } {
-  const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(destination) ?? []
-  const host = bracketed ?? plain
-  if (host === undefined || Number(port) < 1 || Number(port) > 65_535) {
-    throw new Error(`${destination} is neither a path nor host:port`)
-  }
-  return { host, port: Number(port) }
 }

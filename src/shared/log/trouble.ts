@@ -11,10 +11,16 @@ export const REPORT_EVERY_MS = 10_000
 const QUEUE_BYTES = 64 * 1024
 
 export interface TroubleReport {
-  failed(cause: unknown): void
+  /** A write failed, and took so many records with it. */
+  failed(cause: unknown, lost?: number): void
+  /** A record found no room in the queue. */
   dropped(): void
   /** The last report, if there is something to tell, and the end. */
   close(lost: number): void
+  /** Records dropped and lost since the start. */
+  readonly total: number
+  /** When the last trouble was, in milliseconds since 1970. */
+  readonly lastAt: number
 }
 
 /** @param name of the destination that is in trouble */
@@ -23,6 +29,8 @@ export function troubleReport(name: string, format: Format, stderr = openStderr)
   let lastCause: unknown
   /** Records dropped and not yet told. */
   let dropped = 0
+  let total = 0
+  let lastAt = 0
   let pending = false
   let timer: NodeJS.Timeout | undefined
 
@@ -49,18 +57,31 @@ export function troubleReport(name: string, format: Format, stderr = openStderr)
     }, REPORT_EVERY_MS).unref()
   }
 
+  const miss = (count: number) => {
+    dropped += count
+    total += count
+    lastAt = Date.now()
+  }
+
   return {
-    failed(cause) {
+    failed(cause, lost = 0) {
       lastCause = cause
+      miss(lost)
       soon()
     },
     dropped() {
-      dropped++
+      miss(1)
       soon()
+    },
+    get total() {
+      return total
+    },
+    get lastAt() {
+      return lastAt
     },
     close(lost) {
       clearTimeout(timer)
-      dropped += lost
+      miss(lost)
       if (pending || lost > 0) tell()
       output?.close(100)
     },

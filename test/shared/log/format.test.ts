@@ -109,20 +109,51 @@ describe('the time stamp', () => {
 })
 
 describe('the syslog format', () => {
-  const header = { facility: 'auth', tag: syslogTag('ContainerSSH', 15974) } as const
+  const header = {
+    protocol: 'rfc3164',
+    facility: 'auth',
+    tag: 'ContainerSSH',
+    pid: 15974,
+    hostname: 'gate.example',
+    enterpriseId: 0,
+  } as const
+  const modern = { ...header, protocol: 'rfc5424' } as const
 
   it('has priority, real month, tag and the JSON without time and level', () => {
     assert.equal(
       formatSyslog(running, 'ljson', header),
-      '<38>Nov 22 10:51:06 ContainerSSH[15974]: {"code":"SERVICE_RUNNING","message":"SSH server is running.","details":{"module":"service","service":"SSH server"}}\n',
+      '<38>Nov 22 10:51:06 ContainerSSH[15974]: {"code":"SERVICE_RUNNING","message":"SSH server is running.","details":{"module":"service","service":"SSH server"}}',
     )
   })
 
   it('has message and labels with format text', () => {
     const record = { ...running, time: Date.UTC(2026, 1, 3, 1, 2, 3) }
     assert.equal(
-      formatSyslog(record, 'text', { facility: 'local3', tag: 'foo' }),
-      '<158>Feb  3 01:02:03 foo: SSH server is running. (module=service service=SSH server)\n',
+      formatSyslog(record, 'text', { ...header, facility: 'local3', tag: 'foo', pid: undefined }),
+      '<158>Feb  3 01:02:03 foo: SSH server is running. (module=service service=SSH server)',
+    )
+  })
+
+  it('of RFC 5424 has version, precise time, host, program, process and code', () => {
+    assert.equal(
+      formatSyslog({ ...running, time: running.time + 8 }, 'text', modern),
+      '<38>1 2026-11-22T10:51:07.007Z gate.example ContainerSSH 15974 SERVICE_RUNNING - SSH server is running. (module=service service=SSH server)',
+    )
+  })
+
+  it('of RFC 5424 has the labels as structured data of the enterprise, escaped', () => {
+    const labels = { username: 'a"b]c\\d\n', port: 1 }
+    assert.equal(
+      formatSyslog({ ...running, labels, message: 'x' }, 'text', { ...modern, enterpriseId: 32473 }).slice(0, 131),
+      '<38>1 2026-11-22T10:51:06.999Z gate.example ContainerSSH 15974 SERVICE_RUNNING [containerssh@32473 port="1" username="a\\"b\\]c\\\\d\\\\n',
+    )
+  })
+
+  it('of RFC 5424 marks text that is not ASCII, and keeps names to printable ASCII without blanks', () => {
+    const odd = { ...modern, hostname: '', tag: 'Container SSH é', pid: undefined }
+    assert.equal(
+      formatSyslog({ ...running, message: 'é', labels: {} }, 'text', odd),
+      '<38>1 2026-11-22T10:51:06.999Z - Container_SSH__ - SERVICE_RUNNING - \ufeffé',
     )
   })
 

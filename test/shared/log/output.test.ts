@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { asFault, Fault } from '../../../src/shared/codes/fault.ts'
+import { defaults } from '../../../src/shared/config/schema.ts'
 import { type LogConfig, openOutput } from '../../../src/shared/log/output.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
 import { record as recordForCodes } from '../../rigs/daemon.ts'
@@ -20,13 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const toFile = (file: string): LogConfig => ({
-  level: 'debug',
-  format: 'ljson',
-  destination: 'file',
-  file,
-  syslog: { destination: '', facility: 'auth', tag: '', pid: false },
-})
+const toFile = (file: string): LogConfig => ({ ...defaults().log, level: 'debug', destination: 'file', file })
 
 const record = (n: number): LogRecord => ({ level: 'info', code: 'TEST', message: `record ${n}`, labels: {}, time: 0 })
 

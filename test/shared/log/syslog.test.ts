@@ -8,8 +8,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { Fault } from '../../../src/shared/codes/fault.ts'
+import { defaults } from '../../../src/shared/config/schema.ts'
 import { openOutput } from '../../../src/shared/log/output.ts'
+import { syslogStream } from '../../../src/shared/log/syslog.ts'
+import { formatSyslog } from '../../../src/shared/log/syslog-format.ts'
 import type { LogRecord } from '../../../src/shared/log.ts'
+import { until } from '../../rigs/daemon.ts'
 
 let folder: string
 let path: string
@@ -21,14 +25,16 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const open = (destination: string, pid = false) =>
+const open = (destination: string, pid = false, queueBytes = log.queueBytes) =>
   openOutput({
+    ...log,
+    queueBytes,
     level: 'debug',
     format: 'text',
     destination: 'syslog',
-    file: '',
-    syslog: { destination, facility: 'local3', tag: 'foo', pid },
+    syslog: { ...log.syslog, destination, facility: 'local3', tag: 'foo', pid },
   })
+const { log } = defaults()
 
 const record = (message: string): LogRecord => ({ level: 'info', code: 'TEST', message, labels: { a: 1 }, time: 0 })
 
@@ -58,6 +64,32 @@ async function streamDaemon(): Promise<{
       for (const socket of sockets) socket.destroy()
       server.close()
       await once(server, 'close')
+    },
+  }
+}
+
+/** A syslog daemon on a datagram socket. Node cannot listen on such a one; the perl of every Debian can. */
+async function datagramDaemon() {
+  const script = `use Socket; $| = 1; socket(S, PF_UNIX, SOCK_DGRAM, 0) or die; bind(S, sockaddr_un($ARGV[0])) or die;
+    print "ready\\0"; while (defined recv(S, $m, 262144, 0)) { print "$m\\0" }`
+  const daemon = spawn('perl', ['-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let received = ''
+  daemon.stdout.setEncoding('utf8').on('data', (text) => {
+    received += text
+  })
+  const datagrams = async (count: number): Promise<string[]> => {
+    await until(`${count} datagrams`, () => received.split('\0').length > count + 1)
+    return received.split('\0').slice(1, -1)
+  }
+  await until('the daemon to listen', () => received.startsWith('ready'))
+  return {
+    datagrams,
+    pause: () => daemon.kill('SIGSTOP'),
+    resume: () => daemon.kill('SIGCONT'),
+    async stop() {
+      daemon.kill('SIGKILL')
+      await once(daemon, 'exit')
+      await rm(path)
     },
   }
 }
@@ -123,25 +155,76 @@ describe('syslog', { timeout: 30_000 }, () => {
     daemon.close()
   })
 
-  it('on a datagram socket gets frames through logger(1)', async () => {
-    // Node cannot listen on such a socket; the perl of every Debian can.
-    const script = `use Socket; $| = 1; socket(S, PF_UNIX, SOCK_DGRAM, 0) or die; bind(S, sockaddr_un($ARGV[0])) or die;
-      print "ready\\n"; for (1, 2) { recv(S, $m, 65536, 0); print "$m\\n" }`
-    const daemon = spawn('perl', ['-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let received = ''
-    daemon.stdout.setEncoding('utf8').on('data', (text) => {
-      received += text
-    })
-    while (!received.includes('ready')) await once(daemon.stdout, 'data')
+  it('on a datagram socket gets one datagram for each record', async () => {
+    const daemon = await datagramDaemon()
     const output = await open(path)
     const long = 'x'.repeat(5000)
     output.write(record(`<one> & ${long}`))
     output.write({ ...record('two'), level: 'crit' })
     output.close()
-    await once(daemon, 'exit')
-    const [, one, two] = received.split('\n')
-    assert.match(one ?? '', /^<158>\w{3} [ \d]\d \d\d:\d\d:\d\d foo: <one> & x{5000} \(a=1\)$/)
+    const [one, two] = await daemon.datagrams(2)
+    assert.match(one ?? '', /^<158>\w{3} [ \d]\d \d\d:\d\d:\d\d foo: <one> & x{5000} \(a=1\)\n$/)
+    assert.match(two ?? '', /^<154>.{15} foo: two \(a=1\)\n$/)
+    await daemon.stop()
+  })
+
+  it('on a datagram socket gets records that are too long for it with their texts cut', async () => {
+    const daemon = await datagramDaemon()
+    const output = await open(path)
+    output.write({ ...record('y'.repeat(200_000)), labels: { text: 'é'.repeat(100_000) } })
+    output.close()
+    const [only = ''] = await daemon.datagrams(1)
+    assert.match(only, /^<158>.{15} foo: y{1000,}… \(text=é{1000,}…\)\n$/)
+    assert.equal(output.dropped, 0)
+    await daemon.stop()
+  })
+
+  it('on a datagram socket that nobody reads drops what is beyond the queue, and the rest arrives when it is read', async () => {
+    const daemon = await datagramDaemon()
+    daemon.pause()
+    const output = await open(path, false, 64 * 1024)
+    for (let n = 0; n < 2000; n++) output.write(record(`${n} ${'x'.repeat(200)}`))
+    const { dropped } = output
+    assert.ok(dropped > 0)
+    assert.ok(output.queuedBytes <= 64 * 1024)
+    daemon.resume()
+    const received = await daemon.datagrams(2000 - dropped)
+    const numbers = received.map((datagram) => Number(/foo: (\d+)/.exec(datagram)?.[1]))
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, n) => n),
+    )
+    assert.equal(output.dropped, dropped)
+    output.close()
+    await daemon.stop()
+  })
+
+  it('on a datagram socket that comes back later gets what was logged meanwhile', async () => {
+    const first = await datagramDaemon()
+    const output = await open(path)
+    output.write(record('before'))
+    await first.datagrams(1)
+    await first.stop()
+    output.write(record('meanwhile'))
+    const second = await datagramDaemon()
+    assert.match((await second.datagrams(1))[0] ?? '', /meanwhile/)
+    output.close()
+    await second.stop()
+  })
+
+  it('on a datagram socket is written through logger(1) where the addon is missing', async () => {
+    const daemon = await datagramDaemon()
+    const trouble = (error: unknown) => assert.fail(String(error))
+    const target = { transport: 'unix', path } as const
+    const destination = await syslogStream({ name: path, target, tag: 'foo', trouble, queueBytes: 64 * 1024 })
+    const header = { ...log.syslog, facility: 'local3', tag: 'foo', pid: undefined, hostname: '' } as const
+    destination.write(`${formatSyslog(record('one'), 'text', header)}\n`)
+    destination.write(`${formatSyslog({ ...record('two'), level: 'crit' }, 'text', header)}\n`)
+    destination.close(1000)
+    const [one, two] = await daemon.datagrams(2)
+    assert.match(one ?? '', /^<158>\w{3} [ \d]\d \d\d:\d\d:\d\d foo: one \(a=1\)$/)
     assert.match(two ?? '', /^<154>.{15} foo: two \(a=1\)$/)
+    await daemon.stop()
   })
 
   it('that cannot be reached is a configuration error that names the option', async () => {

@@ -1,5 +1,6 @@
 /** A process of its own that writes to a log as told on the command line, for tests that need real descriptors. */
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import { defaults } from '../../../src/shared/config/schema.ts'
 import { openOutput } from '../../../src/shared/log/output.ts'
 import { createLog } from '../../../src/shared/log.ts'
 
@@ -7,11 +8,10 @@ import { createLog } from '../../../src/shared/log.ts'
 const [destination = 'stdout', count = '1', size = '10', closeMs = '300', lingerMs = '0'] = process.argv.slice(2)
 
 const output = await openOutput({
+  ...defaults().log,
   level: 'debug',
-  format: 'ljson',
   destination: destination === 'stdout' ? 'stdout' : 'file',
   file: destination,
-  syslog: { destination: '', facility: 'auth', tag: '', pid: false },
 })
 const log = createLog({ level: 'debug', write: output.write })
 const text = 'x'.repeat(Number(size))
