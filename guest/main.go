@@ -33,6 +33,8 @@ const help = `Usage:
       Connects places of this container with the server at the other end of standard input and output.
   sftp-server [--root FOLDER] [--read-only]
       Serves SFTP on standard input and output; within the folder alone, if one is given.
+  scp [--root FOLDER] [--read-only] -- -t|-f [-dpqrv] PATH...
+      Serves scp's old protocol, with the same bounds; without any it becomes the scp of the image, if there is one.
   license
   --help
 Signals: ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2
@@ -72,6 +74,8 @@ func run(args []string) int {
 		status = forward.Serve(os.Stdin, os.Stdout, os.Stderr)
 	case "sftp-server":
 		status, err = sftpServer(args)
+	case "scp":
+		status, err = scp(args)
 	case "license":
 		_, err = io.WriteString(os.Stdout, license)
 	case "-h", "--help":

@@ -1,5 +1,5 @@
-// Package files serves SFTP (draft-ietf-secsh-filexfer-02) on standard input and output, as OpenSSH's sftp-server does:
-// for images that have none, and with bounds for clients that may do nothing else.
+// Package files serves SFTP (draft-ietf-secsh-filexfer-02) and scp's old protocol on standard input and output, as
+// OpenSSH's programs do: for images that have none, and with bounds for clients that may do nothing else.
 package files
 
 import (
