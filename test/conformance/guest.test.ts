@@ -30,7 +30,7 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
     }
     assert.deepEqual(modes(rig), ['shell', 'shell'])
     const looks = proxy.seen.filter((line) => line.startsWith('HEAD /containers/'))
-    assert.equal(looks.length, 3)
+    assert.equal(looks.length, 4)
     const warnings = rig.records.filter(({ code }) => code === 'DOCKER_GUEST_AGENT_DISABLED')
     assert.equal(warnings.length, 1)
     assert.equal(warnings[0]?.level, 'warning')

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { helper } from '../guest/program.ts'
+import { derivedImage } from '../rigs/derived-image.ts'
 import { call, engine, image } from '../rigs/docker.ts'
 import { type Login, login } from '../rigs/login.ts'
 
@@ -15,6 +16,22 @@ const run = promisify(execFile)
 const folder = mkdtempSync(join(tmpdir(), 'containerssh-copy-'))
 const original = join(folder, 'original')
 const content = randomBytes(3_000_000)
+
+/** What the program, which is to fail, says. */
+async function failed(program: string, args: readonly string[]): Promise<string> {
+  const error = await run(program, args).then(
+    () => undefined,
+    (thrown: { stderr: string }) => thrown,
+  )
+  assert.ok(error !== undefined, `${program} ${args.join(' ')}`)
+  return error.stderr
+}
+
+function ownScp(): string {
+  const path = join(folder, 'scp')
+  writeFileSync(path, '#!/bin/sh\nprintf "\\002this is my own %s\\n" "$*"\n')
+  return path
+}
 
 async function daemon(execution: object, container: object = {}): Promise<Login> {
   const helped = await helper()
@@ -69,13 +86,37 @@ describe('copying files with the stock tools into an image that has nothing', { 
       assert.equal(code, 0, said)
       assert.match(said, /3000000 .*by-sftp/)
       assert.ok(readFileSync(back).equals(content))
+      // The old protocol, to an image without scp.
+      const from = join(folder, `from-${mode}`)
+      mkdirSync(join(from, 'below'), { recursive: true })
+      writeFileSync(join(from, 'below', 'run'), content, { mode: 0o750 })
+      utimesSync(join(from, 'below', 'run'), 1_000_000_000, 1_000_000_000)
+      await run('scp', ['-O', '-r', '-p', ...common(served), from, remote(served, '/data/by-old')])
+      await run('scp', ['-O', '-r', '-p', ...common(served), remote(served, '/data/by-o*'), `${from}-back`])
+      const copied = join(`${from}-back`, 'below', 'run')
+      assert.ok(readFileSync(copied).equals(content))
+      const { mode: bits, mtimeMs } = statSync(copied)
+      assert.deepEqual([bits & 0o777, mtimeMs], [0o750, 1_000_000_000_000])
+      const missing = await failed('scp', ['-O', ...common(served), remote(served, '/data/nothing'), back])
+      assert.match(missing, /nothing: no such file or directory/)
       await served.noContainers()
       await call((await engine()).socketPath, 'DELETE', `/volumes/${volume}`)
     })
   }
 
+  test('scp -O is served by the scp of an image that has it', async () => {
+    const name = await derivedImage('containerssh-test/with-scp:1', 'containerssh-test/busybox:1', {
+      as: { '/usr/bin/scp': ownScp() },
+    })
+    await using served = await daemon({ container: { image: name }, shellCommand: ['/bin/sh'] })
+    assert.match(
+      await failed('scp', ['-O', ...common(served), original, remote(served, '/tmp/x')]),
+      /this is my own -t/,
+    )
+  })
+
   test('a root is the whole of it, and read-only is that', async () => {
-    await using served = await daemon({ sftp: { root: '/proc/sys/kernel', readOnly: true } })
+    await using served = await daemon({ sftp: { root: '/etc', readOnly: true } })
     const own = join(folder, 'hostname')
     const { code, said } = await sftp(served, `get /hostname ${own}\nls /\n`)
     assert.equal(code, 0, said)
@@ -85,6 +126,11 @@ describe('copying files with the stock tools into an image that has nothing', { 
     const written = await sftp(served, `put ${original} /new\n`)
     assert.equal(written.code, 1)
     assert.match(written.said, /denied|read-only/i)
+    await run('scp', ['-O', ...common(served), remote(served, '/hostname'), own])
+    assert.equal(readFileSync(own, 'utf8').length > 1, true)
+    await failed('scp', ['-O', ...common(served), remote(served, '/../../../busybox'), own])
+    const refused = await failed('scp', ['-O', ...common(served), original, remote(served, '/new')])
+    assert.match(refused, /nothing can be written here/)
   })
 
   test('bounds that nobody can keep refuse the subsystem', async () => {
@@ -94,5 +140,7 @@ describe('copying files with the stock tools into an image that has nothing', { 
     assert.notEqual((await sftp(served, 'ls\n')).code, 0)
     const line = await served.daemon.line('DOCKER_SUBSYSTEM_NOT_SUPPORTED')
     assert.match(String(line.details['reason']), /cannot be put into the container/)
+    await failed('scp', ['-O', ...common(served), original, remote(served, '/new')])
+    await served.daemon.line('DOCKER_SUBSYSTEM_NOT_SUPPORTED', ({ details }) => details['subsystem'] === 'scp')
   })
 })

@@ -18,7 +18,7 @@ export interface Furnished {
   readonly plan: Plan
 }
 
-const COMPLETE: Inside = { agent: true, shell: true, sftp: true }
+const COMPLETE: Inside = { agent: true, shell: true, sftp: true, scp: true }
 
 /**
  * Without an occupant it is one for whoever comes. `image` is undefined when the engine does not have it, which the

@@ -6,7 +6,7 @@ import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
 import { SHELL } from '../guest/command.ts'
-import { INTERNAL_SFTP, type Inside } from '../guest/plan.ts'
+import { INTERNAL_SFTP, type Inside, SCP } from '../guest/plan.ts'
 import type { Engine } from './engine.ts'
 import { persist } from './failure.ts'
 import type { DockerSettings } from './room.ts'
@@ -41,12 +41,13 @@ export function createInsides(engine: Engine): Insides {
           failed: (labels, cause) => fault('DOCKER_GUEST_LOOK_FAILED', { path, ...labels }, { cause, level: 'error' }),
         }))
       const { sftp = '' } = execution.subsystems
-      const [agent, shell, hasSftp] = await Promise.all([
+      const [agent, shell, hasSftp, scp] = await Promise.all([
         has(execution.agentPath),
         has(SHELL),
         sftp !== INTERNAL_SFTP && has(sftp),
+        has(SCP),
       ])
-      const inside = { agent, shell, sftp: hasSftp }
+      const inside = { agent, shell, sftp: hasSftp, scp }
       if (imageId !== '') insides.set(name, inside)
       return inside
     },

@@ -156,8 +156,9 @@ function createSandbox(room: Room, { containerId, plan, env, leave }: Made, who:
 }
 
 export function noSubsystem(what: Program['what'], { settings }: Room): Fault {
-  const subsystem = what.kind === 'subsystem' ? what.name : ''
-  const isConfigured = Object.hasOwn(settings.execution.subsystems, subsystem)
+  // The one command that may be refused.
+  const subsystem = what.kind === 'subsystem' ? what.name : 'scp'
+  const isConfigured = Object.hasOwn(settings.execution.subsystems, subsystem === 'scp' ? 'sftp' : subsystem)
   const reason = isConfigured ? 'our SFTP server is wanted, and it cannot be put into the container' : 'there is none'
   return fault('DOCKER_SUBSYSTEM_NOT_SUPPORTED', { subsystem, reason })
 }

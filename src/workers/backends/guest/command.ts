@@ -7,18 +7,26 @@ export interface CommandSettings {
   readonly subsystems: Readonly<Record<string, string>>
 }
 
-/** `undefined`: a subsystem that is not configured, or not to be had as configured. */
+/** `undefined`: a subsystem (or scp) that is not configured, or not to be had as configured. */
 export function wordsOf(
   what: Program['what'],
   settings: CommandSettings,
-  { hasShell, sftp }: Pick<Plan, 'hasShell' | 'sftp'>,
+  { hasShell, sftp, scp = 'own' }: Pick<Plan, 'hasShell' | 'sftp'> & Partial<Pick<Plan, 'scp'>>,
 ): readonly string[] | undefined {
   if (what.kind === 'shell') return settings.shellCommand
-  if (what.kind === 'exec') return execWords(what.command, hasShell)
+  if (what.kind === 'exec') {
+    if (scp === 'own' || !SCP_SERVER.test(what.command)) return execWords(what.command, hasShell)
+    return scp === 'none' ? undefined : [...scp, ...scpArguments(what.command)]
+  }
   if (what.name === 'sftp') return sftp
   const path = Object.hasOwn(settings.subsystems, what.name) ? settings.subsystems[what.name] : undefined
   return path === undefined ? undefined : [path]
 }
+
+/** What scp clients send when they do not use SFTP (scp.c of OpenSSH; PuTTY's pscp -scp). */
+const SCP_SERVER = /^[ \t]*scp([ \t]+-[a-z]+)*[ \t]+-[a-z]*[tf]/
+/** No shell reads them: it would also read what comes after a semicolon, and then bounds were none. */
+const scpArguments = (command: string): readonly string[] => (splitWords(command) ?? ['scp', command]).slice(1)
 
 /** As sshd does: the shell reads the string. A plain path with plain words needs no shell, and gets none. */
 function execWords(command: string, hasShell: boolean): readonly string[] {

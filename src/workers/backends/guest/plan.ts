@@ -11,6 +11,7 @@ export interface Inside {
   readonly agent: boolean
   readonly shell: boolean
   readonly sftp: boolean
+  readonly scp: boolean
 }
 
 export interface Plan {
@@ -25,6 +26,11 @@ export interface Plan {
   readonly idle: readonly string[] | undefined
   /** The command of the subsystem `sftp`; undefined: there is none that does as configured. */
   readonly sftp: readonly string[] | undefined
+  /**
+   * What serves clients of scp's old protocol, up to the options that they send. `own`: the image's scp, like any command;
+   * `none`: nobody does as configured.
+   */
+  readonly scp: readonly string[] | 'own' | 'none'
 }
 
 /** Where the helper's volume is mounted. */
@@ -32,6 +38,8 @@ export const HELPER_FOLDER = '/.containerssh'
 export const HELPER = `${HELPER_FOLDER}/agent`
 /** OpenSSH's name for the server that is part of the daemon (sshd_config(5), Subsystem). */
 export const INTERNAL_SFTP = 'internal-sftp'
+/** Where images have it that have it. */
+export const SCP = '/usr/bin/scp'
 
 /** Stands in for the guest agent as the container's main process. TERM ends it in about 0.1 s. */
 const SHELL_IDLE = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
@@ -50,14 +58,17 @@ export interface GuestSettings {
 /** `volume`: of the helper for the image's architecture, if there is one. */
 export function planOf(settings: GuestSettings, inside: Inside, volume: string | undefined): Plan {
   const mode = modeOf(settings, inside, volume)
-  const sftp = sftpOf(settings, inside, mode === 'none' ? undefined : volume)
+  const usable = mode === 'none' ? undefined : volume
+  const sftp = sftpOf(settings, inside, usable)
+  const scp = scpOf(settings, inside, usable)
   return {
     mode,
     agent: mode === 'image' ? [settings.agentPath] : mode === 'inject' ? [HELPER] : undefined,
     hasShell: inside.shell,
-    volume: mode === 'inject' || sftp?.[0] === HELPER ? volume : undefined,
+    volume: mode === 'inject' || sftp?.[0] === HELPER || scp[0] === HELPER ? volume : undefined,
     idle: idleOf(settings, inside, mode),
     sftp,
+    scp,
   }
 }
 
@@ -77,15 +88,29 @@ function idleOf({ idleCommand, agentPath }: GuestSettings, inside: Inside, mode:
 }
 
 /** Bounds are kept by the helper alone: another server would let the client do everything. */
-function sftpOf({ subsystems, sftp }: GuestSettings, inside: Inside, volume: string | undefined): Plan['sftp'] {
-  const path = Object.hasOwn(subsystems, 'sftp') ? subsystems['sftp'] : undefined
+function sftpOf(settings: GuestSettings, inside: Inside, volume: string | undefined): Plan['sftp'] {
+  const path = sftpPath(settings)
   if (path === undefined) return undefined
-  const isBounded = sftp.root !== '' || sftp.readOnly
-  if (!isBounded && path !== INTERNAL_SFTP && (inside.sftp || volume === undefined)) return [path]
-  if (volume === undefined) return undefined
-  const root = sftp.root === '' ? [] : ['--root', sftp.root]
-  return [HELPER, 'sftp-server', ...root, ...(sftp.readOnly ? ['--read-only'] : [])]
+  const bounds = boundsOf(settings)
+  if (bounds.length === 0 && path !== INTERNAL_SFTP && (inside.sftp || volume === undefined)) return [path]
+  return volume === undefined ? undefined : [HELPER, 'sftp-server', ...bounds]
 }
+
+/** A way to copy files beside SFTP, so there is none where there is no SFTP. */
+function scpOf(settings: GuestSettings, inside: Inside, volume: string | undefined): Plan['scp'] {
+  const bounds = boundsOf(settings)
+  const isPossible = volume !== undefined && sftpPath(settings) !== undefined
+  if (bounds.length === 0 && (inside.scp || !isPossible)) return 'own'
+  return isPossible ? [HELPER, 'scp', ...bounds, '--'] : 'none'
+}
+
+const sftpPath = ({ subsystems }: GuestSettings): string | undefined =>
+  Object.hasOwn(subsystems, 'sftp') ? subsystems['sftp'] : undefined
+
+const boundsOf = ({ sftp: { root, readOnly } }: GuestSettings): readonly string[] => [
+  ...(root === '' ? [] : ['--root', root]),
+  ...(readOnly ? ['--read-only'] : []),
+]
 
 /** What does not work in a mode, as words for the log. */
 export function missingIn({ mode, hasShell, sftp }: Plan): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { environment, splitWords, wordsOf } from '../../../../src/workers/backends/guest/command.ts'
 import type { Program } from '../../../../src/workers/ports.ts'
 
@@ -35,6 +35,31 @@ test('a shell is the configured one, a subsystem its program, and no other name 
   assert.deepEqual(wordsOf({ kind: 'subsystem', name: 'sftp' }, settings, plan), ['/sftp-server'])
   assert.equal(wordsOf({ kind: 'subsystem', name: 'sftp' }, settings, { ...plan, sftp: undefined }), undefined)
   assert.equal(wordsOf({ kind: 'subsystem', name: 'constructor' }, settings, plan), undefined)
+})
+
+describe('scp', () => {
+  const scp = ['/helper', 'scp', '--']
+  const served = (command: string, by: readonly string[] | 'own' | 'none' = scp) =>
+    wordsOf({ kind: 'exec', command }, settings, { ...plan, scp: by })
+
+  test('of the old protocol is served without a shell', () => {
+    assert.deepEqual(served('scp -t /tmp'), [...scp, '-t', '/tmp'])
+    assert.deepEqual(served("scp -v -r -p -f -- '-a b'"), [...scp, '-v', '-r', '-p', '-f', '--', '-a b'])
+    assert.deepEqual(served('scp -rf x; sh'), [...scp, '-rf', 'x;', 'sh'])
+    assert.deepEqual(served("scp -t 'x"), [...scp, "scp -t 'x"])
+  })
+
+  test('is a command like any other where the image has it, and when it is no server', () => {
+    assert.deepEqual(served('scp -t /tmp', 'own'), ['/bin/sh', '-c', 'scp -t /tmp'])
+    for (const command of ['scp a b:', 'scp -r a b', 'scpx -t /tmp', 'echo scp -t', 'scp -i -- -t']) {
+      assert.deepEqual(served(command), ['/bin/sh', '-c', command])
+    }
+  })
+
+  test('is refused where nobody keeps the bounds', () => {
+    assert.equal(served('scp -t /tmp', 'none'), undefined)
+    assert.deepEqual(served('true', 'none'), ['/bin/sh', '-c', 'true'])
+  })
 })
 
 test('names that cannot be variables are left out; TERM comes from the terminal', () => {

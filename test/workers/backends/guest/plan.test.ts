@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import { schema } from '../../../../src/shared/config/schema.ts'
 import { type Inside, missingIn, planOf } from '../../../../src/workers/backends/guest/plan.ts'
 
-const everything: Inside = { agent: true, shell: true, sftp: true }
-const nothing: Inside = { agent: false, shell: false, sftp: false }
+const everything: Inside = { agent: true, shell: true, sftp: true, scp: true }
+const nothing: Inside = { agent: false, shell: false, sftp: false, scp: false }
 const plan = (execution: object, inside: Partial<Inside>, volume?: string) =>
   planOf(schema.parse({ docker: { execution } }).docker.execution, { ...nothing, ...inside }, volume)
 
@@ -71,8 +71,29 @@ describe('the command of the subsystem sftp', () => {
       const made = plan(execution, inside, volume)
       assert.deepEqual(made.sftp, expected)
       // Nothing is mounted that is not used.
-      const isUsed = made.mode === 'inject' || made.sftp?.[0] === ours[0]
+      const isUsed = made.mode === 'inject' || made.sftp?.[0] === ours[0] || made.scp[0] === ours[0]
       assert.equal(made.volume, isUsed ? volume : undefined)
+    })
+  }
+})
+
+describe('what serves scp -t and scp -f', () => {
+  const ours = ['/.containerssh/agent', 'scp']
+  for (const [execution, inside, volume, expected] of [
+    [{}, everything, 'v', 'own'],
+    [{}, { ...everything, scp: false }, 'v', [...ours, '--']],
+    [{}, { ...everything, scp: false }, undefined, 'own'],
+    [{ subsystems: {} }, {}, 'v', 'own'],
+    [{ agentMode: 'none' }, {}, 'v', 'own'],
+    [{ sftp: { readOnly: true } }, everything, 'v', [...ours, '--read-only', '--']],
+    [{ sftp: { root: '/data' } }, everything, 'v', [...ours, '--root', '/data', '--']],
+    [{ sftp: { root: '/data' } }, everything, undefined, 'none'],
+    [{ sftp: { root: '/data' }, subsystems: {} }, everything, 'v', 'none'],
+  ] as const) {
+    test(`${JSON.stringify(execution)}, ${inside.scp ? '' : 'not '}in the image, ${volume ?? 'no helper'}`, () => {
+      const made = plan(execution, inside, volume)
+      assert.deepEqual(made.scp, expected)
+      if (made.scp[0] === ours[0]) assert.equal(made.volume, volume)
     })
   }
 })
