@@ -1,52 +1,73 @@
-/** Forwarding into a container: by its guest agent; without one, TCP ports are reached by what the image has. */
-import { type Fault, fault } from '../../../shared/codes/fault.ts'
+/** Forwarding into a container: our side of it runs by exec. */
 import type { Log } from '../../../shared/log.ts'
-import { type Door, placeName, type Target } from '../../place.ts'
-import { createForwarding, type Forwarding } from '../agent/forwarding.ts'
-import { type ForwardPlace, launchAgent, NoAgentError } from './forward-agent.ts'
-import { dialByShell } from './forward-shell.ts'
+import { ExecDuplex, type ExecStream } from '../guest/exec-stream.ts'
+import type { ForwardPlace, Helping } from '../guest/forward-place.ts'
+import type { Plan } from '../guest/plan.ts'
+import { createDemux } from './demux.ts'
+import { attachExec, createExec, runHelper } from './exec.ts'
+import { askExitCode, positive, StillRunning } from './exit.ts'
+import type { Room } from './room.ts'
 
-export function createDockerForwarding(place: ForwardPlace, log: Log): Forwarding {
-  const { closing } = place
-  const { agent, hasShell } = place.plan
-  /** Set when the image turns out to have no agent at the place where the configuration says that it is. */
-  let missing = agent === undefined
-  const launch = async (signal: AbortSignal) => {
-    try {
-      return await launchAgent(place, agent ?? [], log, signal)
-    } catch (error) {
-      if (error instanceof NoAgentError) missing = true
-      throw error
-    }
+/** `closing`: aborted when the container is about to be removed, or has ended. */
+export const forwardPlace = (
+  room: Room,
+  containerId: string,
+  plan: Plan,
+  closing: AbortSignal,
+  log: Log,
+): ForwardPlace => ({
+  plan,
+  closing,
+  timeouts: room.settings.timeouts,
+  codes: {
+    forwardingFailed: 'DOCKER_FORWARDING_FAILED',
+    agentFailed: 'DOCKER_AGENT_FAILED',
+    agentLog: 'DOCKER_AGENT_LOG',
+  },
+  open: (helping, signal) => openExecStream(room, containerId, helping, log, signal),
+  help: (words, signal) => runHelper(room, containerId, words, log, signal),
+  track: (task) => room.cleanup.track(task),
+})
+
+/** @throws Fault */
+async function openExecStream(
+  room: Room,
+  containerId: string,
+  { what, words, announcement, said }: Helping,
+  log: Log,
+  signal: AbortSignal,
+): Promise<ExecStream> {
+  log.emit('DOCKER_EXEC', { command: what })
+  const spec = { Cmd: words, Env: [], Tty: false, stdin: true, size: undefined }
+  const id = await createExec(room, containerId, spec, log, signal)
+  const raw = await attachExec(room, id, false, log, signal)
+  const stream = new ExecDuplex(raw, announcement)
+  const demux = createDemux((type, payload) => (type === 'stdout' ? stream.stdout(payload) : said(payload)))
+  raw.read({
+    data(bytes) {
+      try {
+        demux.push(bytes)
+      } catch (error) {
+        stream.destroy(error as Error)
+      }
+    },
+    ended: (error) => stream.finish(error),
+    inputFailed: (error) => void stream.destroy(error),
+  })
+  const ended = new Promise<void>((done) => stream.once('close', done))
+  const ask = async (): Promise<number> => {
+    const { Running, ExitCode } = await room.engine.execState(id, AbortSignal.timeout(room.settings.timeouts.signal))
+    if (Running || ExitCode === null) throw new StillRunning()
+    return positive(ExitCode, log)
   }
-  const forwarding = createForwarding(launch, log, closing)
-  const withAgent = async <T>(task: () => Promise<T>, without: () => Promise<T>): Promise<T> => {
-    if (missing) return without()
-    try {
-      return await task()
-    } catch (error) {
-      if (missing) return without()
-      throw error
-    }
-  }
-  const refuse = (target: Target | Door, refusal: Fault): Promise<never> => {
-    const reason = 'the container has no guest agent'
-    log.emit('DOCKER_FORWARDING_FAILED', { target: placeName(target), reason })
-    return Promise.reject(refusal)
-  }
+  const exitCode = Promise.race([stream.over, ended]).then(() =>
+    askExitCode(ask, log, AbortSignal.timeout(room.settings.timeouts.signal)),
+  )
   return {
-    dial: (target, origin, signal) =>
-      withAgent(
-        () => forwarding.dial(target, origin, signal),
-        () =>
-          target.kind === 'tcp' && hasShell
-            ? dialByShell(place, target, log, signal)
-            : refuse(target, fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason: 'no-agent' })),
-      ),
-    listen: (door, arrive, signal) =>
-      withAgent(
-        () => forwarding.listen(door, arrive, signal),
-        () => refuse(door, fault('SSH_FORWARD_LISTEN_FAILED', { door: placeName(door), reason: 'no-agent' })),
-      ),
+    stream,
+    ended: () => stream.ended,
+    received: () => stream.received,
+    header: stream.header,
+    exitCode: exitCode.catch(() => undefined),
   }
 }

@@ -4,6 +4,7 @@ import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Sandbox, Say } from '../../ports.ts'
 import type { Forwarding } from '../agent/forwarding.ts'
 import { wordsOf } from '../guest/command.ts'
+import { createGuestForwarding } from '../guest/forward.ts'
 import type { Plan } from '../guest/plan.ts'
 import { shareNameOf } from '../share/name.ts'
 import { orUndo } from '../undo.ts'
@@ -11,7 +12,7 @@ import { type ContainerExtras, shuttingDown, startContainer } from './container.
 import type { Image } from './engine.ts'
 import { memberEnvironment } from './environment.ts'
 import { filesOf, writeEarly } from './files.ts'
-import { createDockerForwarding } from './forward.ts'
+import { forwardPlace } from './forward.ts'
 import { type Furnished, furnish, planOfExisting } from './furnish.ts'
 import { idling } from './idle.ts'
 import { writeLate } from './late-files.ts'
@@ -129,7 +130,7 @@ function createSandbox(room: Room, { containerId, plan, env, leave }: Made, who:
   const place: Place = { room, containerId, env, plan, closing: ended }
   let forwarding: Forwarding | undefined
   const forwardingOf = (): Forwarding => {
-    forwarding ??= createDockerForwarding({ ...place, closing: closing.signal }, log)
+    forwarding ??= createGuestForwarding(forwardPlace(room, containerId, plan, closing.signal, log), log)
     return forwarding
   }
   return {

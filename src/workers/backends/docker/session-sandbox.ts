@@ -5,6 +5,8 @@ import type { Log } from '../../../shared/log.ts'
 import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../../ports.ts'
 import { environment, withSize, wordsOf } from '../guest/command.ts'
 import { exitOf, isSignalName } from '../guest/exit.ts'
+import { createSessionForwarding } from '../guest/forward-session.ts'
+import { held, startByte } from '../guest/held.ts'
 import type { Plan } from '../guest/plan.ts'
 import { orUndo } from '../undo.ts'
 import { type ContainerExtras, shuttingDown, startContainer } from './container.ts'
@@ -12,9 +14,8 @@ import type { Image } from './engine.ts'
 import { askExitCode, drained, positive, ranOutOfMemory, StillRunning, UNKNOWN_EXIT } from './exit.ts'
 import { EngineError, persist } from './failure.ts'
 import { filesOf, hasLate, writeEarly } from './files.ts'
-import { createSessionForwarding } from './forward-session.ts'
+import { forwardPlace } from './forward.ts'
 import { type Furnished, furnish } from './furnish.ts'
-import { held, startByte } from './held.ts'
 import type { RawStream } from './hijack.ts'
 import { writeLate } from './late-files.ts'
 import { broken, fateOf, lost, OUT_OF_MEMORY } from './loss.ts'
@@ -57,7 +58,7 @@ export async function openSessionSandbox(
       })
       const own = programLog.with({ containerId: made.containerId })
       const running = follow(room, made, program, stdio, own, closing.signal)
-      const leave = forwarding.enter({ room, containerId: made.containerId, plan: made.plan }, own)
+      const leave = forwarding.enter((ended) => forwardPlace(room, made.containerId, made.plan, ended, own), own)
       const remove = (): Promise<void> => {
         leave()
         return room.cleanup.remove(made.containerId, own)

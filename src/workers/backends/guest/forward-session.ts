@@ -3,25 +3,25 @@ import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import { placeName } from '../../place.ts'
 import type { Forwarding } from '../agent/forwarding.ts'
-import { createDockerForwarding } from './forward.ts'
-import type { ForwardPlace } from './forward-agent.ts'
+import { createGuestForwarding } from './forward.ts'
+import type { ForwardPlace } from './forward-place.ts'
 
 export interface SessionForwarding extends Forwarding {
   /** A container runs. Returns what is to be called when it has ended, or is about to be removed. */
-  enter(place: Omit<ForwardPlace, 'closing'>, log: Log): () => void
+  enter(placeOf: (closing: AbortSignal) => ForwardPlace, log: Log): () => void
 }
 
 const nobody = 'no program runs, and each has a container of its own'
 /** The program that would use the display or the agent runs in a container that is made when the program is started. */
-const tooEarly = 'the container of the program does not exist yet (docker.execution.mode: session)'
+const tooEarly = 'the container of the program does not exist yet (mode: session)'
 
 export function createSessionForwarding(): SessionForwarding {
   const inhabited = new Set<Forwarding>()
   const newest = (): Forwarding | undefined => [...inhabited].at(-1)
   return {
-    enter(place, log) {
+    enter(placeOf, log) {
       const closing = new AbortController()
-      const one = createDockerForwarding({ ...place, closing: closing.signal }, log)
+      const one = createGuestForwarding(placeOf(closing.signal), log)
       inhabited.add(one)
       return () => {
         inhabited.delete(one)

@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { symlinkSync } from 'node:fs'
 import { test } from 'node:test'
-import { connectWords, said } from '../../../../src/workers/backends/docker/forward-shell.ts'
+import { answers, connectWords } from '../../../../src/workers/backends/guest/forward-shell.ts'
 import { until } from '../../../rigs/daemon.ts'
 import { answering, folder, freePort, startService } from '../../../rigs/services.ts'
 
@@ -26,8 +26,8 @@ function connect(port: number, path: (name: string) => string, programs: readonl
 const mark = (byte: number): string => String.fromCharCode(byte)
 
 for (const { tool, programs, byte } of [
-  { tool: 'perl', programs: ['perl'], byte: said.connected },
-  { tool: 'bash', programs: ['bash', 'cat'], byte: said.oneEnd },
+  { tool: 'perl', programs: ['perl'], byte: answers.connected },
+  { tool: 'bash', programs: ['bash', 'cat'], byte: answers.oneEnd },
 ]) {
   test(`${tool} connects, says so, and carries both ways until the peer ends`, async () => {
     using place = folder()
@@ -59,12 +59,12 @@ test('perl tells the peer that our direction has ended, and still carries the an
   const { child, heard, exit } = connect(Number(service.at), place.path, ['perl'])
   child.stdin.end(Buffer.alloc(100_000))
   await exit
-  assert.equal(heard(), `${child.pid}\n${mark(said.connected)}got 100000`)
+  assert.equal(heard(), `${child.pid}\n${mark(answers.connected)}got 100000`)
 })
 
 test('without any tool it says that there is none', async () => {
   using place = folder()
   const { child, heard, exit } = connect(await freePort(), place.path, [])
   await exit
-  assert.equal(heard(), `${child.pid}\n${mark(said.none)}`)
+  assert.equal(heard(), `${child.pid}\n${mark(answers.none)}`)
 })

@@ -5,15 +5,13 @@
 import type { Duplex } from 'node:stream'
 import { fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
-import type { Log } from '../../../shared/log.ts'
-import { placeName, type Target } from '../../place.ts'
-import { SHELL } from '../guest/command.ts'
-import { runHelper } from './exec.ts'
-import type { ForwardPlace } from './forward-agent.ts'
-import { type ExecStream, openExecStream } from './forward-stream.ts'
+import { placeName } from '../../place.ts'
+import { SHELL } from './command.ts'
+import type { ExecStream } from './exec-stream.ts'
+import type { ForwardPlace, TcpTarget } from './forward-place.ts'
 
 /** What the script says first. */
-export const said = { connected: 1, trying: 2, none: 3, oneEnd: 4 } as const
+export const answers = { connected: 1, trying: 2, none: 3, oneEnd: 4 } as const
 /** A refused nc has ended by then. */
 const ncMs = 200
 
@@ -50,40 +48,33 @@ elif command -v nc >/dev/null 2>&1; then printf '\\002'; exec nc "$1" "$2"
 elif command -v bash >/dev/null 2>&1 && command -v cat >/dev/null 2>&1; then exec bash -c "$4" "$1" "$2"
 else printf '\\003'; fi`
 
-type TcpTarget = Extract<Target, { kind: 'tcp' }>
 const mostReasonBytes = 256
 
-/** Says its process number, a byte of `said`, and then what the target says. */
+/** Says its process number, one of these bytes, and then what the target says. */
 export const connectWords = ({ host, port }: Omit<TcpTarget, 'kind'>): readonly string[] => [
   ...[SHELL, '-c', script, 'sh', host, String(port)],
   ...[perl, bash],
 ]
 
 /** @throws Fault SSH_FORWARD_CONNECT_FAILED; of the exec */
-export async function dialByShell(
-  place: ForwardPlace,
-  target: TcpTarget,
-  log: Log,
-  signal: AbortSignal,
-): Promise<Duplex> {
-  const { room, containerId, closing } = place
-  const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(room.settings.timeouts.commandStart)])
-  const words = connectWords(target)
-  log.emit('DOCKER_EXEC', { command: `a connection to ${placeName(target)}` })
+export async function dialByShell(place: ForwardPlace, target: TcpTarget, signal: AbortSignal): Promise<Duplex> {
+  const { closing, timeouts } = place
+  const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(timeouts.commandStart)])
   let complaint = ''
-  const complain = (bytes: Uint8Array): void => {
+  const said = (bytes: Uint8Array): void => {
     if (complaint.length < mostReasonBytes) complaint += Buffer.from(bytes).toString('latin1')
   }
-  const exec = await openExecStream(room, containerId, words, 'shim', complain, log, limited)
+  const what = `a connection to ${placeName(target)}`
+  const exec = await place.open({ what, words: connectWords(target), announcement: 'shim', said }, limited)
   const refused = (reason: string) => fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason })
   const answer = await firstByte(exec, limited)
-  const isConnected = answer === said.connected || answer === said.oneEnd
-  if (isConnected || (answer === said.trying && (await livesOn(exec, limited)))) {
-    if (answer === said.oneEnd) exec.stream.once('finish', () => room.cleanup.track(linger(exec, closing)))
-    return closer(place, exec, log)
+  const isConnected = answer === answers.connected || answer === answers.oneEnd
+  if (isConnected || (answer === answers.trying && (await livesOn(exec, limited)))) {
+    if (answer === answers.oneEnd) exec.stream.once('finish', () => place.track(linger(exec, closing)))
+    return closer(place, exec)
   }
   exec.stream.destroy()
-  if (answer === said.none || (await exec.header).kind !== 'pid') throw refused('no-agent')
+  if (answer === answers.none || (await exec.header).kind !== 'pid') throw refused('no-agent')
   throw refused(limited.aborted ? 'it was given up' : oneLine(complaint))
 }
 
@@ -95,8 +86,8 @@ const oneLine = (text: string): string => {
 /** Undefined: it ended, or it took too long. */
 async function firstByte({ stream }: ExecStream, signal: AbortSignal): Promise<number | undefined> {
   for (;;) {
-    const byte = stream.read(1) as Buffer | null
-    if (byte !== null) return byte[0]
+    const first = stream.read(1) as Buffer | null
+    if (first !== null) return first[0]
     if (stream.readableEnded || stream.destroyed || signal.aborted) return undefined
     await readable(stream, signal)
   }
@@ -132,8 +123,7 @@ async function linger({ stream, received }: ExecStream, closing: AbortSignal): P
 const lingerMs = 2000
 
 /** When nobody wants the stream any more, the program is ended: a closed input alone does not end all of them. */
-function closer(place: ForwardPlace, exec: ExecStream, log: Log): Duplex {
-  const { room, containerId, closing } = place
+function closer({ closing, timeouts, help, track }: ForwardPlace, exec: ExecStream): Duplex {
   let ended = false
   exec.exitCode.then(() => {
     ended = true
@@ -142,10 +132,10 @@ function closer(place: ForwardPlace, exec: ExecStream, log: Log): Duplex {
     await sleep(afterEndMs, closing)
     const header = await exec.header
     if (ended || closing.aborted || header.kind !== 'pid') return
-    const limited = AbortSignal.any([closing, AbortSignal.timeout(room.settings.timeouts.signal)])
-    await runHelper(room, containerId, [SHELL, '-c', 'kill -KILL "-$1"', 'sh', String(header.pid)], log, limited)
+    const limited = AbortSignal.any([closing, AbortSignal.timeout(timeouts.signal)])
+    await help([SHELL, '-c', 'kill -KILL "-$1"', 'sh', String(header.pid)], limited)
   }
-  exec.stream.once('close', () => room.cleanup.track(kill()))
+  exec.stream.once('close', () => track(kill()))
   return exec.stream
 }
 const ignore = (): void => undefined

@@ -1,0 +1,53 @@
+/** Forwarding into a container: by its guest agent; without one, TCP ports are reached by what the image has. */
+import { type Fault, fault } from '../../../shared/codes/fault.ts'
+import type { Log } from '../../../shared/log.ts'
+import { type Door, placeName, type Target } from '../../place.ts'
+import { createForwarding, type Forwarding } from '../agent/forwarding.ts'
+import { launchAgent, NoAgentError } from './forward-agent.ts'
+import type { ForwardPlace } from './forward-place.ts'
+import { dialByShell } from './forward-shell.ts'
+
+export function createGuestForwarding(place: ForwardPlace, log: Log): Forwarding {
+  const { closing, codes } = place
+  const { agent, hasShell } = place.plan
+  /** Set when the image turns out to have no agent at the place where the configuration says that it is. */
+  let missing = agent === undefined
+  const launch = async (signal: AbortSignal) => {
+    try {
+      return await launchAgent(place, agent ?? [], log, signal)
+    } catch (error) {
+      if (error instanceof NoAgentError) missing = true
+      throw error
+    }
+  }
+  const forwarding = createForwarding(launch, log, closing)
+  const withAgent = async <T>(task: () => Promise<T>, without: () => Promise<T>): Promise<T> => {
+    if (missing) return without()
+    try {
+      return await task()
+    } catch (error) {
+      if (missing) return without()
+      throw error
+    }
+  }
+  const refuse = (target: Target | Door, refusal: Fault): Promise<never> => {
+    const reason = 'the container has no guest agent'
+    log.emit(codes.forwardingFailed, { target: placeName(target), reason })
+    return Promise.reject(refusal)
+  }
+  return {
+    dial: (target, origin, signal) =>
+      withAgent(
+        () => forwarding.dial(target, origin, signal),
+        () =>
+          target.kind === 'tcp' && hasShell
+            ? dialByShell(place, target, signal)
+            : refuse(target, fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason: 'no-agent' })),
+      ),
+    listen: (door, arrive, signal) =>
+      withAgent(
+        () => forwarding.listen(door, arrive, signal),
+        () => refuse(door, fault('SSH_FORWARD_LISTEN_FAILED', { door: placeName(door), reason: 'no-agent' })),
+      ),
+  }
+}
