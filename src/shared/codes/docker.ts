@@ -410,6 +410,13 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     labels: { image: 'string', agentMode: 'string' },
     seed: false,
   },
+  DOCKER_GUEST_AGENT_INVALID: {
+    level: 'warning',
+    says: 'What image {image} has at {path} is no guest agent; it is not used.',
+    doc: 'Something is at `docker.execution.agentPath`, but the first container of the image has shown that it does not answer as the guest agent does; the label `reason` says what it did. With `agentMode: auto` the containers of this image are served by the next step (see DOCKER_GUEST_MODE). Told once for each image and worker. Correct `agentPath`, or put the agent there.',
+    labels: { image: 'string', path: 'string', reason: 'string' },
+    seed: false,
+  },
   DOCKER_GUEST_LOOK_FAILED: {
     level: 'debug',
     says: 'The engine does not tell whether the image has {path}.',

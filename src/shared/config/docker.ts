@@ -42,8 +42,10 @@ const execution = section({
     'Name to the path of one program. A given map replaces the default. `sftp` may be `internal-sftp`, which is also taken if the image does not have the path.',
   ),
   sftp: section({
-    root: text().meta(ours('Folder of the container that is the whole of it for SFTP; needs `agentBinary`.')),
-    readOnly: flag().meta(ours('Nothing can be written by SFTP; needs `agentBinary`.')),
+    root: text().meta(
+      ours('Folder of the container that is the whole of it for SFTP and `scp -O`; needs `agentBinary`.'),
+    ),
+    readOnly: flag().meta(ours('Nothing can be written by SFTP and `scp -O`; needs `agentBinary`.')),
   }).meta(ours('Bounds of the subsystem `sftp`, for clients that may not run commands.')),
   imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent').describe('When the image is pulled.'),
   pullProgress: flag(true).meta(ours('Users are told on standard error about a pull that takes longer than a second.')),

@@ -10,9 +10,9 @@ import type { Occupant } from '../../ports.ts'
 import type { Plan } from '../guest/plan.ts'
 import type { Nursery, PoolKind } from '../pool/nursery.ts'
 import { AFTER_CLAIM_MS } from '../pool/pool.ts'
-import { type ContainerExtras, startContainer } from './container.ts'
+import type { ContainerExtras } from './container.ts'
 import { asEngineError } from './failure.ts'
-import { type Furnished, furnish } from './furnish.ts'
+import { type Furnished, furnishRunning } from './furnish.ts'
 import { idling } from './idle.ts'
 import { profileOf } from './profile.ts'
 import { label, type Room } from './room.ts'
@@ -74,15 +74,10 @@ async function makeAhead(room: Room, profile: string, log: Log, signal: AbortSig
   const image = await room.images.ensure(log, signal)
   const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
   const extrasOf = (plan: Plan): ContainerExtras => ({ ...idling(plan), labels: { [label.pool]: profile } })
-  const made = await furnish(room, undefined, image, extrasOf, log, signal, deadline)
-  try {
-    await startContainer(room, made.containerId, log, signal, deadline, true)
-    signal.throwIfAborted()
-    return { ...made, imageId: image?.id }
-  } catch (error) {
-    room.cleanup.track(room.cleanup.remove(made.containerId, log))
-    throw error
-  }
+  const made = await furnishRunning(room, undefined, image, extrasOf, log, signal, deadline, { ahead: true })
+  if (!signal.aborted) return { ...made, imageId: image?.id }
+  room.cleanup.track(room.cleanup.remove(made.containerId, log))
+  throw signal.reason
 }
 
 /** Whose it became. Later, because it would stand in the way of the first program. */

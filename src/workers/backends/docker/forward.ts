@@ -30,7 +30,7 @@ export const forwardPlace = (
 })
 
 /** @throws Fault */
-async function openExecStream(
+export async function openExecStream(
   room: Room,
   containerId: string,
   { what, words, announcement, said }: Helping,

@@ -10,10 +10,10 @@ import { type Inside, missingIn, type Plan, planOf } from '../guest/plan.ts'
 import { type ContainerExtras, createContainer } from './container.ts'
 import type { Image } from './engine.ts'
 import { mountOf } from './helper.ts'
+import { isProven, startProven } from './prove.ts'
 import type { Room } from './room.ts'
 
 export interface Furnished {
-  /** Created, not started. */
   readonly containerId: string
   readonly plan: Plan
 }
@@ -21,7 +21,7 @@ export interface Furnished {
 const COMPLETE: Inside = { agent: true, shell: true, sftp: true, scp: true }
 
 /**
- * Without an occupant it is one for whoever comes. `image` is undefined when the engine does not have it, which the
+ * Creates it and does not start it. Without an occupant it is one for whoever comes. `image` is undefined when the engine does not have it, which the
  * creation will tell. @throws Fault
  */
 export async function furnish(
@@ -62,7 +62,31 @@ export async function furnish(
   }
 }
 
-/** Of a container that somebody else made of the same settings. @throws Fault */
+/** Fills it by `before`, and starts it; another one if its guest agent turns out to be none. @throws Fault */
+export async function furnishRunning(
+  room: Room,
+  who: Occupant | undefined,
+  image: Image | undefined,
+  extrasOf: (plan: Plan) => ContainerExtras,
+  log: Log,
+  signal: AbortSignal,
+  deadline: AbortSignal,
+  { ahead = false, before }: { readonly ahead?: boolean; before?(containerId: string): Promise<void> } = {},
+): Promise<Furnished> {
+  for (;;) {
+    const made = await furnish(room, who, image, extrasOf, log, signal, deadline)
+    try {
+      await before?.(made.containerId)
+      if (await startProven(room, made, image, log, signal, deadline, ahead)) return made
+    } catch (error) {
+      room.cleanup.track(room.cleanup.remove(made.containerId, log))
+      throw error
+    }
+    await room.cleanup.remove(made.containerId, log)
+  }
+}
+
+/** Of a container that somebody else made of the same settings, and that runs. @throws Fault */
 export async function planOfExisting(
   room: Room,
   image: Image | undefined,
@@ -72,8 +96,10 @@ export async function planOfExisting(
 ): Promise<Plan> {
   const { execution } = room.settings
   const { id = '', architecture = '' } = image ?? {}
-  const inside = await room.insides.look(id, execution, containerId, log, deadline)
-  return planOf(execution, inside, await volumeFor(room, architecture, log))
+  const volume = await volumeFor(room, architecture, log)
+  const plan = planOf(execution, await room.insides.look(id, execution, containerId, log, deadline), volume)
+  if (await isProven(room, containerId, plan, image, log, deadline)) return plan
+  return planOf(execution, await room.insides.look(id, execution, containerId, log, deadline), volume)
 }
 
 /** With `inject` there is no other way; otherwise it goes on without the helper. @throws Fault */

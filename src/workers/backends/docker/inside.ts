@@ -16,6 +16,9 @@ export interface Insides {
   known(imageId: string, execution: Execution): Inside | undefined
   /** `signal`: the deadline of what the container is for. @throws Fault */
   look(imageId: string, execution: Execution, containerId: string, log: Log, signal: AbortSignal): Promise<Inside>
+  /** What is at the path of the guest agent has shown what it is; one that is none is not `known` any more. */
+  prove(imageId: string, execution: Execution, isAgent: boolean): void
+  isProven(imageId: string, execution: Execution): boolean
   /** Whether this is the first call with these words. */
   isNews(...words: readonly string[]): boolean
 }
@@ -27,6 +30,7 @@ const most = 256
 export function createInsides(engine: Engine): Insides {
   const insides = createLru<string, Inside>(most)
   const told = createLru<string, true>(most)
+  const proven = createLru<string, true>(most)
   return {
     known: (imageId, execution) => insides.get(nameOf(imageId, execution)),
     async look(imageId, execution, containerId, log, signal) {
@@ -51,6 +55,13 @@ export function createInsides(engine: Engine): Insides {
       if (imageId !== '') insides.set(name, inside)
       return inside
     },
+    prove(imageId, execution, isAgent) {
+      const name = nameOf(imageId, execution)
+      const known = insides.get(name)
+      if (isAgent) proven.set(name, true)
+      else if (known !== undefined) insides.set(name, { ...known, agent: false })
+    },
+    isProven: (imageId, execution) => proven.get(nameOf(imageId, execution)) === true,
     isNews(...words) {
       const name = JSON.stringify(words)
       const isNew = told.get(name) === undefined

@@ -8,12 +8,12 @@ import { createGuestForwarding } from '../guest/forward.ts'
 import type { Plan } from '../guest/plan.ts'
 import { shareNameOf } from '../share/name.ts'
 import { orUndo } from '../undo.ts'
-import { type ContainerExtras, shuttingDown, startContainer } from './container.ts'
+import { type ContainerExtras, shuttingDown } from './container.ts'
 import type { Image } from './engine.ts'
 import { memberEnvironment } from './environment.ts'
 import { filesOf, writeEarly } from './files.ts'
 import { forwardPlace } from './forward.ts'
-import { type Furnished, furnish, planOfExisting } from './furnish.ts'
+import { type Furnished, furnishRunning, planOfExisting } from './furnish.ts'
 import { idling } from './idle.ts'
 import { writeLate } from './late-files.ts'
 import { launchOf } from './profile.ts'
@@ -54,14 +54,7 @@ async function openShared(
   const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
   const make: Make = async (name, labels) => {
     const named = (plan: Plan): ContainerExtras => ({ ...idling(plan), name, labels })
-    const { containerId } = await furnish(room, undefined, image, named, log, signal, deadline)
-    try {
-      await startContainer(room, containerId, log, signal, deadline)
-      return containerId
-    } catch (error) {
-      room.cleanup.track(room.cleanup.remove(containerId, log))
-      throw error
-    }
+    return (await furnishRunning(room, undefined, image, named, log, signal, deadline)).containerId
   }
   const joined = { share, connectionId: who.peer.connectionId, settings: room.settings.share, make }
   const joining = room.shares.join(joined, log, AbortSignal.any([signal, deadline]))
@@ -105,19 +98,12 @@ async function makeContainer(
   signal: AbortSignal,
 ): Promise<Made> {
   const deadline = AbortSignal.timeout(room.settings.timeouts.containerStart)
-  const made = await furnish(room, who, image, idling, log, signal, deadline)
-  const { containerId } = made
-  try {
-    const limited = AbortSignal.any([signal, deadline])
-    const files = filesOf(room.settings, who, log)
-    await writeEarly(room, containerId, files, log, limited)
-    await startContainer(room, containerId, log, signal, deadline)
-    await writeLate(room, made, files, log, limited)
-    return { ...made, env: [] }
-  } catch (error) {
-    room.cleanup.track(room.cleanup.remove(containerId, log))
-    throw error
-  }
+  const limited = AbortSignal.any([signal, deadline])
+  const files = filesOf(room.settings, who, log)
+  const before = (containerId: string): Promise<void> => writeEarly(room, containerId, files, log, limited)
+  const made = await furnishRunning(room, who, image, idling, log, signal, deadline, { before })
+  await writeLate(room, made, files, log, limited)
+  return { ...made, env: [] }
 }
 
 function createSandbox(room: Room, { containerId, plan, env, leave }: Made, who: Occupant): Sandbox {
