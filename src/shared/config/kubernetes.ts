@@ -20,6 +20,9 @@ import { presetMetadata, presetSpec } from './pod-presets.ts'
 
 const connection = section({
   host: name('kubernetes.default.svc').describe('API server: host, host and port, or URL.'),
+  hosts: texts([]).meta(ours('Further API servers of the same cluster, asked in turn when `host` cannot be reached.')),
+  kubeconfig: text().meta(ours('Kubeconfig file, in place of all other options for the server and our credentials.')),
+  context: text().meta(ours('Which context of the kubeconfig; empty: its current one.')),
   path: name('/api').describe('Path of the API.'),
   username: text().describe('Name for HTTP basic authentication.'),
   password: secret().describe('Password for HTTP basic authentication.'),

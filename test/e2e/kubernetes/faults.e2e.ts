@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { connect } from '../../../src/workers/backends/kubernetes/client.ts'
 import type { Session } from '../../../src/workers/ports.ts'
 import { exec, run, talk } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
+import { type Admin, adminOf } from '../../rigs/kubernetes/admin.ts'
 import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { connectionTo } from '../../rigs/kubernetes/connection.ts'
-import { type KubernetesOptions, type KubernetesRig, kubernetesRoom } from './rig.ts'
+import { inRoom as inRoomOf, type KubernetesOptions, type KubernetesRig, kubernetesRoom, refusal } from './rig.ts'
 
 const busybox = 'containerssh-test/busybox:1'
 const limit = (): AbortSignal => AbortSignal.timeout(30_000)
@@ -14,31 +13,18 @@ const metadata = { namespace: 'default', generateName: 'room-' }
 
 describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
   let cluster: Cluster
+  let admin: Admin
   before(async () => {
     cluster = await startCluster()
+    admin = adminOf(cluster)
   })
-  after(async () => cluster?.[Symbol.asyncDispose]())
+  after(async () => {
+    await admin?.[Symbol.asyncDispose]()
+    await cluster?.[Symbol.asyncDispose]()
+  })
 
-  /** A room with a session in it, both gone at the end; nothing may be left then. */
-  const inRoom = async (
-    options: KubernetesOptions,
-    task: (rig: KubernetesRig, session: Session) => Promise<void>,
-  ): Promise<void> => {
-    const rig = await kubernetesRoom(cluster, options)
-    const session = rig.enter()
-    try {
-      await task(rig, session)
-    } finally {
-      await session[Symbol.asyncDispose]()
-      await rig[Symbol.asyncDispose]()
-    }
-    if (options.mode !== 'persistent') assert.deepEqual(await rig.containers(), [])
-  }
-  const refusal = async (session: Session): Promise<string> => {
-    const channel = await talk(session)
-    const verdict = await channel.ask(exec('true'))
-    return verdict.accepted ? 'accepted' : verdict.fault.code
-  }
+  const inRoom = (options: KubernetesOptions, task: (rig: KubernetesRig, session: Session) => Promise<void>) =>
+    inRoomOf(cluster, options, task)
 
   test('a certificate without its key is an error of the configuration', async () => {
     await assert.rejects(kubernetesRoom(cluster, { connection: { keyFile: '' } }), /cert and key together/)
@@ -54,7 +40,7 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
   test('a right that is missing is named', async () => {
     const account = `system:serviceaccount:default:default`
     await inRoom(
-      { connection: { certFile: '', keyFile: '', bearerToken: await tokenOf(cluster) } },
+      { connection: { certFile: '', keyFile: '', bearerToken: await admin.token('default') } },
       async (rig, session) => {
         assert.equal(await refusal(session), 'KUBERNETES_POD_CREATE_FAILED')
         const { labels } = await rig.logged('KUBERNETES_POD_CREATE_FAILED')
@@ -157,7 +143,7 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
     await run(session, 'true')
     // Of another machine, and nobody knows of a lease: it may be alive.
     assert.equal(await rig.backend.reap(limit()), 0)
-    await expiredLease(cluster, dead)
+    await expiredLease(admin, dead)
     assert.equal(await rig.backend.reap(limit()), 1)
     assert.equal((await rig.logged('KUBERNETES_REAPED')).labels['podName'], left.metadata.name)
     assert.equal((await rig.containers()).length, 1)
@@ -186,37 +172,10 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
   }
 })
 
-/** Of a service account without any right. */
-async function tokenOf(cluster: Cluster): Promise<string> {
-  const answer = (await ask(
-    cluster,
-    'POST',
-    '/namespaces/default/serviceaccounts/default/token',
-    { spec: {} },
-    '/api/v1',
-  )) as {
-    status: { token: string }
-  }
-  return answer.status.token
-}
-
-const expiredLease = (cluster: Cluster, owner: string): Promise<unknown> =>
-  ask(cluster, 'POST', '/namespaces/default/leases', {
+const expiredLease = (admin: Admin, owner: string): Promise<unknown> =>
+  admin.create({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
     metadata: { name: `containerssh-${owner}` },
     spec: { holderIdentity: owner, leaseDurationSeconds: 1, renewTime: '2020-01-01T00:00:00.000000Z' },
   })
-
-async function ask(
-  cluster: Cluster,
-  method: 'POST',
-  path: string,
-  body: object,
-  group = '/apis/coordination.k8s.io/v1',
-): Promise<unknown> {
-  const client = connect(connectionTo(cluster), 15_000)
-  try {
-    return await client.request({ method, path, body, group }, limit())
-  } finally {
-    await client.close()
-  }
-}

@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict'
 import { schema } from '../../../src/shared/config/schema.ts'
 import { type Api, createApi } from '../../../src/workers/backends/kubernetes/api.ts'
 import { connect } from '../../../src/workers/backends/kubernetes/client.ts'
-import type { Member } from '../../../src/workers/ports.ts'
+import type { Member, Session } from '../../../src/workers/ports.ts'
 import { type Inhabited, inhabit } from '../../conformance/inhabited.ts'
+import { exec, talk } from '../../conformance/rig.ts'
 import type { Cluster } from '../../rigs/kubernetes/cluster.ts'
 import { connectionTo } from '../../rigs/kubernetes/connection.ts'
 
@@ -56,4 +58,31 @@ export async function kubernetesRoom(cluster: Cluster, options: KubernetesOption
         .map(({ metadata }) => metadata.name)
     },
   }
+}
+
+/** For `connection`: nothing of the cluster's own settings. */
+export const nothing = { host: 'kubernetes.default.svc', cacertFile: '', certFile: '', keyFile: '' }
+
+/** A room with a session in it, both gone at the end; nothing may be left then. */
+export async function inRoom(
+  cluster: Cluster,
+  options: KubernetesOptions,
+  task: (rig: KubernetesRig, session: Session) => Promise<void>,
+): Promise<void> {
+  const rig = await kubernetesRoom(cluster, options)
+  const session = rig.enter()
+  try {
+    await task(rig, session)
+  } finally {
+    await session[Symbol.asyncDispose]()
+    await rig[Symbol.asyncDispose]()
+  }
+  if (options.mode !== 'persistent') assert.deepEqual(await rig.containers(), [])
+}
+
+/** The code with which a program is refused. */
+export async function refusal(session: Session, command = 'true'): Promise<string> {
+  const channel = await talk(session)
+  const verdict = await channel.ask(exec(command))
+  return verdict.accepted ? 'accepted' : verdict.fault.code
 }

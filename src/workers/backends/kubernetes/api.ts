@@ -58,7 +58,6 @@ export interface ExecSpec {
 }
 
 export interface Api {
-  readonly server: string
   createPod(namespace: string, body: object, signal: AbortSignal): Promise<Pod>
   /** Undefined: there is none. */
   pod(pod: PodName, signal: AbortSignal): Promise<Pod | undefined>
@@ -78,10 +77,9 @@ const pathOf = ({ namespace, name }: PodName): string => `${podsOf(namespace)}/$
 const watchSeconds = 240
 
 export function createApi(client: Client): Api {
-  const stream = async (path: string, query: URLSearchParams, signal: AbortSignal): Promise<PodStream> =>
-    openStream(await client.door(path, query, signal), signal)
+  const stream = (path: string, query: URLSearchParams, signal: AbortSignal): Promise<PodStream> =>
+    client.stream(path, query, signal, (door) => openStream(door, signal))
   return {
-    server: client.server,
     createPod: async (namespace, body, signal) =>
       (await client.request({ method: 'POST', path: podsOf(namespace), body }, signal)) as Pod,
     pod: (pod, signal) =>

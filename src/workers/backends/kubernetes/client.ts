@@ -1,12 +1,14 @@
 /** The way to the API server. The only file that knows the client library; none of its types or errors leave it. */
-import type { IncomingHttpHeaders } from 'node:http'
-import type { Readable } from 'node:stream'
+import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent } from 'undici'
 import { within } from '../../../shared/deadline.ts'
-import { type ConnectionSettings, kubeOptions } from './credentials.ts'
-import { ApiError } from './failure.ts'
+import { linesOf, noAnswer, refusal, textOf } from './answer.ts'
+import { type ConnectionSettings, type Credentials, credentialsOf } from './credentials.ts'
+import { ApiError, asApiError } from './failure.ts'
 import { createPace } from './pace.ts'
+import { createServers } from './servers.ts'
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE' | 'PATCH'
@@ -40,151 +42,184 @@ export interface Client {
   request(call: Call, signal: AbortSignal): Promise<unknown>
   /** One JSON value a line, until the server or the signal ends it. @throws ApiError */
   lines(call: Call, signal: AbortSignal): AsyncGenerator<unknown>
-  /** The same paths for a WebSocket; the query may name a key several times. @throws ApiError */
-  door(path: string, query: URLSearchParams, signal: AbortSignal): Promise<Door>
+  /** The same paths for a WebSocket that `open` makes; the query may name a key several times. @throws ApiError */
+  stream<T>(path: string, query: URLSearchParams, signal: AbortSignal, open: (door: Door) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
-/** A token in a file is read again by the library when it is older than a minute. */
-const credentialsMs = 10_000
-const mostAnswerBytes = 8 * 2 ** 20
+/** Who we are to the servers, and how we know them. */
+interface Access extends Omit<Door, 'url'> {
+  readonly agent: Agent
+}
+
+/** Tokens and certificates in files are read again when what we know of them is older. */
+const freshMs = 10_000
 
 /** @throws Error with a sentence when the settings make no client. `callMs` bounds each call. */
 export function connect(settings: ConnectionSettings, callMs: number): Client {
-  const kube = new KubeConfig()
-  // The library's type has methods of its own classes where plain objects do.
-  kube.loadFromOptions(kubeOptions(settings) as object)
-  const server = kube.getCurrentCluster()?.server ?? ''
-  const tls = tlsOf(kube)
-  const agent = new Agent({ connect: { ...tls, timeout: callMs }, headersTimeout: 0, bodyTimeout: 0, connections: 64 })
+  const credentials = credentialsOf(settings)
+  const kube = kubeOf(credentials)
+  const own = kube.getCurrentCluster()?.server ?? ''
+  const servers = createServers([own.replace(/\/+$/, ''), ...credentials.moreServers])
   const pace = createPace(settings.qps, settings.burst)
-  let headers: { readonly value: Readonly<Record<string, string>>; readonly until: number } | undefined
+  const access = createAccess(kube, credentials.tokenFile, servers.count === 1 ? callMs : callMs / 3)
 
-  const credentials = async (): Promise<Readonly<Record<string, string>>> => {
-    if (headers !== undefined && performance.now() < headers.until) return headers.value
-    headers = { value: await headersOf(kube), until: performance.now() + credentialsMs }
-    return headers.value
-  }
-  const pathOf = ({ path, query, group = `${settings.path}/v1` }: Call): string => {
-    const text = new URLSearchParams(
-      Object.entries(query ?? {}).map(([name, value]): [string, string] => [name, String(value)]),
-    )
-    return `${new URL(server).pathname.replace(/\/$/, '')}${group}${path}${text.size === 0 ? '' : `?${text}`}`
-  }
-  /** Resolves with the head of the answer. */
-  const ask = async (call: Call, signal: AbortSignal) => {
-    try {
-      return await agent.request({
-        origin: new URL(server).origin,
-        path: pathOf(call),
-        method: call.method,
-        signal,
-        headers: {
-          ...(await credentials()),
-          accept: 'application/json',
-          'user-agent': 'ContainerSSH',
-          ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
-        },
-        body: call.body === undefined ? null : JSON.stringify(call.body),
-      })
-    } catch (error) {
-      throw noAnswer(server, error)
+  const urlOf = (server: string, { path, group = `${settings.path}/v1` }: Pick<Call, 'path' | 'group'>): string =>
+    `${server}${group}${path}`
+  /** In its turn; at another server when one cannot be reached; once more when the token has just been replaced. */
+  const reach = async <T>(signal: AbortSignal, act: (server: string, how: Access) => Promise<T>): Promise<T> => {
+    await pace.turn(signal)
+    let how = await access.get()
+    let renewed = false
+    for (let left = servers.count; ; ) {
+      const server = servers.current
+      try {
+        return await act(server, how)
+      } catch (thrown) {
+        const error = asApiError(thrown)
+        if (signal.aborted) throw thrown
+        if (error.statusCode === 0) servers.leave(server)
+        if (error.isUnsent && --left > 0) continue
+        if (error.statusCode !== 401 || renewed) throw error
+        renewed = true
+        const newer = await access.renew(how)
+        if (isDeepStrictEqual(newer.headers, how.headers)) throw error
+        how = newer
+      }
     }
   }
-  const refused = async (statusCode: number, head: IncomingHttpHeaders, body: Readable): Promise<ApiError> => {
-    if (statusCode === 401) headers = undefined
-    return refusal(statusCode, head, await textOf(body).catch(() => ''))
+  /** Resolves with the head of an answer that is no refusal. */
+  const ask = async (call: Call, server: string, { agent, headers }: Access, signal: AbortSignal) => {
+    const url = new URL(urlOf(server, call))
+    for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, String(value))
+    const answer = await agent.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method: call.method,
+      signal,
+      headers: {
+        ...headers,
+        accept: 'application/json',
+        'user-agent': 'ContainerSSH',
+        ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
+      },
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+    })
+    const { statusCode, headers: head, body } = answer
+    if (statusCode >= 300) throw refusal(statusCode, head, await textOf(body).catch(() => ''))
+    return body
   }
+  const told = (server: string, error: unknown): ApiError =>
+    error instanceof ApiError ? error : noAnswer(server, error)
   return {
-    server,
-    async request(call, signal) {
-      await pace.turn(signal)
-      try {
-        return await within(`${call.method} ${call.path}`, callMs, signal, async (limited) => {
-          const { statusCode, headers: head, body } = await ask(call, limited)
-          if (statusCode >= 300) throw await refused(statusCode, head, body)
-          const text = await textOf(body)
-          return text === '' ? undefined : (JSON.parse(text) as unknown)
-        })
-      } catch (error) {
-        throw error instanceof ApiError ? error : noAnswer(server, error)
-      }
+    get server() {
+      return servers.current
     },
+    request: (call, signal) =>
+      reach(signal, async (server, how) => {
+        try {
+          return await within(`${call.method} ${call.path}`, callMs, signal, async (limited) => {
+            const text = await textOf(await ask(call, server, how, limited))
+            return text === '' ? undefined : (JSON.parse(text) as unknown)
+          })
+        } catch (error) {
+          throw told(server, error)
+        }
+      }),
     async *lines(call, signal) {
-      await pace.turn(signal)
-      const { statusCode, headers: head, body } = await ask(call, signal)
-      if (statusCode >= 300) throw await refused(statusCode, head, body)
+      const body = await reach(signal, (server, how) =>
+        ask(call, server, how, signal).catch((error: unknown) => {
+          throw told(server, error)
+        }),
+      )
       try {
         yield* linesOf(body)
       } catch (error) {
-        throw error instanceof ApiError ? error : noAnswer(server, error)
+        throw told(servers.current, error)
       }
     },
-    async door(path, query, signal) {
-      await pace.turn(signal)
-      const url = `${new URL(server).origin.replace(/^http/, 'ws')}${pathOf({ method: 'GET', path })}?${query}`
-      return { url, headers: await credentials(), tls }
-    },
-    close: () => agent.destroy(),
+    stream: (path, query, signal, open) =>
+      reach(signal, (server, { headers, tls }) =>
+        open({ url: `${urlOf(server, { path }).replace(/^http/, 'ws')}?${query}`, headers, tls }),
+      ),
+    close: access.close,
   }
 }
 
-function tlsOf(kube: KubeConfig): TlsSettings {
-  const cluster = kube.getCurrentCluster()
-  const user = kube.getCurrentUser()
-  const decoded = (data: string | undefined): Buffer | undefined =>
-    data === undefined ? undefined : Buffer.from(data, 'base64')
-  return {
-    ca: decoded(cluster?.caData),
-    cert: decoded(user?.certData),
-    key: decoded(user?.keyData),
-    servername: cluster?.tlsServerName,
-    ...(cluster?.skipTLSVerify === true && { rejectUnauthorized: false }),
-  }
+/** @throws Error with a sentence */
+function kubeOf({ kubeconfig, context, options }: Credentials): KubeConfig {
+  const kube = new KubeConfig()
+  // The library's type has methods of its own classes where plain objects do.
+  if (kubeconfig === '') kube.loadFromOptions(options as object)
+  else loadFile(kube, kubeconfig, context)
+  // Without this the library refuses what it takes for TLS; `applied` does without its opinion there.
+  kube.clusters = kube.clusters.map((one) => (isPlain(one.server) ? { ...one, skipTLSVerify: true } : one))
+  return kube
 }
 
-async function headersOf(kube: KubeConfig): Promise<Record<string, string>> {
-  const options: { headers: Record<string, string>; auth?: string } = { headers: {} }
-  await kube.applyToHTTPSOptions(options as never) // the part of https.RequestOptions that it fills
-  const { headers, auth } = options
-  return auth === undefined ? headers : { ...headers, Authorization: `Basic ${Buffer.from(auth).toString('base64')}` }
-}
+const isPlain = (server: string): boolean => server.toLowerCase().startsWith('http:')
 
-async function textOf(body: Readable): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    const bytes = chunk as Buffer // the stream has no encoding
-    size += bytes.length
-    if (size > mostAnswerBytes) throw new ApiError(200, `the answer is larger than ${mostAnswerBytes} bytes`)
-    chunks.push(bytes)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-async function* linesOf(body: Readable): AsyncGenerator<unknown> {
-  let rest = ''
-  for await (const text of body.setEncoding('utf8')) {
-    const lines = (rest + String(text)).split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > mostAnswerBytes) throw new ApiError(200, `a line is longer than ${mostAnswerBytes}`)
-    for (const line of lines) if (line !== '') yield JSON.parse(line) as unknown
-  }
-}
-
-/** From a Status object (kubernetes.io: Common Definitions, Status), or from whatever a proxy in between says. */
-export function refusal(statusCode: number, head: IncomingHttpHeaders, body: string): ApiError {
-  const retryAfterMs = Number(head['retry-after'] ?? 0) * 1000 || 0
+function loadFile(kube: KubeConfig, file: string, context: string): void {
   try {
-    const { message, reason } = JSON.parse(body) as { message?: unknown; reason?: unknown }
-    if (typeof message === 'string') {
-      return new ApiError(statusCode, message, { reason: typeof reason === 'string' ? reason : '', retryAfterMs })
-    }
-  } catch {
-    // no JSON
+    kube.loadFromFile(file)
+  } catch (cause) {
+    throw new Error(`kubernetes.connection.kubeconfig: ${(cause as Error).message}`, { cause })
   }
-  return new ApiError(statusCode, body.trim().slice(0, 1000) || `status ${statusCode}`, { retryAfterMs })
+  if (context !== '') kube.setCurrentContext(context)
+  const name = kube.getCurrentContext()
+  if (kube.getCurrentCluster() === null || kube.getCurrentUser() === null) {
+    throw new Error(`kubernetes.connection.kubeconfig: ${file} has no context ${JSON.stringify(name ?? '')}`)
+  }
 }
 
-export const noAnswer = (server: string, cause: unknown): ApiError =>
-  new ApiError(0, `the API server at ${server} does not answer: ${(cause as Error).message}`, { cause })
+interface AccessKeeper {
+  get(): Promise<Access>
+  /** Anew, unless `old` has been replaced meanwhile. */
+  renew(old: Access): Promise<Access>
+  close(): Promise<void>
+}
+
+/** One agent for as long as the certificates stay the same; what is under way on an older one goes on to its end. */
+function createAccess(kube: KubeConfig, tokenFile: string, connectMs: number): AccessKeeper {
+  let known: { readonly value: Promise<Access>; readonly until: number } | undefined
+  let last: Access | undefined
+  const read = async (): Promise<Access> => {
+    const { headers, tls } = await applied(kube, tokenFile).catch((cause: unknown) => {
+      throw new ApiError(0, `the credentials for the API server cannot be had: ${(cause as Error).message}`, { cause })
+    })
+    const agent = last !== undefined && isDeepStrictEqual(tls, last.tls) ? last.agent : newAgent(tls, connectMs)
+    last = { headers, tls, agent }
+    return last
+  }
+  const get = (): Promise<Access> => {
+    if (known !== undefined && performance.now() < known.until) return known.value
+    const value = read()
+    known = { value, until: performance.now() + freshMs }
+    value.catch(() => {
+      known = undefined
+    })
+    return value
+  }
+  return {
+    get,
+    renew(old) {
+      if (last === old) known = undefined
+      return get()
+    },
+    close: async () => last?.agent.destroy(),
+  }
+}
+
+const newAgent = (tls: TlsSettings, connectMs: number): Agent =>
+  new Agent({ connect: { ...tls, timeout: connectMs }, headersTimeout: 0, bodyTimeout: 0, connections: 64 })
+
+/** @throws Error when a file cannot be read or a program of the kubeconfig gives no credentials */
+async function applied(kube: KubeConfig, tokenFile: string): Promise<Pick<Door, 'headers' | 'tls'>> {
+  const options: { headers: Record<string, string>; auth?: string } & TlsSettings = { headers: {} }
+  await kube.applyToHTTPSOptions(options as never) // the part of https.RequestOptions that it fills
+  const { headers, auth, ca, cert, key, servername, rejectUnauthorized } = options
+  if (auth !== undefined) headers['Authorization'] = `Basic ${Buffer.from(auth).toString('base64')}`
+  if (tokenFile !== '') headers['Authorization'] = `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`
+  const isInsecure = rejectUnauthorized === false && !isPlain(kube.getCurrentCluster()?.server ?? '')
+  return { headers, tls: { ca, cert, key, servername, ...(isInsecure && { rejectUnauthorized: false }) } }
+}

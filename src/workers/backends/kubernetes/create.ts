@@ -43,8 +43,8 @@ function createPod(room: Room, who: Occupant, console: Console, log: Log, signal
       return await room.api.createPod(namespace, body, AbortSignal.timeout(createMs))
     } catch (error) {
       // There may be a pod all the same.
-      const { statusCode } = asApiError(error)
-      if (statusCode === 0 || statusCode >= 500) room.cleanup.sweep(namespace, creation, log)
+      const { statusCode, isUnsent } = asApiError(error)
+      if (!isUnsent && (statusCode === 0 || statusCode >= 500)) room.cleanup.sweep(namespace, creation, log)
       throw error
     }
   }

@@ -12,21 +12,27 @@ export class ApiError extends Error {
   readonly reason: string
   /** The server asks to wait so long (RFC 9110 section 10.2.3); 0: it does not. */
   readonly retryAfterMs: number
+  /** Nobody got the request: another server may be asked without fear of doing it twice. */
+  readonly isUnsent: boolean
+  readonly #isFinal: boolean
 
   constructor(
     statusCode: number,
     message: string,
-    more: { reason?: string; retryAfterMs?: number; cause?: unknown } = {},
+    more: { reason?: string; retryAfterMs?: number; isUnsent?: boolean; isFinal?: boolean; cause?: unknown } = {},
   ) {
     super(message, more.cause === undefined ? {} : { cause: more.cause })
     this.statusCode = statusCode
     this.reason = more.reason ?? ''
     this.retryAfterMs = more.retryAfterMs ?? 0
+    this.isUnsent = more.isUnsent ?? false
+    this.#isFinal = more.isFinal ?? false
   }
 
   /** Asking again would get the same answer. A conflict may pass: generated names can meet. */
   get permanent(): boolean {
-    return this.statusCode >= 400 && this.statusCode < 500 && this.statusCode !== 409 && this.statusCode !== 429
+    const { statusCode } = this
+    return this.#isFinal || (statusCode >= 400 && statusCode < 500 && statusCode !== 409 && statusCode !== 429)
   }
 }
 

@@ -8,7 +8,7 @@ export interface Pace {
 
 export function createPace(qps: number, burst: number): Pace {
   /** Of `performance.now()`: when the next call would be due if they came one after the other. */
-  let due = 0
+  let due = Number.NEGATIVE_INFINITY
   const intervalMs = 1000 / qps
   return {
     async turn(signal) {

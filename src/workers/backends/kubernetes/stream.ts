@@ -4,7 +4,8 @@
  * (kubernetes/enhancements KEP-4006). Pauses reach the API server, and writing waits for the socket.
  */
 import { WebSocket } from 'ws'
-import { type Door, noAnswer, refusal } from './client.ts'
+import { noAnswer, refusal } from './answer.ts'
+import type { Door } from './client.ts'
 import { ApiError } from './failure.ts'
 
 export interface StreamReader {
