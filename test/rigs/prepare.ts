@@ -44,6 +44,8 @@ const packages: Readonly<Record<string, string>> = {
   catatonit: 'catatonit',
   runc: 'runc',
   chromium: 'chromium',
+  rsyslogd: 'rsyslog',
+  journalctl: 'systemd',
 }
 
 async function debianPackages(): Promise<void> {

@@ -49,7 +49,8 @@ export async function udp(options: UdpOptions): Promise<Destination<Buffer>> {
 async function connect({ host, port, trouble }: UdpOptions): Promise<Socket> {
   const { address, family } = await within(`looking up ${host}`, CONNECT_MS, undefined, () => lookup(host))
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4').unref()
-  socket.on('error', (error) => trouble(error))
+  // Somebody answered that nobody listens (ICMP): a datagram that had been sent is lost.
+  socket.on('error', (error) => trouble(error, 1))
   const connected = once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_MS) })
   socket.connect(port, address)
   await connected

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -41,6 +41,7 @@ const record = (message: string): LogRecord => ({ level: 'info', code: 'TEST', m
 /** A syslog daemon on a stream socket; `lines(n)` waits until it has that many. */
 async function streamDaemon(): Promise<{
   readonly lines: (count: number) => Promise<string[]>
+  received(): string
   stop(): Promise<void>
 }> {
   const server: Server = createServer()
@@ -56,6 +57,7 @@ async function streamDaemon(): Promise<{
   server.listen(path)
   await once(server, 'listening')
   return {
+    received: () => received,
     async lines(count) {
       while (received.split('\n').length <= count) await once(server, 'received')
       return received.split('\n').slice(0, -1)
@@ -138,6 +140,87 @@ describe('syslog', { timeout: 30_000 }, () => {
     assert.match((await second.lines(1)).at(-1) ?? '', /meanwhile/)
     output.close()
     await second.stop()
+  })
+
+  it('whose connection breaks in the midst of a record gets it again, whole', async () => {
+    // The first connection takes nothing, and what it had is with the second one.
+    const first = createServer({ pauseOnConnect: true }).listen(path)
+    const connections: Socket[] = []
+    first.on('connection', (socket) => connections.push(socket))
+    await once(first, 'listening')
+    const output = await open(path)
+    const count = 5000
+    for (let n = 0; n < count; n++) output.write(record(`${n} ${'x'.repeat(200)}`))
+    await until('the socket to be full', () => output.queuedBytes > 0)
+    for (const socket of connections) socket.destroy()
+    first.close()
+    await once(first, 'close')
+    const second = await streamDaemon()
+    await until('the queue to be empty', () => output.queuedBytes === 0)
+    output.write(record('last'))
+    await until('the last record', () => second.received().includes(': last (a=1)\n'))
+    const lines = second.received().split('\n').slice(0, -2)
+    const numbers = lines.map((line) => Number(/foo: (\d+) x{200} \(a=1\)$/.exec(line)?.[1]))
+    const from = numbers[0] ?? 0
+    // What the kernel had taken of the first connection is gone; all that it had not is here, and no line is half.
+    assert.ok(from < count)
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, n) => from + n),
+    )
+    assert.equal(numbers.at(-1), count - 1)
+    assert.equal(output.dropped, 0)
+    output.close()
+    await second.stop()
+  })
+
+  it('over TCP has its messages counted, and is given time for the last ones', async () => {
+    let received = ''
+    const server = createServer((socket) => socket.setEncoding('utf8').on('data', (text) => (received += text)))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    const output = await open(`tcp://127.0.0.1:${port}`)
+    for (let n = 0; n < 2000; n++) output.write(record(`é\n${n}`))
+    await output.drain()
+    output.close()
+    server.close()
+    await once(server, 'close')
+    let rest = Buffer.from(received)
+    const messages: string[] = []
+    while (rest.length > 0) {
+      const blank = rest.indexOf(' ')
+      const end = blank + 1 + Number(rest.subarray(0, blank).toString())
+      messages.push(rest.subarray(blank + 1, end).toString())
+      rest = rest.subarray(end)
+    }
+    assert.equal(messages.length, 2000)
+    for (const [n, message] of messages.entries()) assert.ok(message.endsWith(`foo: é\\n${n} (a=1)`), message)
+  })
+
+  it('that takes connections and reads nothing stops nothing; it is told afterwards what it missed', async () => {
+    const sockets: Socket[] = []
+    const server = createServer({ pauseOnConnect: true }, (socket) => sockets.push(socket)).listen(path)
+    await once(server, 'listening')
+    const output = await open(path, false, 64 * 1024)
+    await until('the connection', () => sockets.length > 0)
+    for (let n = 0; n < 5000; n++) output.write(record(`${n} ${'x'.repeat(200)}`))
+    const { dropped } = output
+    assert.ok(dropped > 0)
+    let received = ''
+    for (const socket of sockets)
+      socket
+        .setEncoding('utf8')
+        .on('data', (text) => (received += text))
+        .resume()
+    await until('it to be told', () => {
+      output.write(record('afterwards'))
+      return received.includes('records are missing')
+    })
+    const [, told] = /: (\d+) records are missing before this one: /.exec(received) ?? []
+    assert.equal(Number(told), dropped)
+    output.close()
+    server.close()
   })
 
   it('over UDP gets one datagram for each record', async () => {

@@ -4,14 +4,16 @@ import { defaults } from '../../../src/shared/config/schema.ts'
 import { openOutput } from '../../../src/shared/log/output.ts'
 import { createLog } from '../../../src/shared/log.ts'
 
-/** Destination (`stdout` or a file), number of records, bytes of each, time limit of close(), and a pause before it. */
-const [destination = 'stdout', count = '1', size = '10', closeMs = '300', lingerMs = '0'] = process.argv.slice(2)
+/** Destination (`stdout` or a file), records, bytes of each, time limit of close(), a pause before it, options as JSON. */
+const [destination = 'stdout', count = '1', size = '10', closeMs = '300', lingerMs = '0', more = '{}'] =
+  process.argv.slice(2)
 
 const output = await openOutput({
   ...defaults().log,
   level: 'debug',
   destination: destination === 'stdout' ? 'stdout' : 'file',
   file: destination,
+  ...JSON.parse(more),
 })
 const log = createLog({ level: 'debug', write: output.write })
 const text = 'x'.repeat(Number(size))
