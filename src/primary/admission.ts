@@ -20,6 +20,8 @@ export interface Admission {
   /** The connection has logged in. Unknown and repeated tickets are ignored, here and in `closed`. */
   authenticated(ticket: number): void
   closed(ticket: number, outcome: Outcome): void
+  /** From now on; what is counted already stays. */
+  configure(settings: AdmissionSettings): void
   readonly connections: number
   readonly startups: number
   /** Sources that have a connection, and those with a penalty: what the memory of this module grows with. */
@@ -49,11 +51,17 @@ interface Ticket {
   authenticated: boolean
 }
 
-export function createAdmission(settings: AdmissionSettings, options: AdmissionOptions = {}): Admission {
+const blocksOf = ({ sourceNetBlockIPv4, sourceNetBlockIPv6 }: AdmissionSettings): NetBlocks => ({
+  ipv4: sourceNetBlockIPv4,
+  ipv6: sourceNetBlockIPv6,
+})
+
+export function createAdmission(initial: AdmissionSettings, options: AdmissionOptions = {}): Admission {
   const { random = Math.random, now, sentenced } = options
-  const blocks: NetBlocks = { ipv4: settings.sourceNetBlockIPv4, ipv6: settings.sourceNetBlockIPv6 }
+  let settings = initial
+  let blocks = blocksOf(settings)
   const penalties = createPenalties(settings.penalties, blocks, now)
-  const isProxy = networks(settings.proxyProtocol.trusted)
+  let isProxy = networks(settings.proxyProtocol.trusted)
   const sources = new Map<string, Source>()
   const tickets = new Map<number, Ticket>()
   let last = 0
@@ -125,6 +133,12 @@ export function createAdmission(settings: AdmissionSettings, options: AdmissionO
       source.connections -= 1
       if (source.connections === 0) sources.delete(source.name)
       if (!authenticated && outcome !== 'session' && outcome !== 'server') punish(ticket.address, outcome)
+    },
+    configure(next) {
+      settings = next
+      blocks = blocksOf(next)
+      penalties.configure(next.penalties, blocks)
+      isProxy = networks(next.proxyProtocol.trusted)
     },
     get connections() {
       return tickets.size

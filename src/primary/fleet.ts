@@ -1,4 +1,4 @@
-/** The workers: started, given connections, replaced when they die, ended together. */
+/** The workers: started, given connections, replaced when they die or are to have another configuration, ended together. */
 import type { Order, Phase } from '../shared/ipc/contract.ts'
 import type { Remote, TcpHandle } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
@@ -6,7 +6,17 @@ import type { Log, LogRecord } from '../shared/log.ts'
 import { count } from '../shared/metric.ts'
 import type { AuditReport } from './answers.ts'
 import { createPassage, type Passage } from './passage.ts'
-import { inspect, isServing, keep, newPost, orderDrain, type Post, type PostContext } from './post.ts'
+import {
+  inspect,
+  isSeating,
+  keep,
+  newPost,
+  orderDrain,
+  type Post,
+  type PostContext,
+  retire,
+  type Stage,
+} from './post.ts'
 
 const LOOK_MS = 2000
 /** After the deadline of a drain: workers remove the containers of connections that they cut. */
@@ -27,18 +37,27 @@ export interface AuditSender {
   /** It did something that only a worker does that was taken over, or is broken: ends it. */
   offend(what: string): void
 }
-export interface FleetOptions {
+/** Workers that are alike. */
+export interface Crew {
   readonly count: number
+  configure(worker: number): Extract<Order, { kind: 'configure' }>
+  /** As long as its connections may go on after it was retired, in milliseconds; 0: as long as they like. */
+  readonly retireMs: number
+  /** After that, they have this long to end gracefully. */
+  readonly drainMs: number
+}
+export interface FleetOptions {
+  readonly crew: Crew
   /** The module that the processes run. */
   readonly entry: URL
   readonly log: Log
   /** Records of the workers. */
   write(record: LogRecord): void
-  configure(worker: number): Extract<Order, { kind: 'configure' }>
   readonly events: FleetEvents
 }
 export interface WorkerState {
   readonly number: number
+  readonly stage: Stage
   readonly pid: number
   readonly phase: Phase
   readonly connections: number
@@ -51,6 +70,14 @@ export interface Fleet {
   start(): Promise<void>
   /** Takes ownership of the handle if it returns true. Connections wait while no worker is ready, up to a bound. */
   give(handle: TcpHandle, ticket: number, remote: Remote, proxied: boolean): boolean
+  /**
+   * Other workers instead of those that take connections now, which keep the ones that they have. Resolves when the new
+   * ones serve. Not to be called again before.
+   * @throws Fault WORKER_START_FAILED; then everything is as before
+   */
+  replace(crew: Crew): Promise<void>
+  /** No worker takes connections any more. Resolves when all are gone, at the latest after `retireMs` and `drainMs`. */
+  retire(): Promise<void>
   /** Ends all workers: gracefully within `deadlineMs`, a few seconds more to clean up. Resolves when they are gone. */
   drain(deadlineMs: number): Promise<void>
   /** Ends all workers now. */
@@ -59,31 +86,74 @@ export interface Fleet {
 }
 
 export function createFleet(options: FleetOptions): Fleet {
-  const posts = Array.from({ length: options.count }, (_, index) => newPost(index + 1))
+  const posts: Post[] = []
   const passage = createPassage()
   const stopping = new AbortController()
-  const context = contextOf(options, posts, passage, stopping.signal)
-  const gone: Promise<void>[] = []
+  const contextFor = (crew: Crew): PostContext => contextOf(options, crew, posts, passage, stopping.signal)
+  const gone = new Set<Promise<void>>()
+  let crew = options.crew
+  let last = 0
   let looking: NodeJS.Timeout | undefined
   const kill = (): void => {
     stopping.abort()
     for (const post of posts) post.process?.kill()
   }
+  const hire = (crew: Crew, stage: Stage): { fresh: Post[]; firsts: Promise<void>[] } => {
+    const context = contextFor(crew)
+    const fresh = Array.from({ length: crew.count }, () => newPost(++last, stage))
+    posts.push(...fresh)
+    const firsts = fresh.map((post) => {
+      const first = Promise.withResolvers<void>()
+      const kept: Promise<void> = keep(post, context, first).finally(() => {
+        posts.splice(posts.indexOf(post), 1)
+        gone.delete(kept)
+      })
+      gone.add(kept)
+      return first.promise
+    })
+    return { fresh, firsts }
+  }
+  const retireAll = (old: readonly Post[], { retireMs, drainMs }: Crew): void => {
+    for (const post of old) {
+      retire(post, options.log, passage.load(post.number))
+      release(post, passage)
+    }
+    const tooLong = (): void => {
+      for (const post of old) orderDrain(post, drainMs)
+    }
+    if (retireMs > 0) setTimeout(tooLong, retireMs).unref()
+  }
   return {
     async start() {
       looking = setInterval(() => look(options, posts, passage), LOOK_MS)
-      const firsts = posts.map((post) => {
-        const first = Promise.withResolvers<void>()
-        gone.push(keep(post, context, first))
-        return first.promise
-      })
       try {
-        await Promise.all(firsts)
+        await Promise.all(hire(crew, 'current').firsts)
       } catch (error) {
         kill()
         await Promise.all(gone)
         throw error
       }
+    },
+    async replace(next) {
+      const old = posts.filter(({ stage }) => stage === 'current')
+      const { fresh, firsts } = hire(next, 'rising')
+      try {
+        await Promise.all(firsts)
+      } catch (error) {
+        for (const post of fresh) {
+          retire(post, options.log, 0)
+          post.process?.kill()
+        }
+        throw error
+      }
+      for (const post of fresh) post.stage = 'current'
+      retireAll(old, crew)
+      crew = next
+      seat(posts, passage)
+    },
+    async retire() {
+      retireAll([...posts], crew)
+      await Promise.all(gone)
     },
     give(handle, ticket, remote, proxied) {
       if (stopping.signal.aborted || !passage.park(handle, ticket, remote, proxied)) return false
@@ -109,11 +179,12 @@ export function createFleet(options: FleetOptions): Fleet {
 
 function contextOf(
   options: FleetOptions,
+  { configure }: Crew,
   posts: readonly Post[],
   passage: Passage,
   stopping: AbortSignal,
 ): PostContext {
-  const { entry, log, write, configure, events } = options
+  const { entry, log, write, events } = options
   return {
     entry,
     log,
@@ -128,7 +199,9 @@ function contextOf(
       if (passage.has(ticket, worker)) events.authenticated(ticket)
     },
     closed(ticket, worker, outcome) {
-      if (passage.leave(ticket, worker)) events.closed(ticket, outcome)
+      if (!passage.leave(ticket, worker)) return
+      events.closed(ticket, outcome)
+      for (const post of posts) if (post.number === worker) release(post, passage)
     },
     identify(ticket, worker, remote) {
       const answer = passage.has(ticket, worker) ? events.identify(ticket, remote) : undefined
@@ -143,7 +216,7 @@ function contextOf(
     died({ number }, owner) {
       closeAll(options, passage.orphan(number))
       if (stopping.aborted) return
-      if (owner !== undefined) posts.find(isServing)?.process?.link.send({ kind: 'reap', owners: [owner] })
+      if (owner !== undefined) posts.find(isSeating)?.process?.link.send({ kind: 'reap', owners: [owner] })
       seat(posts, passage)
     },
   }
@@ -163,7 +236,7 @@ function seat(posts: readonly Post[], passage: Passage): void {
 function leastLoaded(posts: readonly Post[], passage: Passage): Post | undefined {
   let best: Post | undefined
   for (const post of posts) {
-    if (isServing(post) && (best === undefined || passage.load(post.number) < passage.load(best.number))) best = post
+    if (isSeating(post) && (best === undefined || passage.load(post.number) < passage.load(best.number))) best = post
   }
   return best
 }
@@ -181,7 +254,12 @@ function closeAll({ events }: FleetOptions, tickets: readonly number[]): void {
   for (const ticket of tickets) events.closed(ticket, 'server')
 }
 
-function stateOf({ number, process }: Post, passage: Passage): WorkerState[] {
+/** A retired worker ends with its last connection. */
+function release(post: Post, passage: Passage): void {
+  if (post.stage === 'retired' && passage.load(post.number) === 0) orderDrain(post, 0)
+}
+
+function stateOf({ number, stage, process }: Post, passage: Passage): WorkerState[] {
   if (process === undefined) return []
-  return [{ number, pid: process.pid, phase: process.link.phase, connections: passage.load(number) }]
+  return [{ number, stage, pid: process.pid, phase: process.link.phase, connections: passage.load(number) }]
 }

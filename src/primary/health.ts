@@ -5,13 +5,19 @@ import type { Log } from '../shared/log.ts'
 import { httpEndpoint } from './http-endpoint.ts'
 import type { Service } from './services.ts'
 
-export function healthService(config: Config['health'], parentLog: Log, isReady: () => boolean): Service {
+export function healthService(
+  config: Config['health'],
+  parentLog: Log,
+  isReady: () => boolean,
+  inherited?: number,
+): Service {
   const log = parentLog.with({ module: 'health' })
   return httpEndpoint({
     name: 'Health check endpoint',
     section: 'health',
     config,
     log,
+    inherited,
     answer: (request, response) => answer(request, response, isReady()),
     available: (url) => log.emit('HEALTH_AVAILABLE', { url }),
   })

@@ -6,6 +6,7 @@ import { getSystemErrorName } from 'node:util'
 import { fault } from '../shared/codes/fault.ts'
 import { parseListen } from '../shared/config/listen.ts'
 import { sleep } from '../shared/deadline.ts'
+import { descriptorOf } from '../shared/http-listen.ts'
 import type { TcpHandle } from '../shared/ipc/handle.ts'
 import type { Log } from '../shared/log.ts'
 import { backoff } from '../shared/retry.ts'
@@ -30,6 +31,8 @@ export interface Listener {
    * @throws Fault SSH_START_FAILED, SSH_ALREADY_RUNNING
    */
   open(): Promise<string>
+  /** For a process that is to listen on the same socket; undefined while nothing listens. */
+  readonly descriptor: number | undefined
   /** No more connections. Those in the backlog are refused by the kernel. Never rejects. */
   close(): Promise<void>
 }
@@ -40,12 +43,14 @@ export interface ListenerOptions {
   readonly log: Log
   /** Takes ownership of the handle. */
   accept(handle: TcpHandle): void
+  /** Instead of a socket of its own: one that listens already. It stays open when there is no descriptor left for others. */
+  readonly inherited?: number | undefined
   /** How many descriptors this process may have; read from the kernel if not given. */
   readonly descriptorLimit?: number
 }
 
 export function createListener(options: ListenerOptions): Listener {
-  const { listen, log, accept, descriptorLimit = openFilesLimit() } = options
+  const { listen, log, accept, inherited, descriptorLimit = openFilesLimit() } = options
   let server: Server | undefined
   let port: number | undefined
   const closing = new AbortController()
@@ -61,7 +66,7 @@ export function createListener(options: ListenerOptions): Listener {
     }
   }
   const listening = async (): Promise<Server> => {
-    const bound = await bind(listen, port)
+    const bound = await (inherited === undefined ? bind(listen, port) : adopt(inherited))
     bound.on('error', (error) => log.emit('SSH_ACCEPT_FAILED', { reason: error.message, pauseMs: 0 }))
     rawServerOf(bound).onconnection = take
     return bound
@@ -74,6 +79,14 @@ export function createListener(options: ListenerOptions): Listener {
   const rest = async (reason: string): Promise<void> => {
     if (resting || server === undefined || closing.signal.aborted) return
     resting = true
+    // Whoever gave it to us holds it as well: nobody could bind its address again.
+    if (inherited !== undefined) {
+      const pauseMs = pauses.next()
+      log.emit('SSH_ACCEPT_FAILED', { reason, pauseMs })
+      await sleep(pauseMs, closing.signal)
+      resting = false
+      return
+    }
     if (performance.now() - restedAt > CALM_MS) pauses.reset()
     await shut(server, log)
     server = undefined
@@ -99,6 +112,9 @@ export function createListener(options: ListenerOptions): Listener {
       port = address.port
       return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${port}`
     },
+    get descriptor() {
+      return server === undefined ? undefined : descriptorOf(server)
+    },
     async close() {
       closing.abort()
       if (server !== undefined) await shut(server, log)
@@ -113,6 +129,13 @@ async function bind(listen: string, port: number | undefined): Promise<Server> {
   const server = createServer()
   const host = address.host === undefined ? {} : { host: address.host }
   server.listen({ port: port ?? address.port, backlog: BACKLOG, ...host })
+  await once(server, 'listening')
+  return server
+}
+
+async function adopt(fd: number): Promise<Server> {
+  const server = createServer()
+  server.listen({ fd, backlog: BACKLOG })
   await once(server, 'listening')
   return server
 }

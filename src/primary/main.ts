@@ -1,12 +1,18 @@
 /** The primary process: runs the services, obeys signals. It never touches bytes that came from the network. */
 import { asFault } from '../shared/codes/fault.ts'
 import type { Config } from '../shared/config/index.ts'
+import type { Loaded } from '../shared/config/load.ts'
 import type { Output } from '../shared/log/output.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import type { Audit } from './audit/index.ts'
 import { healthService } from './health.ts'
-import { createPool, type Pool, type Service } from './services.ts'
+import { loadHostKeys } from './host-keys.ts'
+import { createReload } from './reload.ts'
+import { createPool, type Service } from './services.ts'
+import { obeySignals } from './signals.ts'
+import type { Sockets } from './sockets.ts'
 import { sshService } from './ssh-service.ts'
+import { createUpgrade, tellReady } from './upgrade.ts'
 
 export interface DaemonOptions {
   readonly config: Config
@@ -15,29 +21,66 @@ export interface DaemonOptions {
   readonly hostKeys: readonly string[]
   /** Where the log goes. Stays open: it is the caller's. */
   readonly output: Output
+  readonly sockets: Sockets
   /** The module that worker processes run, if it is not the usual one. */
   readonly workerEntry?: URL
+  /** Reads the configuration again. @throws ConfigErrors */
+  load(): Promise<Loaded>
 }
 
 /**
  * Runs until a signal or a failure ends it. Resolves to the exit status: 0 after a clean stop, otherwise 1.
  * @throws Fault when the configuration names something that cannot be used
  */
-export async function runDaemon({ config, hostKeys, output, workerEntry }: DaemonOptions): Promise<number> {
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const { config, hostKeys, output, sockets, workerEntry } = options
+  const { listening } = sockets
   const { write } = output
-  const log = createLog({ level: config.log.level, write })
+  const level = { level: config.log.level }
+  const log = createLog({ level, write })
   const usual = new URL(
     import.meta.url.endsWith('.ts') ? '../workers/worker.ts' : '../workers/worker.js',
     import.meta.url,
   )
   const audit = await auditOf(config, hostKeys, log)
-  const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write, audit })
-  const health = config.health.enable ? [healthService(config.health, log, () => pool.state === 'running')] : []
-  const metrics = config.metrics.enable ? [await metricsOf(config, log, () => ssh.connections, audit)] : []
-  const pool = createPool([...health, ...metrics, ...(audit === undefined ? [] : [audit.service]), ssh], log)
-  const release = obeySignals(pool, output, ssh.kill)
+  const inherited = listening.ssh
+  const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write, audit, inherited })
+  const isReady = (): boolean => pool.state === 'running'
+  const health = config.health.enable ? healthService(config.health, log, isReady, listening.health) : undefined
+  const metrics = config.metrics.enable
+    ? await metricsOf(config, log, () => ssh.connections, audit, listening.metrics)
+    : undefined
+  const services = [health, metrics, audit?.service, ssh].filter((service) => service !== undefined)
+  const pool = createPool(services, log)
+  const reload = createReload({
+    ...options,
+    log,
+    // A key that was made at the start and could not be saved is still ours.
+    hostKeys: async (next) =>
+      next.ssh.hostkeys.length === 0 ? hostKeys : loadHostKeys({ config: next, configPath: options.configPath, log }),
+    async apply(settings) {
+      await ssh.configure(settings)
+      level.level = settings.config.log.level
+    },
+  })
+  const release = obeySignals({
+    stop: pool.stop,
+    kill() {
+      ssh.kill()
+      output.close()
+      process.exit(1)
+    },
+    async reload() {
+      await output.rotate()
+      await reload()
+    },
+    upgrade: createUpgrade({ ssh, metrics, health }, log),
+  })
+  const ready = (): void => {
+    if (sockets.relieved !== undefined) tellReady(sockets.relieved)
+  }
   try {
-    const crash = await pool.run()
+    const crash = await pool.run(ready)
     if (crash !== undefined) log.fault(asFault(crash.error), 'crit')
     return crash === undefined ? 0 : 1
   } finally {
@@ -57,29 +100,8 @@ async function metricsOf(
   log: Log,
   connections: () => number,
   audit: Audit | undefined,
+  inherited: number | undefined,
 ): Promise<Service> {
   const { metricsService } = await import('./metrics.ts')
-  return metricsService(config.metrics, log, { connections, audit: audit?.gauges })
-}
-
-/** SIGTERM and SIGINT stop the pool, and a second one ends everything at once. SIGHUP rotates the log. */
-function obeySignals(pool: Pool, output: Output, kill: () => void): () => void {
-  let asked = false
-  const stop = (): void => {
-    if (!asked) {
-      asked = true
-      pool.stop()
-      return
-    }
-    kill()
-    output.close()
-    process.exit(1)
-  }
-  const rotate = (): void => void output.rotate()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
-  process.on('SIGHUP', rotate)
-  return () => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, stop)
-    process.off('SIGHUP', rotate)
-  }
+  return metricsService(config.metrics, log, { connections, audit: audit?.gauges }, inherited)
 }

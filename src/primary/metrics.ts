@@ -15,13 +15,14 @@ export interface Gauges {
   readonly audit: (() => AuditGauges) | undefined
 }
 
-export function metricsService(config: Config['metrics'], parentLog: Log, gauges: Gauges): Service {
+export function metricsService(config: Config['metrics'], parentLog: Log, gauges: Gauges, inherited?: number): Service {
   const log = parentLog.with({ module: 'metrics' })
   return httpEndpoint({
     name: 'Metrics server',
     section: 'metrics',
     config,
     log,
+    inherited,
     answer: (request, response) => void answer(request, response, config.path, gauges),
     available: (url) => log.emit('METRICS_AVAILABLE', { url: url.slice(0, -1) + config.path }),
   })

@@ -23,26 +23,21 @@ export interface Penalties {
   penaltyOf(address: string): Penalty | undefined
   /** A sentence if it was this offence that made the source refused. */
   punish(address: string, offence: Offence): Sentence | undefined
+  /** What is remembered stays as it is. */
+  configure(config: PenaltySettings, blocks: NetBlocks): void
   /** Sources remembered. */
   readonly size: number
 }
+type PenaltySettings = Config['ssh']['penalties']
 
 const SWEEP_MS = 1000
 
 export function createPenalties(
-  config: Config['ssh']['penalties'],
-  blocks: NetBlocks,
+  settings: PenaltySettings,
+  netBlocks: NetBlocks,
   now: () => number = () => performance.now(),
 ): Penalties {
-  const durations: Readonly<Record<Offence, number>> = {
-    'auth-failed': config.authFail,
-    'no-auth': config.noAuth,
-    'grace-exceeded': config.graceExceeded,
-    'protocol-error': config.protocolError,
-    refused: config.refuseConnection,
-  }
-  const exempt = networks(config.exempt)
-  const deniesAll = config.overflow === 'deny-all'
+  let { config, blocks, durations, exempt, deniesAll } = derive(settings, netBlocks)
   const books = [new Book(config.maxSources4), new Book(config.maxSources6)] as const
   const bookOf = (address: string): Book => (isIPv4(address) ? books[0] : books[1])
   return {
@@ -70,10 +65,26 @@ export function createPenalties(
       book.write(source, { offence, expiry: time + sum, active: wasActive || sum > config.min })
       return !wasActive && sum > config.min ? { source, durationMs: sum } : undefined
     },
+    configure(next, nextBlocks) {
+      ;({ config, blocks, durations, exempt, deniesAll } = derive(next, nextBlocks))
+      books[0].most = config.maxSources4
+      books[1].most = config.maxSources6
+    },
     get size() {
       return books[0].entries.size + books[1].entries.size
     },
   }
+}
+
+function derive(config: PenaltySettings, blocks: NetBlocks) {
+  const durations: Readonly<Record<Offence, number>> = {
+    'auth-failed': config.authFail,
+    'no-auth': config.noAuth,
+    'grace-exceeded': config.graceExceeded,
+    'protocol-error': config.protocolError,
+    refused: config.refuseConnection,
+  }
+  return { config, blocks, durations, exempt: networks(config.exempt), deniesAll: config.overflow === 'deny-all' }
 }
 
 interface Entry {
@@ -87,21 +98,22 @@ interface Entry {
 /** The sources of one address family. */
 class Book {
   readonly entries = new Map<string, Entry>()
-  readonly #most: number
+  /** Entries. */
+  most: number
   /** Nothing expires before this. */
   #due = Number.POSITIVE_INFINITY
   #swept = Number.NEGATIVE_INFINITY
 
   constructor(most: number) {
-    this.#most = most
+    this.most = most
   }
   get isFull(): boolean {
-    return this.entries.size >= this.#most
+    return this.entries.size >= this.most
   }
   write(source: string, entry: Entry): void {
     this.entries.set(source, entry)
     this.#due = Math.min(this.#due, entry.expiry)
-    if (this.entries.size > this.#most) this.#makeRoom()
+    if (this.entries.size > this.most) this.#makeRoom()
   }
   sweep(now: number): void {
     if (now < this.#due || now - this.#swept < SWEEP_MS) return
@@ -115,7 +127,7 @@ class Book {
   /** Forgets those that would expire first: a sixteenth at once, since they have to be sorted for it. */
   #makeRoom(): void {
     const sorted = [...this.entries].sort(([, a], [, b]) => a.expiry - b.expiry)
-    const room = this.entries.size - this.#most + (this.#most >> 4)
+    const room = this.entries.size - this.most + (this.most >> 4)
     for (const [source] of sorted.slice(0, room)) this.entries.delete(source)
   }
 }

@@ -18,8 +18,15 @@ const STABLE_MS = 60_000
 /** Looks without a sign of life, about LOAD_INTERVAL_MS apart. Counted, not timed: a suspended machine kills no worker. */
 const SILENT_LOOKS = 30
 
+/** Rising: its configuration is not in force yet. Retired: it keeps the connections that it has, and ends with the last. */
+export type Stage = 'rising' | 'current' | 'retired'
+
 export interface Post {
+  /** Never used again in this fleet. */
   readonly number: number
+  stage: Stage
+  /** Aborted when it is retired. */
+  readonly retiring: AbortController
   readonly pauses: Backoff
   process: WorkerProcess | undefined
   /** Of this process. */
@@ -57,8 +64,10 @@ export interface PostContext {
   died(post: Post, owner: string | undefined): void
 }
 
-export const newPost = (number: number): Post => ({
+export const newPost = (number: number, stage: Stage): Post => ({
   number,
+  stage,
+  retiring: new AbortController(),
   pauses: backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
   process: undefined,
   auditSender: undefined,
@@ -69,14 +78,18 @@ export const newPost = (number: number): Post => ({
   failure: undefined,
 })
 
-export const isServing = ({ process }: Post): boolean => process?.link.phase === 'serving' && process.link.open
+const isServing = ({ process }: Post): boolean => process?.link.phase === 'serving' && process.link.open
+/** New connections may go to it. */
+export const isSeating = (post: Post): boolean => post.stage === 'current' && isServing(post)
+
+const isOver = (post: Post, { stopping }: PostContext): boolean => stopping.aborted || post.retiring.signal.aborted
 
 /**
- * Keeps the post filled until the fleet ends. `first` settles with the first process: resolved when it is ready,
+ * Keeps the post filled until the fleet ends or the post is retired. `first` settles with the first process: resolved when it is ready,
  * rejected with a Fault when it ended before.
  */
 export async function keep(post: Post, context: PostContext, first: PromiseWithResolvers<void>): Promise<void> {
-  while (!context.stopping.aborted) {
+  while (!isOver(post, context)) {
     const limit = setTimeout(() => post.process?.kill(), START_MS)
     try {
       const end = await launch(post, context, () => {
@@ -90,9 +103,9 @@ export async function keep(post: Post, context: PostContext, first: PromiseWithR
     }
     clearTimeout(limit)
     first.reject(startFault(post))
-    if (context.stopping.aborted) return
-    await pause(post, context)
+    if (!isOver(post, context)) await pause(post, context)
   }
+  first.reject(startFault(post)) // if it was over before it began
 }
 
 function launch(post: Post, context: PostContext, ready: () => void): Promise<WorkerEnd> {
@@ -159,7 +172,8 @@ function bury(post: Post, context: PostContext, { exitCode, signal }: WorkerEnd)
   // A failure of the very first start is the rejection of `first`.
   if (failure !== undefined && (owner !== undefined || post.launches > 1)) context.write(failure)
   const labels = { worker, pid: process?.pid ?? 0, connections: context.load(worker), exitCode, signal }
-  context.log.emit('WORKER_EXITED', labels, context.stopping.aborted ? { level: 'info' } : {})
+  const isExpected = context.stopping.aborted || (post.stage === 'retired' && exitCode === 0)
+  context.log.emit('WORKER_EXITED', labels, isExpected ? { level: 'info' } : {})
   context.died(post, owner)
 }
 
@@ -168,7 +182,7 @@ async function pause(post: Post, { log, stopping }: PostContext): Promise<void> 
   post.readySince = 0
   const delayMs = post.pauses.next()
   log.emit('WORKER_RESTART_DELAYED', { worker: post.number, delayMs })
-  await sleep(delayMs, stopping)
+  await sleep(delayMs, AbortSignal.any([stopping, post.retiring.signal]))
 }
 
 const startFault = (post: Post): Fault =>
@@ -190,5 +204,15 @@ export function orderDrain({ process }: Post, deadlineMs: number): void {
   if (process?.link.phase === 'serving') {
     process.link.send({ kind: 'drain', deadlineMs })
     process.link.phase = 'draining'
-  } else process?.kill() // still starting: it has nothing to lose
+  } else if (process?.link.phase === 'starting') process.kill() // it has nothing to lose
+}
+
+/** It gets no more connections and, after its death, no other process. */
+export function retire(post: Post, log: Log, connections: number): void {
+  post.stage = 'retired'
+  post.retiring.abort()
+  const { number: worker, process } = post
+  if (process === undefined) return
+  log.emit('WORKER_RETIRED', { worker, pid: process.pid, connections })
+  if (isServing(post)) process.link.send({ kind: 'retire' })
 }

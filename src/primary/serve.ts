@@ -5,6 +5,7 @@ import { type Output, openOutput } from '../shared/log/output.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { bootstrapLog, logConfigErrors } from './bootstrap.ts'
 import { loadHostKeys } from './host-keys.ts'
+import { takeSockets } from './sockets.ts'
 
 export interface ServeOptions {
   readonly rooms?: readonly string[]
@@ -37,8 +38,10 @@ const start = async (
   }
   const { runDaemon } = await import('./main.ts')
   const workerEntry = options.workerEntry === undefined ? {} : { workerEntry: options.workerEntry }
+  const load = () => loadConfig(path, options)
   try {
-    return await runDaemon({ config, configPath: path, hostKeys, output, ...workerEntry })
+    const sockets = takeSockets(process.env)
+    return await runDaemon({ config, configPath: path, hostKeys, output, sockets, load, ...workerEntry })
   } catch (error) {
     return complain(log, error)
   }

@@ -9,6 +9,10 @@ export interface Service {
   readonly name: string
   /** Runs until it ends by itself or is told to by `life.stop`. A rejection is a crash. */
   run(life: Life): Promise<void>
+  /** For a process that is to listen on the same socket. */
+  readonly descriptor?: number | undefined
+  /** Another process listens on the same socket: no new clients. Ends by itself, if the service is of no use without them. */
+  handOver?(): void
 }
 export interface Life {
   /** Aborted when the service has to stop. */
@@ -21,8 +25,11 @@ export type PoolState = 'stopped' | 'starting' | 'running' | 'stopping' | 'crash
 
 export interface Pool {
   readonly state: PoolState
-  /** Runs all services until the last has ended. Resolves to the first crash, or to undefined. */
-  run(): Promise<{ readonly error: unknown } | undefined>
+  /**
+   * Runs all services until the last has ended. Resolves to the first crash, or to undefined.
+   * @param running called once, when all of them run
+   */
+  run(running?: () => void): Promise<{ readonly error: unknown } | undefined>
   /** Begins to stop; in every phase, and as often as one likes. */
   stop(): void
 }
@@ -40,6 +47,7 @@ export function createPool(services: readonly Service[], parentLog: Log): Pool {
   let crash: { readonly error: unknown } | undefined
   let members: readonly Member[] = []
   let stopping: Promise<void> | undefined
+  let tell = (): void => undefined
 
   const runs = (member: Member): void => {
     if (member.isRunning) return
@@ -48,6 +56,7 @@ export function createPool(services: readonly Service[], parentLog: Log): Pool {
     if (state !== 'starting' || !members.every((other) => other.isRunning)) return
     state = 'running'
     log.emit('SERVICE_POOL_RUNNING', {})
+    tell()
   }
   const stopInOrder = async (): Promise<void> => {
     log.emit('SERVICE_POOL_STOPPING', {})
@@ -64,14 +73,14 @@ export function createPool(services: readonly Service[], parentLog: Log): Pool {
   const follow = async (member: Member): Promise<void> => {
     const { service, controller } = member
     log.emit('SERVICE_STARTING', { service: service.name })
-    const tell = (): void => log.emit('SERVICE_STOPPING', { service: service.name })
-    controller.signal.addEventListener('abort', tell, { once: true })
+    const stops = (): void => log.emit('SERVICE_STOPPING', { service: service.name })
+    controller.signal.addEventListener('abort', stops, { once: true })
     try {
       await service.run({ stop: controller.signal, running: () => runs(member) })
-      controller.signal.removeEventListener('abort', tell)
+      controller.signal.removeEventListener('abort', stops)
       log.emit('SERVICE_STOPPED', { service: service.name })
     } catch (error) {
-      controller.signal.removeEventListener('abort', tell)
+      controller.signal.removeEventListener('abort', stops)
       crash ??= { error }
       log.emit('SERVICE_CRASHED', { service: service.name })
     }
@@ -82,9 +91,10 @@ export function createPool(services: readonly Service[], parentLog: Log): Pool {
     get state() {
       return state
     },
-    async run() {
+    async run(running = () => undefined) {
       if (state !== 'stopped' || stopping !== undefined) throw new Error('the pool runs already')
       state = 'starting'
+      tell = running
       log.emit('SERVICE_POOL_STARTING', {})
       members = services.map((service) => ({
         service,

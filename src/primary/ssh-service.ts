@@ -9,7 +9,7 @@ import type { Log, LogRecord } from '../shared/log.ts'
 import { count, unknownCountry } from '../shared/metric.ts'
 import { type Admission, type AdmissionOptions, createAdmission } from './admission.ts'
 import type { Audit } from './audit/index.ts'
-import { createFleet, type Fleet, type FleetEvents } from './fleet.ts'
+import { type Crew, createFleet, type Fleet, type FleetEvents } from './fleet.ts'
 import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
 import { createRefusals, type Refusals } from './refusal.ts'
@@ -24,52 +24,87 @@ export interface SshServiceOptions {
   write(record: LogRecord): void
   /** Undefined: there is no audit log. */
   readonly audit: Audit | undefined
+  /** A socket that listens already. */
+  readonly inherited?: number | undefined
+}
+/** What can change while connections are served. */
+export interface SshSettings {
+  readonly config: Config
+  /** PEM texts. */
+  readonly hostKeys: readonly string[]
 }
 export interface SshService extends Service {
+  /** From now on these hold for new connections. @throws Fault WORKER_START_FAILED; then everything is as before */
+  configure(settings: SshSettings): Promise<void>
+  handOver(): void
   /** Ends the workers without grace. */
   kill(): void
   /** Admitted and not over. */
   readonly connections: number
 }
 
-export function sshService({ config, hostKeys, workerEntry, log, write, audit }: SshServiceOptions): SshService {
+export function sshService(options: SshServiceOptions): SshService {
+  const { workerEntry, log, write, audit, inherited } = options
+  let { config } = options
   const sshLog = log.with({ module: 'ssh' })
   const admission = createAdmission(config.ssh, { sentenced: tellSentence(sshLog) })
   const refusals = createRefusals(sshLog)
-  const instance = config.instance === '' ? ownerLabel() : config.instance
   const fleet = createFleet({
-    count: config.workers === 0 ? availableParallelism() : config.workers,
+    crew: crewOf(options),
     entry: workerEntry,
     log: log.with({ module: 'core' }),
     write,
-    configure: (worker) => ({ kind: 'configure', config, hostKeys, instance, worker }),
     events: eventsOf(admission, refusals, audit),
   })
   const door = { admission, refusals, fleet, audit }
   const accept = (handle: TcpHandle): void => receive(handle, door)
-  const listener = createListener({ listen: config.ssh.listen, log: sshLog, accept })
+  const listener = createListener({ listen: config.ssh.listen, log: sshLog, accept, inherited })
+  const handed = Promise.withResolvers<void>()
   return {
     name: 'SSH server',
     kill: fleet.kill,
+    handOver: handed.resolve,
+    get descriptor() {
+      return listener.descriptor
+    },
     get connections() {
       return admission.connections
+    },
+    async configure(next) {
+      await fleet.replace(crewOf(next))
+      admission.configure(next.config.ssh)
+      config = next.config
     },
     async run(life) {
       const address = await listener.open()
       const stopped = life.stop.aborted ? Promise.resolve() : once(life.stop, 'abort')
+      let closing: Promise<void> | undefined
       try {
         await Promise.race([fleet.start(), stopped])
         if (!life.stop.aborted) {
           sshLog.emit('SSH_AVAILABLE', { listen: address })
           life.running()
         }
-        await stopped
+        await Promise.race([stopped, handed.promise])
+        closing = listener.close()
+        await closing
+        if (!life.stop.aborted) await Promise.race([stopped, fleet.retire()])
       } finally {
-        await listener.close()
+        await (closing ?? listener.close())
         refusals.close()
         await fleet.drain(config.shutdownTimeout)
       }
     },
+  }
+}
+
+const crewOf = ({ config, hostKeys }: SshSettings): Crew => {
+  const instance = config.instance === '' ? ownerLabel() : config.instance
+  return {
+    count: config.workers === 0 ? availableParallelism() : config.workers,
+    configure: (worker) => ({ kind: 'configure', config, hostKeys, instance, worker }),
+    retireMs: config.retireTimeout,
+    drainMs: config.shutdownTimeout,
   }
 }
 

@@ -37,8 +37,12 @@ export interface Log {
   fault(fault: Fault, level?: Level): void
 }
 
+/** A level that may change. */
+export interface LevelSwitch {
+  level: Level
+}
 export interface LogOptions {
-  readonly level: Level
+  readonly level: Level | LevelSwitch
   readonly labels?: Labels
   /** Takes each record that passed the level. Must not throw. */
   write(record: LogRecord): void
@@ -47,7 +51,7 @@ export interface LogOptions {
 /** Makes a logger. Nothing is allocated for a record whose level is off. */
 export function createLog(options: LogOptions): Log {
   const { level, write } = options
-  const limit = levels[level]
+  const now = typeof level === 'string' ? { level } : level
   const own = options.labels ?? {}
 
   const put = (code: Code, labels: Labels, at: Level, sentence: string, cause: unknown) => {
@@ -56,19 +60,21 @@ export function createLog(options: LogOptions): Log {
   }
 
   return {
-    level,
-    enabled: (asked) => levels[asked] <= limit,
+    get level() {
+      return now.level
+    },
+    enabled: (asked) => levels[asked] <= levels[now.level],
     with: (labels) => createLog({ level, write, labels: { ...own, ...labels } }),
     at: (other) => createLog({ level: other, write, labels: own }),
     emit(code, labels, emitOptions) {
       const row = rowOf(code)
       const at = emitOptions?.level ?? row.level
-      if (levels[at] > limit) return
+      if (levels[at] > levels[now.level]) return
       put(code, labels as Labels, at, fill(row.says, labels as Labels), emitOptions?.cause)
     },
     fault(fault, asked) {
       const at = asked ?? fault.level ?? rowOf(fault.code).level
-      if (levels[at] > limit) return
+      if (levels[at] > levels[now.level]) return
       put(fault.code, fault.labels, at, fault.message, fault.cause)
     },
   }

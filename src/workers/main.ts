@@ -45,6 +45,7 @@ export function startWorker(options: WorkerOptions): void {
   const obey = (order: Order): void => {
     if (order.kind === 'configure') configured.resolve(order)
     else if (order.kind === 'reap') void serving?.reap()
+    else if (order.kind === 'retire') serving?.retire()
     else if (order.kind === 'drain') void serving?.end(order.deadlineMs)
     else if (order.kind === 'admitted' || order.kind === 'refuse') serving?.answer(order)
     else serving?.stored(order)
@@ -87,6 +88,8 @@ interface Serving {
   /** About the records of a connection. */
   stored(order: AuditAnswer): void
   reap(): Promise<void>
+  /** No more connections come. */
+  retire(): void
   /** Drains, removes what is left, reports `drained`, exits. Idempotent. */
   end(deadlineMs: number): Promise<void>
 }
@@ -129,6 +132,7 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   }
   return {
     reap,
+    retire: rooms.retire,
     stored: (order) => recorders?.answered(order),
     answer(order) {
       if (order.kind === 'admitted') intake.admitted(order.ticket)

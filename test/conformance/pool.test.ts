@@ -67,6 +67,19 @@ describe('containers that are made ahead', { concurrency: 2 }, () => {
     assert.deepEqual(await rig.all(), [])
   })
 
+  test('are removed when no more logins come, and those who are in one stay', async () => {
+    await using rig = await pool({}, { min: 2 })
+    const ready = await rig.filled(2)
+    const session = rig.enter()
+    assert.equal((await run(session, 'echo in')).stdout, 'in\n')
+    rig.backend.retire?.()
+    await until('the others to go', async () => (await rig.all()).length === 1)
+    assert.deepEqual(await rig.all(), claimed(rig))
+    assert.ok(ready.includes(claimed(rig)[0] ?? ''))
+    assert.equal((await run(session, 'echo still in')).stdout, 'still in\n')
+    await session[Symbol.asyncDispose]()
+  })
+
   test('one that the engine does not rename is given out all the same', async () => {
     await using proxy = await engineProxy([{ match: /\/rename/, answer: { status: 500, message: 'in flames' } }])
     const rig = await pool({ host: proxy.host }, { min: 1 })

@@ -1,5 +1,6 @@
 /** The daemon with echo workers, for tests of its signals. Its configuration is in the environment. */
 import { runDaemon } from '../../src/primary/main.ts'
+import { takeSockets } from '../../src/primary/sockets.ts'
 import { defaults } from '../../src/shared/config/schema.ts'
 import { openStandardOutput } from '../../src/shared/log/output.ts'
 
@@ -15,5 +16,14 @@ const config = {
 }
 const output = openStandardOutput(1, config.log)
 const workerEntry = new URL('echo-worker.ts', import.meta.url)
-process.exitCode = await runDaemon({ config, configPath: '/nowhere', hostKeys: [], output, workerEntry })
+const loaded = { config, warnings: [], deprecations: [] }
+process.exitCode = await runDaemon({
+  config,
+  configPath: '/nowhere',
+  hostKeys: [],
+  output,
+  workerEntry,
+  sockets: takeSockets(process.env),
+  load: async () => loaded,
+})
 output.close()

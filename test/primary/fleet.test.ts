@@ -213,3 +213,77 @@ test('a fleet can be ended while it starts', async () => {
   await rig.fleet.drain(1000)
   await starting
 })
+
+test('a new crew takes the new connections, the old one keeps its own and ends with the last', async () => {
+  await using rig = await startFleet(2)
+  await rig.fleet.start()
+  const old = Array.from({ length: 4 }, () => client(rig.port))
+  const before = new Set(await Promise.all(old.map((one) => one.ask('pid', /^\d+\n$/))))
+  await rig.fleet.replace(rig.crewOf('docker', 0, 3))
+  const young = Array.from({ length: 6 }, () => client(rig.port))
+  const after = new Set(await Promise.all(young.map((one) => one.ask('pid', /^\d+\n$/))))
+  assert.equal(after.size, 3)
+  assert.ok([...after].every((pid) => !before.has(pid)))
+  for (const one of old) await one.ask('still here', /still here/)
+  assert.equal(rig.fleet.workers.length, 5)
+  for (const one of old) one.socket.end()
+  await until('the old ones to end', () => rig.fleet.workers.length === 3)
+  const ends = rig.records.filter(({ code }) => code === 'WORKER_EXITED')
+  assert.deepEqual(
+    ends.map(({ level, labels }) => [level, labels['exitCode']]),
+    [
+      ['info', 0],
+      ['info', 0],
+    ],
+  )
+  for (const one of young) await one.ask('still here', /still here/)
+  for (const one of young) one.socket.destroy()
+})
+
+test('a crew that cannot start changes nothing', async () => {
+  await using rig = await startFleet(2)
+  await rig.fleet.start()
+  const one = client(rig.port)
+  const pid = await one.ask('pid', /^\d+\n$/)
+  await assert.rejects(rig.fleet.replace(rig.crewOf('broken')), { code: 'WORKER_START_FAILED' })
+  await until('them to be gone', () => rig.fleet.workers.length === 2)
+  assert.ok(rig.fleet.workers.every(({ stage }) => stage === 'current'))
+  assert.equal(await one.ask('pid', /^\d+\n$/), pid)
+  await client(rig.port).ask('hello', /hello/)
+  await rig.fleet.replace(rig.crewOf())
+  await client(rig.port).ask('hello', /hello/)
+})
+
+test('a retired worker that dies is reaped for, and not replaced', async () => {
+  await using rig = await startFleet(1)
+  await rig.fleet.start()
+  const one = client(rig.port)
+  const pid = Number(await one.ask('pid', /^\d+\n$/))
+  await rig.fleet.replace(rig.crewOf())
+  const reaped = (): number => rig.codes().filter((code) => code === 'TEST').length
+  await until('the reaping at start', () => reaped() === 2)
+  process.kill(pid, 'SIGKILL')
+  await one.closed
+  await until('the reaping', () => reaped() === 3)
+  assert.deepEqual(
+    rig.fleet.workers.map(({ stage }) => stage),
+    ['current'],
+  )
+  assert.equal(rig.records.find(({ code }) => code === 'WORKER_EXITED')?.level, 'error')
+})
+
+test('who stays longer than a retired worker may is cut', async () => {
+  await using rig = await startFleet(1)
+  await rig.fleet.start()
+  const patient = client(rig.port)
+  await patient.ask('hello', /hello/)
+  await rig.fleet.replace(rig.crewOf('docker', 1))
+  const one = client(rig.port)
+  await one.ask('hello', /hello/)
+  await rig.fleet.replace(rig.crewOf())
+  await one.closed
+  assert.match(one.text(), /draining\ncut/)
+  // Its crew had no limit.
+  await patient.ask('still here', /still here/)
+  patient.socket.destroy()
+})

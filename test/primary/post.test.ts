@@ -8,7 +8,7 @@ import { createLog, type LogRecord } from '../../src/shared/log.ts'
 test('a worker that serves and gives no sign of life for a minute is killed, with a record', () => {
   const records: LogRecord[] = []
   const log = createLog({ level: 'debug', write: (record) => void records.push(record) })
-  const post = newPost(3)
+  const post = newPost(3, 'current')
   let kills = 0
   const link = { phase: 'serving', open: true } as Link<Order>
   const kill = (): void => {
@@ -31,7 +31,7 @@ test('a worker that serves and gives no sign of life for a minute is killed, wit
 test('a worker that drains, or has not started, is left to its deadline', () => {
   const log = createLog({ level: 'debug', write: () => assert.fail('nothing to report') })
   for (const phase of ['starting', 'draining'] as const) {
-    const post = newPost(1)
+    const post = newPost(1, 'current')
     const link = { phase, open: true } as Link<Order>
     post.process = {
       number: 1,

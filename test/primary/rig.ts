@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createAdmission } from '../../src/primary/admission.ts'
-import { createFleet, type Fleet } from '../../src/primary/fleet.ts'
+import { type Crew, createFleet, type Fleet } from '../../src/primary/fleet.ts'
 import type { AdmissionSettings } from '../../src/primary/limits.ts'
 import { createListener } from '../../src/primary/listener.ts'
 import { defaults } from '../../src/shared/config/schema.ts'
@@ -73,15 +73,25 @@ export async function startFleet(
   const admission = createAdmission({ ...unlimited, ...options.limits })
   const config = {
     ...defaults(),
-    backend: options.backend ?? 'docker',
     log: { ...defaults().log, level: 'debug' as const },
   }
+  const crewOf = (backend = 'docker', retireMs = 0, size = count): Crew => ({
+    count: size,
+    configure: (worker) => ({
+      kind: 'configure',
+      config: { ...config, backend },
+      hostKeys: [],
+      instance: ownerLabel(),
+      worker,
+    }),
+    retireMs,
+    drainMs: 100,
+  })
   const fleet: Fleet = createFleet({
-    count,
+    crew: crewOf(options.backend),
     entry: echoWorker,
     log,
     write,
-    configure: (worker) => ({ kind: 'configure', config, hostKeys: [], instance: ownerLabel(), worker }),
     events: {
       authenticated: admission.authenticated,
       closed: admission.closed,
@@ -105,6 +115,7 @@ export async function startFleet(
   const port = Number(/:(\d+)$/.exec(await listener.open())?.[1])
   return {
     fleet,
+    crewOf,
     admission,
     records,
     port,

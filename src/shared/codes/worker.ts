@@ -29,6 +29,13 @@ export const worker = defineCodes('Worker', ['WORKER', 'IPC'], {
     labels: { worker: 'number', reason: 'string' },
     seed: false,
   },
+  WORKER_RETIRED: {
+    level: 'info',
+    says: 'Worker {worker} (process {pid}) takes no new connections and ends with its last one.',
+    doc: 'The configuration was loaded again, or a new version of the server has taken over: new connections go to other workers. The connections that this one has go on with the configuration under which they began, for at most `retireTimeout`.',
+    labels: { worker: 'number', pid: 'number', connections: 'number?' },
+    seed: false,
+  },
   WORKER_CRASHED: {
     level: 'error',
     says: 'Worker {worker} ends because of a defect: {stack}',

@@ -40,6 +40,11 @@ export const schema = section({
   ),
   workers: integer(0, 0, 1024).meta(ours('Worker processes; 0: one per processor core.')),
   shutdownTimeout: duration(20_000, 1).meta(ours('From SIGTERM until the last connections are cut.')),
+  retireTimeout: duration(86_400_000, 0).meta(
+    ours(
+      'After the configuration was loaded again or a new version took over: as long as the connections from before may go on. 0: as long as they like.',
+    ),
+  ),
 })
 
 type DeepReadonly<T> = T extends readonly (infer E)[]

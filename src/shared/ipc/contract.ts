@@ -37,6 +37,8 @@ export type Order =
   | { readonly kind: 'audit-stored'; readonly ticket: number; readonly bytes: number }
   /** The log cannot be written: nothing more is taken for it. */
   | { readonly kind: 'audit-failed'; readonly ticket: number; readonly reason: string }
+  /** No more connections come; those that are there go on. */
+  | { readonly kind: 'retire' }
   /** End what runs, gracefully within `deadlineMs`, then report `drained`. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
 
@@ -120,6 +122,7 @@ export const orders: Contract<Order> = {
   refuse: { phases: served, shape: { ticket: isCount, line: isText } },
   'audit-stored': { phases: served, shape: { ticket: isCount, bytes: isCount } },
   'audit-failed': { phases: served, shape: { ticket: isCount, reason: isText } },
+  retire: { phases: ['serving'], shape: {} },
   drain: { phases: served, shape: { deadlineMs: isCount } },
 }
 

@@ -9,6 +9,8 @@ import type { RoomFactory } from './index.ts'
 export interface ReapingBackend extends Backend {
   /** Gives the number of containers removed. Never rejects for the engine's sake. */
   reap(signal: AbortSignal): Promise<number>
+  /** No more logins come: what was made ahead for them is removed. */
+  retire?(): void
 }
 
 export interface Rooms extends AsyncDisposable {
@@ -20,6 +22,8 @@ export interface Rooms extends AsyncDisposable {
   open(name: string): Promise<ReapingBackend>
   /** In all rooms that are open. */
   reap(signal: AbortSignal): Promise<number>
+  /** No more logins come: what was made ahead for them is not needed any more. */
+  retire(): void
 }
 
 /** @throws Fault when the configured room cannot be made */
@@ -51,6 +55,9 @@ export async function openRooms(
     async reap(signal) {
       const counts = await Promise.all((await all()).map((room) => room.reap(signal)))
       return counts.reduce((sum, one) => sum + one, 0)
+    },
+    retire() {
+      for (const room of opened.values()) room.then((open) => open.retire?.()).catch(() => undefined) // told at its login
     },
     async [Symbol.asyncDispose]() {
       await Promise.all((await all()).map((room) => room[Symbol.asyncDispose]()))

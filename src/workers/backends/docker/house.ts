@@ -31,6 +31,8 @@ export interface House extends AsyncDisposable {
   room(settings: DockerSettings): Room
   /** Of those that nobody is in any more; gives the number of containers removed. Never rejects for the engine's sake. */
   reap(signal: AbortSignal): Promise<number>
+  /** Nothing is made ahead any more; what was is removed. */
+  retire(): void
 }
 
 /** Of the whole daemon, of which each worker has its portion. */
@@ -72,6 +74,7 @@ export function createHouse(settings: DockerSettings, identity: Identity, portio
       const [own, shared] = await Promise.all([reap(common, log, signal), tendShares(signal), pools.tend()])
       return own + shared
     },
+    retire: () => cleanup.track(Promise.resolve(pools[Symbol.asyncDispose]())),
     async [Symbol.asyncDispose]() {
       await pools[Symbol.asyncDispose]()
       await shares[Symbol.asyncDispose]()

@@ -67,6 +67,9 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
       const counts = await Promise.all(houses.values().map((house) => house.reap(signal)))
       return counts.reduce((sum, one) => sum + one, 0)
     },
+    retire() {
+      for (const house of houses.values()) house.retire()
+    },
     [Symbol.asyncDispose]: () => houses[Symbol.asyncDispose](),
   }
 }
