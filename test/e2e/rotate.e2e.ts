@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { stringify } from 'yaml'
-import { cli, until } from '../rigs/daemon.ts'
+import { cli, type LogLine, until } from '../rigs/daemon.ts'
 import { configFor, uniqueUser } from '../rigs/login.ts'
+import { knock, startQuietDaemon } from '../rigs/quiet-daemon.ts'
 import { makeKey } from '../rigs/ssh.ts'
 
 test('SIGHUP makes the daemon write to a new log file after the old one was moved away', async () => {
@@ -31,4 +32,37 @@ test('SIGHUP makes the daemon write to a new log file after the old one was move
     child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+test('rotated again and again under load, each record is in one of the files, once and whole', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'containerssh-rotate-'))
+  const file = join(folder, 'daemon.log')
+  await using daemon = await startQuietDaemon({ log: { destination: 'file', file, flood: { records: 0 } } })
+  const [turns, connections] = [10, 40]
+  for (let turn = 0; turn < turns; turn++) {
+    const knocking = knock(daemon.client.port, connections)
+    renameSync(file, `${file}.${turn}`)
+    daemon.child.kill('SIGHUP')
+    await until('a new log file', () => existsSync(file))
+    await knocking
+  }
+  assert.equal(await daemon.stop(), 0)
+  const files = Array.from({ length: turns }, (_, turn) => `${file}.${turn}`)
+  const texts = [...files, file].map((each) => readFileSync(each, 'utf8'))
+  assert.ok(texts.every((text) => text === '' || text.endsWith('\n')))
+  const lines = texts.flatMap((text) => text.split('\n').filter((line) => line !== ''))
+  const records = lines.map((line) => JSON.parse(line) as LogLine)
+  const idsOf = (code: string) =>
+    records
+      .filter((record) => record.code === code)
+      .map(({ details }) => details['connectionId'])
+      .sort()
+  const connected = idsOf('SSH_CONNECTED')
+  // The rig has knocked, too, until it was answered.
+  assert.ok(connected.length > turns * connections)
+  assert.equal(new Set(connected).size, connected.length)
+  assert.deepEqual(idsOf('SSH_HANDSHAKE_FAILED'), connected)
+  assert.deepEqual(idsOf('SSH_DISCONNECTED'), connected)
+  assert.equal(records.at(-1)?.code, 'SERVICE_POOL_STOPPED')
+  rmSync(folder, { recursive: true, force: true })
 })

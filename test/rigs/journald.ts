@@ -35,7 +35,8 @@ export async function startJournald(): Promise<Journald> {
   return {
     socket: `${folder}/socket`,
     async stdout(identifier) {
-      const stream = connect(`${folder}/stdout`)
+      // journald ends its own direction at once.
+      const stream = connect({ path: `${folder}/stdout`, allowHalfOpen: true })
       await once(stream, 'connect')
       // Identifier, unit, priority (notice), prefixes of sd-daemon(3), and where to forward to: kernel log, syslog, console.
       await new Promise<void>((done) => stream.write(`${identifier}\n\n5\n1\n0\n0\n0\n`, () => done()))
