@@ -12,6 +12,7 @@ type consoleOptions struct {
 	env      []string
 	clearEnv bool
 	wait     bool
+	waitEnv  bool
 	pid      bool
 	program  []string
 }
@@ -26,6 +27,13 @@ func console(args []string) (int, error) {
 		if err := awaitStart(os.Stdin); err != nil {
 			return exitStart, err
 		}
+	}
+	if options.waitEnv {
+		told, err := awaitEnv(os.Stdin)
+		if err != nil {
+			return exitStart, err
+		}
+		options.env = append(options.env, told...)
 	}
 	if options.pid {
 		header := binary.LittleEndian.AppendUint32(nil, uint32(os.Getpid()))
@@ -57,6 +65,8 @@ func parseConsole(args []string) (consoleOptions, error) {
 			return options, nil
 		case "--wait":
 			options.wait = true
+		case "--wait-env":
+			options.waitEnv = true
 		case "--clear-env":
 			options.clearEnv = true
 		case "--pid":

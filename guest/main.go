@@ -20,9 +20,10 @@ const (
 )
 
 const help = `Usage:
-  console [--env NAME=VALUE]... [--wait] [--pid] -- PROGRAM [ARGUMENT]...
+  console [--env NAME=VALUE]... [--wait|--wait-env] [--pid] -- PROGRAM [ARGUMENT]...
       Becomes the program. --wait: after a NUL or a newline on standard input. --pid: the process number goes to standard
-      output first, as four bytes, little endian. --clear-env: of the own environment nothing stays.
+      output first, as four bytes, little endian. --clear-env: of the own environment nothing stays. --wait-env: after lines
+      of NAME=VALUE and an empty one on standard input, which become part of the environment.
   signal --pid NUMBER --signal NAME
       Sends a signal to the group of a process, or to the process if it leads none.
   wait-signal --signal NAME... [--message TEXT]

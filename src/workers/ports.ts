@@ -257,6 +257,8 @@ export interface Program {
     | { readonly kind: 'subsystem'; readonly name: string }
   /** In the order of the client's env requests; TERM is not in here. */
   readonly env: ReadonlyMap<string, string>
+  /** What the room opened for this program alone: its display, the client's agent. Their variables are in `env` already. */
+  readonly doors?: readonly Listening[]
   readonly pty: Pty | undefined
   /** Carries channelId besides the peer's labels. */
   readonly log: Log

@@ -180,7 +180,9 @@ describe('a user with a docker section of his own', () => {
     assert.equal((await rig.containers()).length, 3)
     for (const session of sessions) await session[Symbol.asyncDispose]()
     assert.deepEqual(await rig.containers(), [])
-    const count = (start: string) => other.seen.filter((line) => line.startsWith(start)).length
+    // The engine may not have the helper yet.
+    const ours = other.seen.filter((line) => !line.includes('-filler'))
+    const count = (start: string) => ours.filter((line) => line.startsWith(start)).length
     assert.deepEqual([count('GET /version'), count('GET /events'), count('POST /containers/create')], [1, 1, 3])
     // The image is the same, and so is what is known about it.
     assert.equal(count('GET /images/'), 1)

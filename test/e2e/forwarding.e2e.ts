@@ -1,17 +1,16 @@
 /** The OpenSSH client reaches into containers and is reached from them, by a guest agent. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { until } from '../rigs/daemon.ts'
 import { derivedImage } from '../rigs/derived-image.ts'
+import { sayHello, startDisplay, startOwnAgent } from '../rigs/desktop.ts'
 import { image } from '../rigs/docker.ts'
 import type { Login } from '../rigs/login.ts'
 import { all, answering, converse, folder, freePort, reach, startService } from '../rigs/services.ts'
-import { makeKey } from '../rigs/ssh.ts'
 import { house, services, visit } from '../rigs/visit.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -103,43 +102,23 @@ describe('with a guest agent in the image', () => {
   })
 
   test('ssh -A gives programs the agent of the client', async () => {
-    using key = makeKey()
-    using sockets = folder()
-    const agent = spawn('ssh-agent', ['-D', '-a', sockets.path('agent')], { stdio: 'ignore' })
-    const env = { SSH_AUTH_SOCK: sockets.path('agent') }
-    await until('the agent listens', () =>
-      reach(env.SSH_AUTH_SOCK).then(
-        (socket) => socket.destroy(),
-        () => false,
-      ),
-    )
-    const add = spawn('ssh-add', ['-q', key.file], { env: { ...process.env, ...env }, stdio: 'ignore' })
-    await once(add, 'exit')
-    await using client = await visit(home, 'ssh-add -L; echo ready; ls -ld $(dirname $SSH_AUTH_SOCK); cat', ['-A'], env)
-    const [, mine = ''] = key.line.split(' ')
-    await client.said(new RegExp(mine.replaceAll('+', '\\+')))
+    await using agent = await startOwnAgent()
+    const command = 'ssh-add -L; echo ready; ls -ld $(dirname $SSH_AUTH_SOCK); cat'
+    await using client = await visit(home, command, ['-A'], agent.env)
+    await client.said(agent.said)
     await client.said(/^drwx------/m)
     client.ssh.stdin.end()
     await until('nothing is left of it', async () => {
       const { stdout } = await client.inside(helpers)
       return stdout.toString() === '0\n0\n'
     })
-    agent.kill()
   })
 
   test('ssh -X brings programs to the display of the client, with its cookie, and no xauth in the image', async () => {
-    const heard = Promise.withResolvers<string>()
-    const display = Array.from({ length: 50 }, (_, i) => i + 20)
-    // An X server that welcomes everybody.
-    await using service = await startDisplay(display, (said) => heard.resolve(said))
-    // The X Window System Protocol, section 8: byte order, version 11.0, name and data of the authorization.
-    const hello =
-      "printf 'l\\0\\13\\0\\0\\0\\22\\0\\20\\0\\0\\0MIT-MAGIC-COOKIE-1\\0\\0'; tail -c 16 $XAUTHORITY; printf request"
-    const say = `at=\${DISPLAY#*:}; { ${hello}; sleep 1; } | nc localhost $((6000 + \${at%.*})); echo ready; cat`
-    const env = { DISPLAY: `127.0.0.1:${service.display}`, XAUTHORITY: '/nonexistent' }
-    await using client = await visit(home, say, ['-Y'], env)
+    await using display = await startDisplay()
+    await using client = await visit(home, `${sayHello}; echo ready; cat`, ['-Y'], display.env)
     await client.said(/welcome/)
-    assert.match(await heard.promise, /request$/)
+    assert.match(await display.heard, /request$/)
     client.ssh.stdin.end()
     await until('nothing is left of it', async () => (await client.inside(helpers)).stdout.toString() === '0\n0\n')
   })
@@ -183,26 +162,6 @@ describe('with a guest agent in the image', () => {
   })
 })
 
-/** On the first free display. */
-async function startDisplay(displays: readonly number[], heard: (said: string) => void) {
-  for (const display of displays) {
-    const server = createServer((socket) => {
-      let said = ''
-      socket.setEncoding('latin1').on('data', (text: string) => {
-        said += text
-        if (!said.endsWith('request')) return
-        socket.end('welcome')
-        heard(said)
-      })
-    })
-    server.listen(6000 + display, '127.0.0.1')
-    if (await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)])) {
-      return { display, [Symbol.asyncDispose]: async () => void server.close() }
-    }
-  }
-  throw new Error('there is no free display')
-}
-
 test('an image with nothing inside is forwarded into and out of by the agent that is put into it', async () => {
   await using home = await house(await image('containerssh-test/noshell:1'))
   await using service = await startService(answering((received) => `got ${received.length}`))
@@ -214,19 +173,6 @@ test('an image with nothing inside is forwarded into and out of by the agent tha
   await until('there and back', async () => (await converse(port, 'hello')).toString() === 'hello')
   const { stdout } = await client.inside(`/busybox sh -c '/busybox echo hello | /busybox nc localhost ${chosen}'`)
   assert.equal(stdout.toString(), 'got 6')
-})
-
-test('in session mode ssh -L and -R go into the container of the program that runs', async () => {
-  await using home = await house(await image('containerssh-test/agent:1'), { mode: 'session' })
-  await using service = await startService(answering((received) => `got ${received.length}`))
-  const port = await freePort()
-  await using client = await visit(home, services, ['-L', `${port}:127.0.0.1:7000`])
-  assert.equal(sha256(await converse(port, large)), sha256(large))
-  assert.equal((await client.control('forward', '-R', `7070:127.0.0.1:${service.at}`)).code, 0)
-  const back = await client.control('forward', '-L', `${await freePort()}:127.0.0.1:7070`)
-  assert.equal(back.code, 0)
-  client.ssh.stdin.end()
-  await once(client.ssh, 'exit')
 })
 
 test('an agent in the image that is none is told about, and refuses nothing but what it was asked', async () => {

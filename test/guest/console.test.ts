@@ -41,6 +41,15 @@ describe('console', () => {
     assert.equal((await run(['console', '--wait', '--', '/bin/cat'])).code, 2)
   })
 
+  test('takes variables from lines up to an empty one, and leaves the rest to the program', async () => {
+    const input = Buffer.from('A=1 2\nB=x=y\n\nrest')
+    const { stdout } = await run(['console', '--wait-env', '--', '/bin/sh', '-c', 'echo "$A $B"; cat'], input)
+    assert.equal(stdout.toString(), '1 2 x=y\nrest')
+    for (const wrong of ['A=1\n', 'A\n\n', `A=${'x'.repeat(5000)}\n\n`, '']) {
+      assert.notEqual((await run(['console', '--wait-env', '--', '/bin/cat'], Buffer.from(wrong))).code, 0)
+    }
+  })
+
   test('ends with 127 and the reason when there is no such program', async () => {
     const missing = await run(['console', '--pid', '--', '/nonexistent'])
     assert.deepEqual(

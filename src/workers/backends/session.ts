@@ -187,7 +187,8 @@ function createChannel(
     started = true
     const room = await words?.until(sandbox, stdio.stderr, pty !== undefined)
     if (room?.accepted === false) return room
-    const program: Program = { what: whatOf(request), env, pty, log }
+    const opened = [...(doors?.values() ?? [])].filter((door) => door !== undefined)
+    const program: Program = { what: whatOf(request), env, doors: opened, pty, log }
     const verdict = await verdictOf(log, signal, async () => (await sandbox).run(program, stdio, signal))
     if (!verdict.accepted) return verdict
     running = verdict.value

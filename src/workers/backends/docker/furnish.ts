@@ -1,6 +1,6 @@
 /**
  * Makes a container that fits what is in its image. For an image that was never seen, the container is made as if it
- * were complete; when a look into it shows that it is not, another one takes its place. No user sees that.
+ * had the usual; when a look into it shows that it has not, another one takes its place. No user sees that.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { asFault, fault } from '../../../shared/codes/fault.ts'
@@ -18,7 +18,8 @@ export interface Furnished {
   readonly plan: Plan
 }
 
-const COMPLETE: Inside = { agent: true, shell: true, sftp: true, scp: true }
+/** What images have for whose sake this program was written. */
+const USUAL: Inside = { agent: true, shell: true, sftp: true, scp: false }
 
 /**
  * Creates it and does not start it. Without an occupant it is one for whoever comes. `image` is undefined when the engine does not have it, which the
@@ -42,7 +43,7 @@ export async function furnish(
   let inside = room.insides.known(id, execution)
   for (;;) {
     const volume = await volumeFor(room, architecture, log)
-    const plan = planOf(execution, inside ?? COMPLETE, volume)
+    const plan = planOf(execution, inside ?? USUAL, volume)
     const extras = withMounts(plan)
     const containerId = await createContainer(room, who, extras, log, signal, deadline)
     try {

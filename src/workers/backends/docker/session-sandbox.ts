@@ -3,25 +3,16 @@ import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../../ports.ts'
-import { environment, withSize, wordsOf } from '../guest/command.ts'
 import { exitOf, isSignalName } from '../guest/exit.ts'
 import { createSessionForwarding } from '../guest/forward-session.ts'
-import { held, startByte } from '../guest/held.ts'
-import type { Plan } from '../guest/plan.ts'
 import { orUndo } from '../undo.ts'
-import { type ContainerExtras, shuttingDown, startContainer } from './container.ts'
-import type { Image } from './engine.ts'
-import { askExitCode, drained, positive, ranOutOfMemory, StillRunning, UNKNOWN_EXIT } from './exit.ts'
-import { EngineError, persist } from './failure.ts'
-import { filesOf, hasLate, writeEarly } from './files.ts'
-import { forwardPlace } from './forward.ts'
-import { type Furnished, furnish } from './furnish.ts'
-import type { RawStream } from './hijack.ts'
-import { writeLate } from './late-files.ts'
+import { shuttingDown } from './container.ts'
+import { drained, ranOutOfMemory, UNKNOWN_EXIT } from './exit.ts'
+import { persist } from './failure.ts'
 import { broken, fateOf, lost, OUT_OF_MEMORY } from './loss.ts'
 import { createPump, type Pump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
-import { noSubsystem } from './sandbox.ts'
+import { type Made, makeContainer, type Session } from './session-container.ts'
 import { createTerminal } from './terminal.ts'
 
 /** When the connection ends as well, its containers are removed in no time; only a lone channel stops its own politely. */
@@ -38,17 +29,19 @@ export async function openSessionSandbox(
   say?: Say,
 ): Promise<Sandbox> {
   const image = await room.images.ensure(log, signal, say)
+  const forwarding = createSessionForwarding()
+  const session: Session = { room, who, image, forwarding }
   const labels = occupantLabels(who)
   const closing = new AbortController()
   const programs = new Set<Promise<void>>()
-  const forwarding = createSessionForwarding()
   return {
     async run(program, stdio, runSignal) {
       if (closing.signal.aborted) throw shuttingDown()
       const programLog = program.log.with(labels)
       const either = AbortSignal.any([runSignal, closing.signal])
-      const make = makeContainer(room, who, image, program, programLog, either)
-      const undo = async ({ raw, containerId }: Made): Promise<void> => {
+      const make = makeContainer(session, program, programLog, either)
+      const undo = async ({ raw, containerId, leave }: Made): Promise<void> => {
+        leave()
         raw.destroy()
         await room.cleanup.remove(containerId, programLog)
       }
@@ -58,9 +51,8 @@ export async function openSessionSandbox(
       })
       const own = programLog.with({ containerId: made.containerId })
       const running = follow(room, made, program, stdio, own, closing.signal)
-      const leave = forwarding.enter((ended) => forwardPlace(room, made.containerId, made.plan, ended, own), own)
       const remove = (): Promise<void> => {
-        leave()
+        made.leave()
         return room.cleanup.remove(made.containerId, own)
       }
       const gone = running.exit.then(remove, remove)
@@ -81,115 +73,6 @@ export async function openSessionSandbox(
 async function explain(error: unknown, { stderr }: Stdio, { pty }: Program): Promise<void> {
   stderr.write(Buffer.from(`${asFault(error).userText}.${pty === undefined ? '' : '\r'}\n`))
   await sleep(LAST_WORDS_MS)
-}
-
-interface Made extends Furnished {
-  readonly raw: RawStream
-  /** The exit code, from a wait that began before the start; undefined when nobody knows it. */
-  readonly code: Promise<number | undefined>
-  /** That wait broke: the engine was restarted, or is out of reach. */
-  isBroken(): boolean
-}
-
-/** @throws Fault */
-async function makeContainer(
-  room: Room,
-  who: Occupant,
-  image: Image | undefined,
-  program: Program,
-  log: Log,
-  signal: AbortSignal,
-): Promise<Made> {
-  const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
-  const extras = (plan: Plan): ContainerExtras => extrasOf(room, who, program, plan)
-  const made = await furnish(room, who, image, extras, log, signal, deadline)
-  const { containerId } = made
-  const own = log.with({ containerId })
-  let raw: RawStream | undefined
-  try {
-    raw = await attach(room, containerId, own, AbortSignal.any([signal, deadline]))
-    const files = filesOf(room.settings, who, own)
-    const limited = AbortSignal.any([signal, deadline])
-    await writeEarly(room, containerId, files, own, limited)
-    const code = await exitCode(room, containerId, own)
-    await startContainer(room, containerId, own, signal, deadline)
-    await writeLate(room, made, files, own, limited)
-    if (isHeld(room, who, made.plan)) raw.write(startByte(made.plan, program.pty))
-    return { ...made, raw, code: code.value, isBroken: code.isBroken }
-  } catch (error) {
-    raw?.destroy()
-    room.cleanup.track(room.cleanup.remove(containerId, own))
-    throw error
-  }
-}
-
-/** To tini, the engine's init: a signal is for the program's process group, as with sshd. A shell waits for its child. */
-const WHOLE_GROUP = 'TINI_KILL_PROCESS_GROUP=1'
-
-/** Whether the program waits for files that can only be written while the container runs. */
-const isHeld = ({ settings }: Room, { member }: Occupant, plan: Plan): boolean =>
-  hasLate(settings, member.files) && (plan.hasShell || plan.agent !== undefined)
-
-/** @throws Fault */
-function extrasOf(room: Room, who: Occupant, program: Program, plan: Plan): ContainerExtras {
-  const words = wordsOf(program.what, room.settings.execution, plan)
-  if (words === undefined) throw noSubsystem(program.what, room)
-  const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true }
-  const sized = plan.hasShell ? withSize(words, program.pty) : words
-  return {
-    Cmd: isHeld(room, who, plan) ? held(plan, sized, program.pty) : sized,
-    env: [...environment(program), WHOLE_GROUP],
-    config: { ...streams, Tty: program.pty !== undefined },
-    // The kernel keeps signals without a handler from process 1: a program would survive TERM and Ctrl-C.
-    host: { Init: true, ConsoleSize: [program.pty?.size.rows ?? 0, program.pty?.size.columns ?? 0] },
-  }
-}
-
-function attach(room: Room, containerId: string, log: Log, signal: AbortSignal): Promise<RawStream> {
-  log.emit('DOCKER_CONTAINER_ATTACH', { containerId })
-  return persist(() => room.engine.attachContainer(containerId, signal), {
-    signal,
-    retrying: (labels) => log.emit('DOCKER_CONTAINER_ATTACH_FAILED', { containerId, ...labels }),
-    failed: (labels, cause) =>
-      fault('DOCKER_CONTAINER_ATTACH_FAILED', { containerId, ...labels }, { cause, level: 'error' }),
-  })
-}
-
-/** Resolves when the engine waits for the end. When that wait breaks, the engine is asked until it knows. */
-async function exitCode(
-  room: Room,
-  containerId: string,
-  log: Log,
-): Promise<{ readonly value: Promise<number | undefined>; isBroken(): boolean }> {
-  let isBroken = false
-  const gone = new AbortController()
-  const waiting = await room.engine.waitContainer(containerId, gone.signal).catch(() => undefined)
-  const told = async (): Promise<number | undefined> => {
-    if (waiting === undefined) return undefined
-    let text = ''
-    for await (const chunk of waiting.setEncoding('utf8')) text += chunk as string
-    return (JSON.parse(text) as { StatusCode?: number }).StatusCode
-  }
-  const ask = async (): Promise<number> => {
-    const state = await room.engine.containerState(containerId, AbortSignal.timeout(30_000))
-    if (state.Restarting) {
-      log.emit('DOCKER_EXIT_CODE_CONTAINER_RESTARTING', {})
-      throw new EngineError(200, 'the container is restarting')
-    }
-    if (state.Running) {
-      log.emit('DOCKER_EXIT_CODE_STILL_RUNNING', {})
-      throw new StillRunning()
-    }
-    return positive(state.ExitCode, log)
-  }
-  const value = async (): Promise<number | undefined> => {
-    const code = await told().catch(() => {
-      isBroken = true
-      return undefined
-    })
-    return code !== undefined && code >= 0 ? code : askExitCode(ask, log, gone.signal)
-  }
-  return { value: value(), isBroken: () => isBroken }
 }
 
 function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log, closing: AbortSignal): Running {

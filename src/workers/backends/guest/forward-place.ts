@@ -18,7 +18,7 @@ export interface Helping {
 }
 
 export interface ForwardPlace {
-  readonly plan: Pick<Plan, 'agent' | 'hasShell'>
+  readonly plan: Pick<Plan, 'agent' | 'hasShell' | 'mode'>
   /** Aborted when the container is about to be removed, or has ended. */
   readonly closing: AbortSignal
   /** Milliseconds. */
@@ -32,6 +32,8 @@ export interface ForwardPlace {
   open(helping: Helping, signal: AbortSignal): Promise<ExecStream>
   /** Runs a short program to its end. @throws Fault */
   help(words: readonly string[], signal: AbortSignal): Promise<unknown>
+  /** What is at the agent's path is none. */
+  noAgent?(reason: string): void
   /** Has the worker wait for something at its end that goes on without its owner. */
   track(task: Promise<unknown>): void
   /**

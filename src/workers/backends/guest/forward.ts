@@ -16,7 +16,10 @@ export function createGuestForwarding(place: ForwardPlace, log: Log): Forwarding
     try {
       return await launchAgent(place, agent ?? [], log, signal)
     } catch (error) {
-      if (error instanceof NoAgentError) missing = true
+      if (error instanceof NoAgentError && !missing) {
+        missing = true
+        place.noAgent?.(error.message)
+      }
       throw error
     }
   }
