@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { stringify } from 'yaml'
-import { cli, type LogLine, until } from '../rigs/daemon.ts'
+import { cli, type LogLine, record, until } from '../rigs/daemon.ts'
 import { configFor, uniqueUser } from '../rigs/login.ts'
 import { knock, startQuietDaemon } from '../rigs/quiet-daemon.ts'
 import { makeKey } from '../rigs/ssh.ts'
@@ -32,6 +32,29 @@ test('SIGHUP makes the daemon write to a new log file after the old one was move
     child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+test('a rotation that fails costs nothing: the log goes on in the old file, and sessions work', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'containerssh-rotate-'))
+  const inner = join(folder, 'inner')
+  mkdirSync(inner)
+  const [before, after] = [join(inner, 'log'), join(folder, 'moved', 'log')]
+  await using daemon = await startQuietDaemon({ log: { destination: 'file', file: before } })
+  renameSync(inner, join(folder, 'moved'))
+  daemon.child.kill('SIGHUP')
+  const find = (code: string) =>
+    readFileSync(after, 'utf8')
+      .split('\n')
+      .find((line) => line.includes(`"${code}"`))
+  const failure = await until('the failure', () => find('LOG_ROTATE_FAILED'))
+  record(failure)
+  const { level, details, message } = JSON.parse(failure) as LogLine
+  assert.deepEqual([level, details], ['error', { file: before }])
+  assert.match(message, /ENOENT/)
+  assert.equal((await daemon.client.run(['exit 3'])).code, 3)
+  assert.equal(await daemon.stop(), 0)
+  assert.ok(find('SERVICE_POOL_STOPPED'))
+  rmSync(folder, { recursive: true, force: true })
 })
 
 test('rotated again and again under load, each record is in one of the files, once and whole', async () => {

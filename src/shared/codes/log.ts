@@ -19,6 +19,12 @@ export const log = defineCodes('Log', ['LOG', 'TEST', 'UNKNOWN_ERROR'], {
     doc: 'Writing to the log failed, or its reader does not keep up and the queue is full. Since the log itself is what fails, this record goes to standard error, at most once in ten seconds. The server runs on; records beyond the queue are dropped and counted.',
     labels: { destination: 'string', dropped: 'number' },
   },
+  LOG_JOURNAL_PLAIN: {
+    level: 'notice',
+    says: 'The journal of systemd gets plain lines instead of entries with fields.',
+    doc: 'Standard output leads to the journal, but the socket of its native protocol cannot be used. Nothing is lost: each line has its level before it, which the journal understands. Install the package again with a compiler present, let the unit reach the socket, or set `log.journald.fields: false`.',
+    seed: false,
+  },
   LOG_RECORDS_DROPPED: {
     level: 'warning',
     says: '{dropped} records are missing before this one: {destination} did not take them.',

@@ -1,7 +1,7 @@
 /** The end of the log, as the configuration wants it. Used by the primary only. */
 import { hostname } from 'node:os'
 import { fault } from '../codes/fault.ts'
-import type { Level, LogRecord } from '../log.ts'
+import { createLog, type Level, type LogRecord } from '../log.ts'
 import { descriptor } from './descriptor.ts'
 import { DATAGRAM_BYTES, type Destination } from './destination.ts'
 import { type Format, formatBody, formatLine } from './format.ts'
@@ -87,8 +87,10 @@ function openStdoutOutput(config: LogConfig): Output {
   const line = lines(config.format)
   try {
     return openJournal(config, (record) => line(record).slice(0, -1))
-  } catch {
-    return openStandardOutput(1, config, (record) => `<${levels[record.level]}>${line(record)}`)
+  } catch (cause) {
+    const output = openStandardOutput(1, config, (record) => `<${levels[record.level]}>${line(record)}`)
+    createLog({ level: config.level, write: output.write }).emit('LOG_JOURNAL_PLAIN', {}, { cause })
+    return output
   }
 }
 

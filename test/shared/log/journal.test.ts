@@ -7,7 +7,7 @@ import { defaults } from '../../../src/shared/config/schema.ts'
 import { journalEntry } from '../../../src/shared/log/journal-format.ts'
 import { openOutput } from '../../../src/shared/log/output.ts'
 import type { LogRecord } from '../../../src/shared/log.ts'
-import { until } from '../../rigs/daemon.ts'
+import { record as recordForCodes, until } from '../../rigs/daemon.ts'
 import { type Journald, startJournald } from '../../rigs/journald.ts'
 
 const record: LogRecord = {
@@ -43,7 +43,7 @@ describe('the journal of systemd', { timeout: 120_000 }, () => {
     return openOutput({ ...log, ...more, level: 'debug', destination: 'journald', journald: to })
   }
   /** Standard output of the process is the journal's, as systemd gives it to a service. */
-  const runOnStdout = async (identifier: string, fields: boolean, socket = journald.socket): Promise<void> => {
+  const runOnStdout = async (identifier: string, fields: boolean, socket = journald.socket) => {
     const stdout = await journald.stdout(identifier)
     const options = JSON.stringify({ journald: { fields, socket, identifier } })
     const writer = new URL('writer.ts', import.meta.url).pathname
@@ -53,7 +53,10 @@ describe('the journal of systemd', { timeout: 120_000 }, () => {
     const child = spawn('sh', ['-c', script, 'sh', ...command], { stdio: ['ignore', stdout, 'inherit'] })
     assert.deepEqual(await once(child, 'exit'), [0, null])
     stdout.destroy()
-    await until('three entries', () => journald.entries(identifier).length === 3)
+    return await until('three entries', () => {
+      const entries = journald.entries(identifier)
+      return entries.filter(({ MESSAGE }) => MESSAGE?.includes('DOCKER_AGENT_LOG')).length === 3 ? entries : undefined
+    })
   }
 
   it('gets entries with fields, several lines and all', async () => {
@@ -105,8 +108,9 @@ describe('the journal of systemd', { timeout: 120_000 }, () => {
   })
 
   it('behind standard output gets the lines that standard output would have got, and fields', async () => {
-    await runOnStdout('stdout', true)
-    for (const entry of journald.entries('stdout')) {
+    const entries = await runOnStdout('stdout', true)
+    assert.equal(entries.length, 3)
+    for (const entry of entries) {
       const { timestamp, level, code } = JSON.parse(entry['MESSAGE'] ?? '')
       assert.deepEqual([entry['SYSLOG_TIMESTAMP'], level, code], [timestamp, 'info', entry['CONTAINERSSH_CODE']])
       assert.equal(entry['PRIORITY'], '6')
@@ -115,8 +119,9 @@ describe('the journal of systemd', { timeout: 120_000 }, () => {
   })
 
   it('behind standard output gets plain lines where fields are not wanted', async () => {
-    await runOnStdout('plain', false)
-    for (const entry of journald.entries('plain')) {
+    const entries = await runOnStdout('plain', false)
+    assert.equal(entries.length, 3)
+    for (const entry of entries) {
       assert.equal(entry['_TRANSPORT'], 'stdout')
       assert.equal(entry['PRIORITY'], '5')
       assert.match(entry['MESSAGE'] ?? '', /^\{"timestamp".*\}$/)
@@ -124,8 +129,11 @@ describe('the journal of systemd', { timeout: 120_000 }, () => {
   })
 
   it('behind standard output gets lines and their level where its other socket cannot be reached', async () => {
-    await runOnStdout('level', true, '/nowhere')
-    for (const entry of journald.entries('level')) {
+    const [notice, ...entries] = await runOnStdout('level', true, '/nowhere')
+    recordForCodes(notice?.['MESSAGE'] ?? '')
+    assert.match(notice?.['MESSAGE'] ?? '', /"code":"LOG_JOURNAL_PLAIN".*ENOENT/)
+    assert.equal(entries.length, 3)
+    for (const entry of entries) {
       assert.equal(entry['_TRANSPORT'], 'stdout')
       assert.equal(entry['PRIORITY'], '6')
       assert.match(entry['MESSAGE'] ?? '', /^\{"timestamp".*\}$/)

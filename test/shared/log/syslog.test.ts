@@ -311,7 +311,15 @@ describe('syslog', { timeout: 30_000 }, () => {
   })
 
   it('that cannot be reached is a configuration error that names the option', async () => {
-    for (const destination of [path, 'nonsense', 'localhost:0', 'localhost:99999']) {
+    for (const destination of [
+      path,
+      `/${'x'.repeat(200)}`,
+      'tcp://127.0.0.1:1',
+      'http://localhost:1',
+      'nonsense',
+      'localhost:0',
+      'localhost:99999',
+    ]) {
       await assert.rejects(open(destination), (error) => {
         assert.ok(error instanceof Fault)
         assert.equal(error.code, 'CORE_CONFIG_ERROR')
