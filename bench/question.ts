@@ -88,3 +88,20 @@ export async function withServers<T>(bench: Bench, use: (servers: readonly Serve
   for (const start of bench.starts.values()) servers.push(running.use(await start(bench.credentials, bench.signal)))
   return await use(servers)
 }
+
+/** What this machine lacks is a note in the report; a measurement that fails is a failure. */
+export async function orNote<T>(
+  bench: Bench,
+  prepare: () => Promise<T>,
+  measure: (bench: Bench, found: T) => Promise<Answer>,
+): Promise<Answer> {
+  let found: T
+  try {
+    found = await prepare()
+  } catch (error) {
+    bench.signal.throwIfAborted()
+    const reason = error instanceof Error ? error.message : String(error)
+    return { rows: [], notes: [`Not measured: ${reason}`] }
+  }
+  return measure(bench, found)
+}

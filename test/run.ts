@@ -11,7 +11,9 @@ import { resolve } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { codesReport } from './codes.ts'
+import { buildDaemonImage } from './rigs/daemon-image.ts'
 import { buildPrograms } from './rigs/kubernetes/binary.ts'
+import { buildTools } from './rigs/kubernetes/tools.ts'
 import { prepare } from './rigs/prepare.ts'
 import { step } from './rigs/step.ts'
 
@@ -52,6 +54,8 @@ async function main(): Promise<number> {
   process.env['CODES_DIR'] = codesDir
   await prepare()
   if (!process.env['KUBECONFIG'] && find('test/e2e/kubernetes/*.e2e.ts').length > 0) await buildPrograms()
+  if (find('test/e2e/kubernetes/{chart,helm}.e2e.ts').length > 0) await buildTools()
+  if (find('test/e2e/kubernetes/helm.e2e.ts').length > 0) await buildDaemonImage()
   const checks: readonly (readonly [string, readonly string[]])[] = [
     ['types', ['tsc', '--noEmit']],
     ['lint and format', ['biome', 'ci', '--max-diagnostics=50', '.']],

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type BareEngine, bareEngine, dockerCli, dockerConfig } from '../engine.ts'
 import { runLoad, targetFlags } from '../load.ts'
 import { startWith } from '../ours.ts'
-import { type Answer, type Bench, type Question, rowsOf } from '../question.ts'
+import { type Answer, type Bench, orNote, type Question, rowsOf } from '../question.ts'
+import { note, noteTimes, type Sides, timed } from '../samples.ts'
 import type { Server } from '../server.ts'
 import { startSshdWith } from '../sshd.ts'
 import { summarize } from '../stats.ts'
@@ -18,18 +19,6 @@ const waitLimitMs = 120_000
 /** What the one before left for later is over. */
 const restMs = 600
 const theirs = 'sshd + docker exec'
-
-type Sides = Map<string, Map<string, number[]>>
-function note(sides: Sides, side: string, figure: string, value: number): void {
-  const figures = sides.get(side) ?? new Map<string, number[]>()
-  sides.set(side, figures)
-  figures.set(figure, [...(figures.get(figure) ?? []), value])
-}
-function noteTimes(sides: Sides, side: string, name: string, times: readonly number[]): void {
-  const sorted = [...times].sort((a, b) => a - b)
-  note(sides, side, name, summarize(times).median)
-  note(sides, side, `${name}99`, sorted[Math.floor(0.99 * (sorted.length - 1))] ?? Number.NaN)
-}
 
 /** A daemon whose containers can be told from those of others, and its sides of the table. */
 interface Ours {
@@ -62,12 +51,6 @@ async function login(bench: Bench, server: Server, count = 1, parallel = 1) {
   const counts = ['-count', `${count}`, '-parallel', `${parallel}`]
   const { latencyUs } = await runLoad(bench.load, 'exec', [...flags, ...counts], bench.signal)
   return { p50: latencyUs.p50 / 1000, p99: latencyUs.p99 / 1000, max: latencyUs.max / 1000 }
-}
-
-async function timed(task: () => Promise<void>): Promise<number> {
-  const start = performance.now()
-  await task()
-  return performance.now() - start
 }
 
 /** Undefined: there is no docker program. */
@@ -168,14 +151,5 @@ export const dockerLogin: Question = {
     '`ssh host true` from the connection to the exit status, with a new connection and a container of its own each, made ' +
     'ahead or not; beside the bare Engine API on a container that runs already (exec create, start, inspect) and beside ' +
     'sshd with `docker exec` into one that runs already as the forced command. One after the other on an engine at rest.',
-  async run(bench) {
-    let bare: BareEngine
-    try {
-      bare = await bareEngine()
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return { rows: [], notes: [`Not measured: ${reason}`] }
-    }
-    return measure(bench, bare)
-  },
+  run: (bench) => orNote(bench, bareEngine, measure),
 }

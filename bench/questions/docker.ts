@@ -1,8 +1,8 @@
-import { performance } from 'node:perf_hooks'
 import { type BareEngine, bareEngine, dockerConfig } from '../engine.ts'
 import { runLoad, targetFlags } from '../load.ts'
 import { startWith } from '../ours.ts'
-import { type Answer, type Bench, type Question, rowsOf } from '../question.ts'
+import { type Answer, type Bench, orNote, type Question, rowsOf } from '../question.ts'
+import { note, type Sides, timed } from '../samples.ts'
 import type { Server } from '../server.ts'
 import { summarize } from '../stats.ts'
 
@@ -10,21 +10,10 @@ const rounds = 4
 const warmCommands = 20
 const coldCommands = 5
 
-type Sides = Map<string, Map<string, number[]>>
-function note(sides: Sides, side: string, figure: string, value: number): void {
-  const figures = sides.get(side) ?? new Map<string, number[]>()
-  sides.set(side, figures)
-  figures.set(figure, [...(figures.get(figure) ?? []), value])
-}
-
 /** The median time of `count` runs, one after the other, in ms. */
 async function medianMs(count: number, task: () => Promise<void>): Promise<number> {
   const times: number[] = []
-  for (let run = 0; run < count; run++) {
-    const start = performance.now()
-    await task()
-    times.push(performance.now() - start)
-  }
+  for (let run = 0; run < count; run++) times.push(await timed(task))
   return summarize(times).median
 }
 
@@ -77,14 +66,5 @@ export const docker: Question = {
   about:
     '`true` in a container of a busybox image, one after the other: on a connection whose container runs, beside exec over the ' +
     'Engine API; and with a new connection and container each, beside create and start, and create, start and exec.',
-  async run(bench) {
-    let bare: BareEngine
-    try {
-      bare = await bareEngine()
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return { rows: [], notes: [`Not measured: ${reason}`] }
-    }
-    return measure(bench, bare)
-  },
+  run: (bench) => orNote(bench, bareEngine, measure),
 }

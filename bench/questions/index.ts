@@ -8,6 +8,7 @@ import { dockerBulk } from './docker-bulk.ts'
 import { dockerLogin } from './docker-login.ts'
 import { echo } from './echo.ts'
 import { exec } from './exec.ts'
+import { kubernetes } from './kubernetes.ts'
 import { login } from './login.ts'
 import { memory } from './memory.ts'
 import { s3 } from './s3.ts'
@@ -24,6 +25,7 @@ export const questions: readonly Question[] = [
   docker,
   dockerLogin,
   dockerBulk,
+  kubernetes,
   audit,
   s3,
 ]

@@ -46,6 +46,7 @@ const packages: Readonly<Record<string, string>> = {
   chromium: 'chromium',
   rsyslogd: 'rsyslog',
   journalctl: 'systemd',
+  debootstrap: 'debootstrap',
 }
 
 async function debianPackages(): Promise<void> {

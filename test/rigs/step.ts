@@ -7,6 +7,7 @@ export function step(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
   limitMs = 600_000,
+  cwd = process.cwd(),
 ): Promise<boolean> {
   process.stdout.write(`▶ ${name}\n`)
   return new Promise((resolve) => {
@@ -14,6 +15,7 @@ export function step(
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...env },
       timeout: limitMs,
+      cwd,
     })
     child.on('error', (error) => {
       process.stdout.write(`✖ ${name}: ${error.message}\n`)

@@ -25,6 +25,7 @@ export interface OwnCluster {
   readonly server: string
   /** File with the certificate of the cluster's authority. */
   readonly ca: string
+  readonly layout: Layout
   /** Ends a program as a crash would, or starts it again. */
   kill(name: ProgramName): Promise<void>
   start(name: ProgramName): Promise<void>
@@ -34,7 +35,12 @@ export type ProgramName = keyof typeof programs
 
 const startMs = 60_000
 
-export async function startCluster(): Promise<Cluster> {
+export interface ClusterOptions {
+  /** Images of the engine that pods may have, besides those of the tests' users. */
+  readonly images?: readonly string[]
+}
+
+export async function startCluster({ images = [] }: ClusterOptions = {}): Promise<Cluster> {
   const { KUBECONFIG } = process.env
   if (KUBECONFIG !== undefined && KUBECONFIG !== '') {
     return { kubeconfig: KUBECONFIG, own: undefined, [Symbol.asyncDispose]: async () => undefined }
@@ -64,7 +70,7 @@ export async function startCluster(): Promise<Cluster> {
   }
   try {
     for (const name of ['etcd', 'apiserver', 'containerd'] as const) await start(name)
-    await importImages(folder, built.pause)
+    await importImages(folder, built.pause, images)
     const ask = asker(server, join(folder, 'pki/ca.crt'))
     await until(folder, 'the API server', async () => (await ask('/readyz')) === 'ok')
     for (const name of ['kubelet', 'controllers', 'scheduler'] as const) await start(name)
@@ -80,7 +86,7 @@ export async function startCluster(): Promise<Cluster> {
   const ca = join(folder, 'pki/ca.crt')
   return {
     kubeconfig: join(folder, 'pki/admin.kubeconfig'),
-    own: { server, ca, kill, start },
+    own: { server, ca, layout, kill, start },
     [Symbol.asyncDispose]: stop,
   }
 }

@@ -9,12 +9,13 @@ import { call, engine, image } from '../docker.ts'
 const pauseImage = 'registry.k8s.io/pause:3.6'
 const guests = ['containerssh-test/busybox:1', 'containerssh-test/noshell:1'] as const
 
-export async function importImages(folder: string, pause: string): Promise<void> {
+/** `more`: names of images of the engine. */
+export async function importImages(folder: string, pause: string, more: readonly string[]): Promise<void> {
   const { host, socketPath } = await engine()
   for (const name of guests) await image(name)
   await importPause(socketPath, pause)
   const archive = join(folder, 'images.tar')
-  execFileSync('docker', ['--host', host, 'save', '-o', archive, pauseImage, ...guests], { stdio: 'pipe' })
+  execFileSync('docker', ['--host', host, 'save', '-o', archive, pauseImage, ...guests, ...more], { stdio: 'pipe' })
   await containerdAnswers(folder)
   ctr(folder, 'images', 'import', archive)
   rmSync(archive)

@@ -1,0 +1,154 @@
+/** A login to a pod up to the first byte of its program, and bytes through a pod, beside `kubectl exec`. */
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defaults } from '../../src/shared/config/schema.ts'
+import { until } from '../../test/rigs/daemon.ts'
+import { anyHost } from '../../test/rigs/ssh.ts'
+import { bulkBeside } from '../bulk-beside.ts'
+import { type BareCluster, bareCluster } from '../cluster.ts'
+import { settle } from '../measure.ts'
+import { startWith } from '../ours.ts'
+import { cpuMs } from '../proc.ts'
+import { type Answer, type Bench, orNote, type Question, type RowSpec, rowsOf } from '../question.ts'
+import { note, noteTimes, type Sides } from '../samples.ts'
+import type { Server } from '../server.ts'
+
+const rounds = 4
+const ready = 4
+const waitLimitMs = 120_000
+const programLimitMs = 60_000
+/** What the one before left for later is over. */
+const restMs = 600
+
+/** A daemon whose pods can be told from those of others. */
+interface Ours {
+  readonly server: Server
+  /** Waits until the cluster is quiet: so many pods, and no more. */
+  settled(count: number): Promise<void>
+}
+
+async function startOurs(bench: Bench, bare: BareCluster, more: object, stack: AsyncDisposableStack): Promise<Ours> {
+  const value = randomBytes(6).toString('hex')
+  const config = bare.config(more, { 'containerssh-bench': value })
+  const start = startWith({ backend: 'kubernetes', config: { ...config, workers: 2 } })
+  const server = stack.use(await start(bench.credentials, bench.signal))
+  const label = `containerssh-bench=${value}`
+  const settled = async (count: number): Promise<void> => {
+    await until(`${count} pods`, async () => (await bare.count(label)) === count, waitLimitMs)
+    await settle(server, bench.signal)
+  }
+  return { server, settled }
+}
+
+/** From the start of a client program to the first byte that it prints, in ms; it has to end well. */
+function firstByte([program = '', ...args]: readonly string[], signal: AbortSignal): Promise<number> {
+  const start = performance.now()
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], signal, timeout: programLimitMs })
+  let first: number | undefined
+  let complaint = ''
+  child.stdout.on('data', () => {
+    first ??= performance.now() - start
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-2000)
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0 && first !== undefined) resolve(first)
+      else reject(new Error(`${program} ended with status ${code}: ${complaint}`))
+    })
+  })
+}
+
+function sshTo({ keyFile, user }: Bench['credentials'], { address }: Server): readonly string[] {
+  const [host = '', port = ''] = address.split(':')
+  return ['ssh', ...anyHost, '-i', keyFile, '-o', 'BatchMode=yes', '-p', port, `${user}@${host}`, 'echo x']
+}
+
+/** CPU time of the daemon for one login and its end, in ms. */
+async function costOfLogin({ server }: Ours, signal: AbortSignal, login: () => Promise<number>) {
+  const before = cpuMs(server.pid)
+  const wallMs = await login()
+  await settle(server, signal)
+  return { wallMs, cpu: cpuMs(server.pid) - before }
+}
+
+async function logins(bench: Bench, bare: BareCluster, running: string, sides: Sides): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const cold = await startOurs(bench, bare, {}, stack)
+  const warm = hasPool ? await startOurs(bench, bare, { pool: { min: ready } }, stack) : undefined
+  const login = (ours: Ours) => () => firstByte(sshTo(bench.credentials, ours.server), bench.signal)
+  const made: string[] = []
+  const fresh = async (): Promise<number> => {
+    const start = performance.now()
+    const pod = await bare.create()
+    made.push(pod)
+    const createdMs = performance.now() - start
+    return createdMs + (await firstByte(bare.exec(pod, 'echo x', false), bench.signal))
+  }
+  const count = bench.quick ? 2 : 6
+  for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
+    bench.progress(`logins, ${round < 0 ? 'warm-up' : `round ${round + 1}`}`)
+    const times = { cold: [] as number[], warm: [] as number[], exec: [] as number[], fresh: [] as number[] }
+    let cpu = 0
+    for (let run = 0; run < count; run++) {
+      await Promise.all([cold.settled(0), warm?.settled(ready)])
+      const ours = await costOfLogin(cold, bench.signal, login(cold))
+      times.cold.push(ours.wallMs)
+      cpu += ours.cpu
+      await sleep(restMs)
+      times.exec.push(await firstByte(bare.exec(running, 'echo x', false), bench.signal))
+      await sleep(restMs)
+      if (warm !== undefined) times.warm.push(await login(warm)())
+      await sleep(restMs)
+      times.fresh.push(await fresh())
+      for (const pod of made.splice(0)) await bare.remove(pod)
+    }
+    if (round < 0) continue
+    noteTimes(sides, 'ours', 'cold', times.cold)
+    note(sides, 'ours', 'cpu', cpu / count)
+    noteTimes(sides, 'kubectl exec', 'warm', times.exec)
+    noteTimes(sides, 'kubectl run, wait, exec', 'cold', times.fresh)
+    if (warm !== undefined) noteTimes(sides, 'ours', 'warm', times.warm)
+  }
+}
+
+const hasPool = 'pool' in defaults().kubernetes
+
+const rows: readonly RowSpec[] = [
+  { figure: 'warm', label: 'p50, pod made ahead', unit: 'ms' },
+  { figure: 'warm99', label: 'p99, pod made ahead', unit: 'ms' },
+  { figure: 'cold', label: 'p50, new pod', unit: 'ms' },
+  { figure: 'cold99', label: 'p99, new pod', unit: 'ms' },
+  { figure: 'cpu', label: "daemon's CPU, new pod", unit: 'ms' },
+]
+
+async function measure(bench: Bench, cluster: BareCluster): Promise<Answer> {
+  await using bare = cluster
+  const running = await bare.create()
+  const sides: Sides = new Map()
+  await logins(bench, bare, running, sides)
+  await using stack = new AsyncDisposableStack()
+  const { server } = await startOurs(bench, bare, {}, stack)
+  const peer = {
+    name: 'kubectl exec',
+    words: (command: string, withInput: boolean) => bare.exec(running, command, withInput),
+  }
+  const bulk = await bulkBeside(bench, server, peer, 'a pod')
+  const notes = hasPool ? [] : ['Without pods made ahead: there is no `kubernetes.pool`.']
+  return { rows: [...rowsOf(sides, rows), ...bulk], notes }
+}
+
+export const kubernetes: Question = {
+  name: 'kubernetes',
+  title: 'Kubernetes room',
+  about:
+    'From the start of the client program to the first byte of `echo x`: OpenSSH with a new connection and pod each, pods ' +
+    'made ahead or not, beside `kubectl exec` in a pod that runs, and `kubectl run`, `wait` and `exec`. One after the other ' +
+    'on a cluster of one node at rest. Then one stream of 512 MiB out of a pod and into it, over SSH with aes128-gcm and ' +
+    'by `kubectl exec`. All of them go through the API server.',
+  run: (bench) => orNote(bench, bareCluster, measure),
+}
