@@ -16,8 +16,9 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
   KUBERNETES_POD_CREATE_FAILED: {
     level: 'debug',
     says: 'A pod cannot be created.',
-    doc: 'The cluster did not create the pod, or it did not come up. What may pass is tried again; the record that gives up has level error.',
-    labels: { attempt: 'number?', statusCode: 'number?', reason: 'string?' },
+    doc: 'The cluster did not create the pod: `reason` has its words, which name the right that is missing (with verb, resource and namespace) or the quota that is used up. What may pass is tried again; the record that gives up has level error. The user reads `why`.',
+    user: 'The pod cannot be made: {why}',
+    labels: { why: 'string', attempt: 'number?', statusCode: 'number?', reason: 'string?' },
   },
   KUBERNETES_POD_WAIT: {
     level: 'debug',
@@ -28,8 +29,9 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
   KUBERNETES_POD_WAIT_FAILED: {
     level: 'error',
     says: 'Pod {podName} did not come up.',
-    doc: 'The pod did not run in time, was deleted meanwhile, or cannot be watched. Common reasons are an image that does not exist and a cluster without room.',
-    labels: { podName: 'string', reason: 'string?' },
+    doc: 'The pod did not run in time, was deleted meanwhile, or cannot be watched. Common reasons are an image that does not exist and a cluster without room. The user reads `why`.',
+    user: 'The pod did not start: {why}',
+    labels: { podName: 'string', why: 'string', reason: 'string?' },
   },
   KUBERNETES_POD_ATTACH: {
     level: 'debug',
@@ -239,6 +241,13 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
     doc: 'The API server or the kubelet did not open the streams of a program: the pod is gone, a right is missing (create of pods/exec), or neither answers.',
     user: 'Cannot start the program',
     labels: { podName: 'string', attempt: 'number?', statusCode: 'number?', reason: 'string?' },
+    seed: false,
+  },
+  KUBERNETES_PROGRAM_LOST: {
+    level: 'warning',
+    says: 'A program was lost: {reason}.',
+    doc: 'The pod was evicted or deleted or ran out of memory while the program ran in it, or the connection to the program broke. The user is told on standard error, and the exit status is not 0.',
+    labels: { podName: 'string', reason: 'string' },
     seed: false,
   },
   KUBERNETES_INPUT_NOT_ENDED: {

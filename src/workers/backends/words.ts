@@ -2,6 +2,7 @@
 import { asFault } from '../../shared/codes/fault.ts'
 import { sleep } from '../../shared/deadline.ts'
 import type { Sandbox, Say, Sink, Verdict } from '../ports.ts'
+import { lastWordsMs } from './explain.ts'
 
 export interface Words {
   readonly say: Say
@@ -15,9 +16,6 @@ export interface Words {
   /** All is said: the room is there, or there will be none. */
   end(): void
 }
-
-/** For the way to the user's screen. */
-const lastWordsMs = 250
 
 export function createWords(): Words {
   const spoken = Promise.withResolvers<undefined>()

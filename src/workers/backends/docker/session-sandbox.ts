@@ -3,6 +3,7 @@ import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../../ports.ts'
+import { explain } from '../explain.ts'
 import { exitOf, isSignalName } from '../guest/exit.ts'
 import { createSessionForwarding } from '../guest/forward-session.ts'
 import { orUndo } from '../undo.ts'
@@ -18,7 +19,6 @@ import { createTerminal } from './terminal.ts'
 /** When the connection ends as well, its containers are removed in no time; only a lone channel stops its own politely. */
 const BEFORE_STOPPING_MS = 50
 const STOP_GRACE_SECONDS = 2
-const LAST_WORDS_MS = 250
 
 /** @throws Fault */
 export async function openSessionSandbox(
@@ -67,12 +67,6 @@ export async function openSessionSandbox(
       await Promise.all(programs)
     },
   }
-}
-
-/** OpenSSH's client says only that its request failed, and ends at once: the reason goes ahead, with time to be read. */
-async function explain(error: unknown, { stderr }: Stdio, { pty }: Program): Promise<void> {
-  stderr.write(Buffer.from(`${asFault(error).userText}.${pty === undefined ? '' : '\r'}\n`))
-  await sleep(LAST_WORDS_MS)
 }
 
 function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log, closing: AbortSignal): Running {

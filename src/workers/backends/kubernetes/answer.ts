@@ -1,7 +1,7 @@
 /** What the API server answers: bodies with a bound, lines of a watch, and refusals in its own words. */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import { ApiError } from './failure.ts'
+import { ApiError, missingRight } from './failure.ts'
 
 const mostAnswerBytes = 8 * 2 ** 20
 const mostReasonLength = 1000
@@ -50,8 +50,6 @@ export function refusal(statusCode: number, head: IncomingHttpHeaders, body: str
 function withAdvice(message: string): string {
   return missingRight.test(message) ? `${message}; deploy/kubernetes/rbac.yaml has all rights that are needed` : message
 }
-/** k8s.io/apiserver, responsewriters.ForbiddenErrorMessage: what every authorizer's refusal looks like. */
-export const missingRight = /\bcannot [a-z]+ resource "/
 
 /** No library's error leaves `client.ts` and `stream.ts`. */
 export function noAnswer(server: string, cause: unknown): ApiError {

@@ -13,6 +13,7 @@ export interface Pod {
     readonly deletionTimestamp?: string
     readonly labels?: Readonly<Record<string, string>>
   }
+  readonly spec?: { readonly nodeName?: string }
   readonly status?: {
     readonly phase?: string
     readonly reason?: string
@@ -33,13 +34,17 @@ export interface ContainerStatus {
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string }
     readonly running?: object
-    readonly terminated?: {
-      readonly exitCode: number
-      readonly signal?: number
-      readonly reason?: string
-      readonly message?: string
-    }
+    readonly terminated?: Terminated
   }
+  /** Of the container before this one, when it was started again. */
+  readonly lastState?: { readonly terminated?: Terminated }
+}
+export interface Terminated {
+  readonly exitCode: number
+  readonly signal?: number
+  readonly reason?: string
+  readonly message?: string
+  readonly finishedAt?: string
 }
 export type PodEvent =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Pod }

@@ -4,11 +4,11 @@ import { newId } from '../../../shared/id.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
 import type { Pod, PodName } from './api.ts'
-import { asApiError, persist } from './failure.ts'
+import { asApiError, persist, whyOf } from './failure.ts'
 import { labelValue } from './labels.ts'
 import { type Console, namespaceOf, podBody } from './pod.ts'
 import type { Room } from './room.ts'
-import { type Look, waitFor } from './wait.ts'
+import { type Look, PodError, waitFor } from './wait.ts'
 
 /** Admission of a busy cluster takes seconds. */
 const createMs = 30_000
@@ -50,8 +50,9 @@ function createPod(room: Room, who: Occupant, console: Console, log: Log, signal
   }
   return persist(once, {
     signal,
-    retrying: (labels) => log.emit('KUBERNETES_POD_CREATE_FAILED', { ...labels }),
-    failed: (labels, cause) => fault('KUBERNETES_POD_CREATE_FAILED', { ...labels }, { cause, level: 'error' }),
+    retrying: (labels, error) => log.emit('KUBERNETES_POD_CREATE_FAILED', { ...labels, why: whyOf(error) }),
+    failed: (labels, cause) =>
+      fault('KUBERNETES_POD_CREATE_FAILED', { ...labels, why: whyOf(cause) }, { cause, level: 'error' }),
   })
 }
 
@@ -70,7 +71,8 @@ export async function awaitPod(
     await waitFor(room.api, nameOf(pod), pod, look, signal)
   } catch (cause) {
     if (undo !== undefined) room.cleanup.track(undo())
-    throw fault('KUBERNETES_POD_WAIT_FAILED', { podName, reason: (cause as Error).message }, { cause })
+    const why = cause instanceof PodError ? cause.why : whyOf(asApiError(cause))
+    throw fault('KUBERNETES_POD_WAIT_FAILED', { podName, reason: (cause as Error).message, why }, { cause })
   }
 }
 

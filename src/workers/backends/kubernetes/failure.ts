@@ -36,6 +36,17 @@ export class ApiError extends Error {
   }
 }
 
+/** For users, who are to know whether it is worth trying again; nothing about the inside of the cluster. */
+export function whyOf({ statusCode, message }: ApiError): string {
+  if (statusCode === 0) return 'the cluster cannot be reached'
+  if (statusCode === 401 || missingRight.test(message)) return 'the server lacks a right in the cluster'
+  if (/\bexceeded quota\b/.test(message)) return 'the quota of the cluster is used up'
+  if (statusCode === 429 || statusCode >= 500) return 'the cluster is overloaded or out of order'
+  return 'the cluster refuses it'
+}
+/** k8s.io/apiserver, responsewriters.ForbiddenErrorMessage: what every authorizer's refusal looks like. */
+export const missingRight = /\bcannot [a-z]+ resource "/
+
 export const asApiError = (error: unknown): ApiError =>
   error instanceof ApiError
     ? error

@@ -7,6 +7,8 @@ import { exitOf } from '../guest/exit.ts'
 import type { Header } from '../guest/header.ts'
 import type { Place } from './exec.ts'
 import { lostExit } from './exit.ts'
+import { persist } from './failure.ts'
+import { lossOf } from './loss.ts'
 import type { Pump } from './pump.ts'
 import { deliver, endProgram } from './signal.ts'
 import type { PodStream } from './stream.ts'
@@ -32,6 +34,7 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
   const left = new AbortController()
   const over = AbortSignal.any([left.signal, closing])
   const delivered = new Set<string>()
+  const startedAt = Date.now()
   let ended = false
   let ending: Promise<void> | undefined
 
@@ -44,6 +47,11 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
   const finish = async (): Promise<Exit> => {
     const known = await code(over)
     ended = !over.aborted
+    const isOurs = known !== undefined && (delivered.has('KILL') || delivered.has('TERM'))
+    const loss = ended && !isOurs ? await lossOf(place, known, startedAt, log) : undefined
+    if (loss !== undefined) pump.tell(loss)
+    // Nobody can talk to it any more; a pod of its own goes anyhow.
+    if (ended && known === undefined && room.settings.pod.mode !== 'session') endInBackground()
     pump.close()
     if (!ended || known === undefined) return { kind: 'status', code: lostExit }
     return exitOf(known, program.what.kind, delivered, false)
@@ -52,7 +60,13 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
     await sleep(beforeEndingMs, closing)
     const limited = AbortSignal.any([closing, AbortSignal.timeout(endingMs)])
     const pid = pidOf(await Promise.race([pump.header, aborted(limited)]))
-    if (pid !== undefined && !limited.aborted) await endProgram(place, pid, tty, log, limited)
+    if (pid === undefined || limited.aborted) return
+    // After a broken stream the API server may be away for a while.
+    await persist(() => endProgram(place, pid, tty, log, limited), {
+      signal: limited,
+      retrying: () => undefined,
+      failed: (_labels, error) => error,
+    })
   }
   const endInBackground = (): void => {
     ending ??= end().catch((cause) => {

@@ -2,19 +2,20 @@
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Sandbox } from '../../ports.ts'
+import { explained } from '../explain.ts'
 import { SHELL, wordsOf } from '../guest/command.ts'
 import { orUndo } from '../undo.ts'
 import type { Pod, PodName } from './api.ts'
 import { awaitPod, makePod, nameOf } from './create.ts'
 import type { Place } from './exec.ts'
-import { asApiError, persist } from './failure.ts'
+import { asApiError, persist, whyOf } from './failure.ts'
 import { writeFiles } from './files.ts'
 import { noForwarding } from './forward.ts'
 import type { Guests } from './guest.ts'
 import { consoleImage, consoleName, environmentOf, namespaceOf, sftpCommand } from './pod.ts'
 import { runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
-import { isUp } from './wait.ts'
+import { isUp, PodError } from './wait.ts'
 
 /** Stands in for the guest agent as the pod's main process. TERM ends it in about 0.1 s. */
 const shellIdle = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
@@ -61,8 +62,10 @@ async function findPod(room: Room, who: Occupant, log: Log, signal: AbortSignal)
   const podName = name.name
   const found = await persist(() => room.api.pod(name, signal), {
     signal,
-    retrying: (labels) => log.emit('KUBERNETES_POD_WAIT_FAILED', { podName, ...labels }, { level: 'debug' }),
-    failed: ({ reason }, cause) => fault('KUBERNETES_POD_WAIT_FAILED', { podName, reason }, { cause }),
+    retrying: (labels, error) =>
+      log.emit('KUBERNETES_POD_WAIT_FAILED', { podName, ...labels, why: whyOf(error) }, { level: 'debug' }),
+    failed: ({ reason }, cause) =>
+      fault('KUBERNETES_POD_WAIT_FAILED', { podName, reason, why: whyOf(cause) }, { cause }),
   })
   if (found !== undefined) {
     await awaitPod(room, found, isRunning, log, signal)
@@ -83,7 +86,7 @@ async function findPod(room: Room, who: Occupant, log: Log, signal: AbortSignal)
 /** Nothing can be started in one that is over. @throws PodError */
 function isRunning(pod: Pod): true | undefined {
   const { phase = '' } = pod.status ?? {}
-  if (phase === 'Succeeded' || phase === 'Failed') throw new Error(`it has ended: ${phase}`)
+  if (phase === 'Succeeded' || phase === 'Failed') throw new PodError(`it has ended: ${phase}`)
   return isUp(pod)
 }
 
@@ -96,7 +99,7 @@ function createSandbox(place: Place, who: Occupant, isOurs: boolean, closing: Ab
   const sftp = sftpCommand(settings.pod)
   let removal: Promise<void> | undefined
   return {
-    async run(program, stdio, signal) {
+    run: explained(async (program, stdio, signal) => {
       if (closing.signal.aborted) throw shuttingDown(pod.name)
       const words = wordsOf(program.what, settings.pod, { hasShell: by !== 'none', sftp })
       if (words === undefined) throw noSubsystem(program.what)
@@ -105,7 +108,7 @@ function createSandbox(place: Place, who: Occupant, isOurs: boolean, closing: Ab
       } catch (error) {
         throw closing.signal.aborted ? shuttingDown(pod.name) : error
       }
-    },
+    }),
     ...noForwarding(log),
     [Symbol.asyncDispose]() {
       closing.abort()

@@ -2,6 +2,7 @@
 import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Running, Sandbox, Stdio } from '../../ports.ts'
+import { explained } from '../explain.ts'
 import { wordsOf } from '../guest/command.ts'
 import { orUndo } from '../undo.ts'
 import type { Pod } from './api.ts'
@@ -15,7 +16,7 @@ import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noSubsystem, shuttingDown } from './sandbox.ts'
 import { variablesOf, waitingShell } from './script.ts'
-import { type Look, statusOf, waitFor } from './wait.ts'
+import { endIfHopeless, type Look, PodError, statusOf, waitFor } from './wait.ts'
 
 /** @throws Fault */
 export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
@@ -24,7 +25,7 @@ export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
   const programs = new Set<Promise<void>>()
   const remove = (pod: Pod, log: Log): Promise<void> => room.cleanup.remove(nameOf(pod), log)
   return {
-    async run(program, stdio, signal) {
+    run: explained(async (program, stdio, signal) => {
       if (closing.signal.aborted) throw shuttingDown()
       const log = program.log.with(labels)
       const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
@@ -42,7 +43,7 @@ export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
         room.cleanup.track(gone())
         throw error
       }
-    },
+    }),
     ...noForwarding(who.peer.log.with(labels)),
     async [Symbol.asyncDispose]() {
       closing.abort()
@@ -78,7 +79,8 @@ const isAttachable =
   (pod) => {
     const { state } = statusOf(pod, container) ?? {}
     if (state?.running !== undefined) return true
-    if (state?.terminated !== undefined) throw new Error(state.terminated.message ?? 'it has ended already')
+    if (state?.terminated !== undefined) throw new PodError(state.terminated.message ?? 'it has ended already')
+    endIfHopeless(pod)
     return undefined
   }
 

@@ -6,14 +6,25 @@ import { ApiError } from './failure.ts'
 export type Look<T> = (pod: Pod) => T | undefined
 
 /** The pod is gone, or will not become what is waited for. */
-export class PodError extends Error {}
+export class PodError extends Error {
+  /** For users: nothing about the inside of the cluster. */
+  readonly why: string
+
+  constructor(message: string, why = 'it has ended', options?: ErrorOptions) {
+    super(message, options)
+    this.why = why
+  }
+}
 
 /** The kubelet will try again, but not with another result while a user waits. */
-const hopeless: ReadonlySet<string> = new Set([
+const badImage: ReadonlySet<string> = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
   'ErrImageNeverPull',
   'InvalidImageName',
+])
+const hopeless: ReadonlySet<string> = new Set([
+  ...badImage,
   'CreateContainerConfigError',
   'CreateContainerError',
   'RunContainerError',
@@ -33,14 +44,13 @@ export async function waitFor<T>(api: Api, name: PodName, from: Pod, look: Look<
   }
   try {
     for (let pod: Pod | undefined = from; ; pod = await api.pod(name, signal)) {
-      if (pod === undefined) throw new PodError('it was deleted')
+      if (pod === undefined) throw new PodError(deleted, deleted)
       const found = seen(pod) ?? (await watched(api, name, pod.metadata.resourceVersion ?? '0', seen, signal))
       if (found !== undefined) return found.value
       signal.throwIfAborted()
     }
   } catch (error) {
-    const reason = signal.aborted ? whyPending(last) : undefined
-    throw reason === undefined ? error : new PodError(reason, { cause: error })
+    throw signal.aborted ? pending(last, error) : error
   }
 }
 
@@ -58,7 +68,7 @@ async function watched<T>(
       throw new ApiError(event.object.code ?? 0, event.object.message ?? 'the watch failed')
     }
     if (event.type === 'BOOKMARK') continue
-    if (event.type === 'DELETED') throw new PodError('it was deleted')
+    if (event.type === 'DELETED') throw new PodError(deleted, deleted)
     const value = look(event.object)
     if (value !== undefined) return value
   }
@@ -69,26 +79,43 @@ async function watched<T>(
 export function isUp(pod: Pod): true | undefined {
   const { status: { phase, conditions = [] } = {}, metadata } = pod
   if (phase === 'Succeeded' || phase === 'Failed') return true
-  if (metadata.deletionTimestamp !== undefined) throw new PodError('it is being deleted')
+  if (metadata.deletionTimestamp !== undefined) throw new PodError('it is being deleted', deleted)
   if (phase === 'Running' && conditions.some(({ type, status }) => type === 'Ready' && status === 'True')) return true
-  const problem = problemOf(pod)
-  if (problem !== undefined) throw new PodError(problem)
+  endIfHopeless(pod)
   return undefined
 }
 
-/** Why it will not start, in the cluster's words. */
-function problemOf({ status }: Pod): string | undefined {
-  for (const { name, state } of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
-    const { reason = '', message } = state?.waiting ?? {}
-    if (hopeless.has(reason)) return `container ${name}: ${reason}${message === undefined ? '' : `: ${message}`}`
+/** @throws PodError when a container will not start, in the kubelet's words */
+export function endIfHopeless(pod: Pod): void {
+  for (const { name, reason, message } of waitingOf(pod)) {
+    if (!hopeless.has(reason)) continue
+    const why = badImage.has(reason) ? 'its image cannot be pulled' : 'its container cannot be started'
+    throw new PodError(`container ${name}: ${reason}${message === '' ? '' : `: ${message}`}`, why)
   }
-  return undefined
 }
 
-/** What it waits for. A cluster may yet get a node that fits, so this ends no wait. */
-function whyPending({ status }: Pod): string | undefined {
+const deleted = 'it was deleted'
+
+/** What its containers wait for, in the kubelet's words. */
+const waitingOf = ({ status }: Pod): readonly { name: string; reason: string; message: string }[] =>
+  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(({ name, state }) =>
+    state?.waiting === undefined
+      ? []
+      : [{ name, reason: state.waiting.reason ?? '', message: state.waiting.message ?? '' }],
+  )
+
+/** The time is over. A cluster may yet get a node that fits, so this ends no wait before. */
+function pending(pod: Pod, cause: unknown): PodError {
+  const { status, spec } = pod
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled')
-  return scheduled?.reason === 'Unschedulable' ? `Unschedulable: ${scheduled.message ?? ''}` : undefined
+  if (scheduled?.reason === 'Unschedulable') {
+    return new PodError(`Unschedulable: ${scheduled.message ?? ''}`, 'no node of the cluster can take it', { cause })
+  }
+  const waiting = waitingOf(pod).map(({ name, reason, message }) =>
+    `, container ${name}: ${reason} ${message}`.trimEnd(),
+  )
+  const state = `phase ${status?.phase ?? 'unknown'} on node ${spec?.nodeName ?? '(none)'}${waiting.join('')}`
+  return new PodError(`it did not get so far in time: ${state}`, 'it took too long', { cause })
 }
 
 /** By name: the order of the list is not that of the specification. */
