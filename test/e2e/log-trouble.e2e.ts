@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -59,6 +59,27 @@ test('the disk of the log is full: sessions work, standard error says so, and af
   // Not a line of it is half, although the disk was full in the midst of one.
   for (const each of readFileSync(file, 'utf8').trimEnd().split('\n')) JSON.parse(each)
   assert.ok(statSync(file).size > 32 * 1024)
+})
+
+test('the disk of the log and of the audit log is full: sessions end as configured, and standard error has the codes', async () => {
+  using disk = smallDisk(2 ** 20)
+  const directory = join(disk.folder, 'audit')
+  mkdirSync(directory)
+  const audit = {
+    ...{ enable: true, format: 'binary', storage: 'file', file: { directory }, lowDiskBytes: 0 },
+    intercept: { stdout: true },
+  }
+  const log = { destination: 'file', file: join(disk.folder, 'log'), ...small }
+  await using daemon = await startQuietDaemon({ log, config: { audit } })
+  disk.fill(0)
+  await knockUntil(daemon, 'the log to fail', () => daemon.stderr().includes('"LOG_WRITE_FAILED"'))
+  const { code, stderr } = await daemon.client.run(['head -c 1000000 /dev/urandom | base64'])
+  assert.equal(code, 255)
+  assert.match(stderr, /cannot be recorded/)
+  await until('the codes', () => daemon.stderr().includes('"AUDIT_WRITE_FAILED"'))
+  disk.fill(2 ** 19)
+  await until('a session', async () => (await daemon.client.run(['exit 3'])).code === 3, 60_000)
+  assert.equal(await daemon.stop(), 0)
 })
 
 test('nobody reads standard output: sessions work, and its reader is told later what it missed', async () => {

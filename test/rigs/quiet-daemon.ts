@@ -23,17 +23,19 @@ export interface QuietDaemon extends AsyncDisposable {
 
 export interface QuietOptions {
   readonly log: Readonly<Record<string, unknown>>
+  /** Other sections. */
+  readonly config?: Readonly<Record<string, unknown>>
   readonly stdio?: StdioOptions
   /** What runs the daemon: its command line is appended. */
   readonly wrapper?: readonly string[]
 }
 
 /** With one user and the Docker backend; ready when it greets clients. */
-export async function startQuietDaemon({ log, stdio, wrapper = [] }: QuietOptions): Promise<QuietDaemon> {
+export async function startQuietDaemon({ log, config: more, stdio, wrapper = [] }: QuietOptions): Promise<QuietDaemon> {
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-quiet-'))
   const [key, user, port] = [makeKey(), uniqueUser(), await freePort()]
   const listen = `127.0.0.1:${port}`
-  const config = await configFor(user, key, { ssh: { listen }, config: { log: { level: 'debug', ...log } } })
+  const config = await configFor(user, key, { ssh: { listen }, config: { ...more, log: { level: 'debug', ...log } } })
   writeFileSync(join(folder, 'config.yaml'), stringify(config))
   const [command = '', ...args] = [...wrapper, process.execPath, cli, '--config', join(folder, 'config.yaml')]
   const child = spawn(command, args, { stdio: stdio ?? ['ignore', 'ignore', 'pipe'] })

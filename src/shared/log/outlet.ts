@@ -3,6 +3,7 @@ import { sleep } from '../deadline.ts'
 import { createLog, type Level, type LogRecord } from '../log.ts'
 import { type Destination, RETRY_MS } from './destination.ts'
 import { floodGate } from './flood.ts'
+import { levels } from './level.ts'
 import type { TroubleReport } from './trouble.ts'
 
 export interface Output {
@@ -50,6 +51,7 @@ export function createOutlet<T>(options: OutletOptions<T>): Output {
     if (closed || !gate.admits(record)) return
     if (report.total > told && isWell()) tellDropped()
     if (!destination.write(render(record))) report.dropped()
+    if (levels[record.level] <= levels.error) report.echo(record)
   }
   const log = createLog({ level: options.level, write })
   const gate = floodGate({

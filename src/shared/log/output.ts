@@ -133,7 +133,8 @@ async function openSyslog(config: LogConfig): Promise<Output> {
       if (!isWrongType(error)) throw error
     }
   }
-  const destination = await syslogStream({ ...options, target, tag: syslogTag(syslog.tag, header.pid) })
+  const tag = syslog.protocol === 'rfc3164' ? syslogTag(syslog.tag, header.pid) : undefined
+  const destination = await syslogStream({ ...options, target, tag })
   const render = (record: LogRecord) => framed(formatSyslog(record, format, header), target)
   return createOutlet({ ...config, destination, report, render, drains: true })
 }

@@ -17,8 +17,8 @@ export type StreamTarget = Exclude<SyslogTarget, { transport: 'udp' }>
 export interface SyslogStreamOptions {
   readonly name: string
   readonly target: StreamTarget
-  /** The tag of the frames that will be written. */
-  readonly tag: string
+  /** The tag of the BSD style frames that will be written; undefined for those of RFC 5424. */
+  readonly tag: string | undefined
   readonly trouble: Trouble
   readonly queueBytes: number
 }
@@ -31,12 +31,14 @@ export const syslogStream = ({ target, tag, ...options }: SyslogStreamOptions) =
       within(`connecting to ${options.name}`, CONNECT_MS, undefined, (signal) => connectTo(target, tag, signal)),
   })
 
-async function connectTo(target: StreamTarget, tag: string, signal: AbortSignal): Promise<Connected> {
+async function connectTo(target: StreamTarget, tag: string | undefined, signal: AbortSignal): Promise<Connected> {
   if (target.transport === 'tcp') return await dial({ host: target.host, port: target.port }, signal)
   try {
     return await dial({ path: target.path }, signal)
   } catch (error) {
     if (!isWrongType(error)) throw error
+    // logger(1) makes the header itself, and an older one.
+    if (tag === undefined) throw new Error(`${target.path} is a datagram socket: rfc5424 needs the package unix-dgram`)
     return await startLogger(target.path, tag, signal)
   }
 }

@@ -1,5 +1,5 @@
 /** What the log says when the log itself fails: `LOG_WRITE_FAILED` on standard error, seldom. */
-import { createLog } from '../log.ts'
+import { createLog, type LogRecord } from '../log.ts'
 import { descriptor } from './descriptor.ts'
 import type { Destination } from './destination.ts'
 import { type Format, formatLine } from './format.ts'
@@ -15,6 +15,8 @@ export interface TroubleReport {
   failed(cause: unknown, lost?: number): void
   /** A record found no room in the queue. */
   dropped(): void
+  /** While there is trouble, writes the record to standard error. */
+  echo(record: LogRecord): void
   /** The last report, if there is something to tell, and the end. */
   close(lost: number): void
   /** Records dropped and lost since the start. */
@@ -34,13 +36,11 @@ export function troubleReport(name: string, format: Format, stderr = openStderr)
   let pending = false
   let timer: NodeJS.Timeout | undefined
 
-  const log = createLog({
-    level: 'debug',
-    write: (record) => {
-      output ??= stderr()
-      output.write(formatLine(record, format))
-    },
-  })
+  const write = (record: LogRecord) => {
+    output ??= stderr()
+    output.write(formatLine(record, format))
+  }
+  const log = createLog({ level: 'debug', write })
   const tell = () => {
     log.emit('LOG_WRITE_FAILED', { destination: name, dropped }, { cause: lastCause })
     pending = false
@@ -72,6 +72,9 @@ export function troubleReport(name: string, format: Format, stderr = openStderr)
     dropped() {
       miss(1)
       soon()
+    },
+    echo(record) {
+      if (Date.now() - lastAt < REPORT_EVERY_MS) write(record)
     },
     get total() {
       return total

@@ -56,6 +56,17 @@ describe('the report of trouble with the log', () => {
     report.close(0)
   })
 
+  it('repeats records as long as there is trouble, and not otherwise', () => {
+    const report = troubleReport('/x', 'ljson', stderr)
+    const record = { level: 'error', code: 'TEST', message: 'repeated', labels: {}, time: 0 } as const
+    report.echo(record)
+    assert.deepEqual(told, [])
+    report.failed(new Error('no space'))
+    report.echo(record)
+    assert.deepEqual(told.map(({ message }) => message).slice(1), ['repeated'])
+    report.close(0)
+  })
+
   it('tells at the close what was not told yet, and what is lost with it', () => {
     const report = troubleReport('/x', 'ljson', stderr)
     report.dropped()
