@@ -6,7 +6,8 @@ import type { Report } from '../shared/ipc/contract.ts'
 import type { Remote } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
-import { processCounters } from '../shared/metric.ts'
+import { processName, type Reported } from '../shared/metric/gauges.ts'
+import { processCounters, processHistograms } from '../shared/metric.ts'
 
 /** What the answers may touch, for one worker. */
 export interface AnswerScope {
@@ -15,6 +16,8 @@ export interface AnswerScope {
   /** To the log's destination, as it is. */
   write(record: LogRecord): void
   ready(owner: string): void
+  /** What the process has at the moment. */
+  reported(gauges: Reported): void
   taken(ticket: number): void
   authenticated(ticket: number): void
   closed(ticket: number, outcome: Outcome): void
@@ -33,8 +36,12 @@ const answers: Answers = {
     for (const record of records) scope.write(record)
     if (dropped > 0) scope.log.emit('IPC_RECORDS_DROPPED', { worker: scope.worker, dropped })
   },
-  // The sign of life is that it came; we count connections ourselves. Series are of a closed set: they cannot fill memory.
-  load: ({ counts }) => processCounters.add(counts),
+  // Also the sign of life. Series are of closed sets: they cannot fill memory.
+  load({ counts, observed, gauges }, scope) {
+    processCounters.add(counts)
+    processHistograms.add(observed, processName(scope.worker))
+    scope.reported(gauges)
+  },
   taken({ tickets }, scope) {
     for (const ticket of tickets) scope.taken(ticket)
   },

@@ -1,9 +1,10 @@
 /** The workers: started, given connections, replaced when they die or are to have another configuration, ended together. */
-import type { Order, Phase } from '../shared/ipc/contract.ts'
-import type { Remote, TcpHandle } from '../shared/ipc/handle.ts'
+import { handoverFor, type Order, type Phase } from '../shared/ipc/contract.ts'
+import type { Arrival, Remote, TcpHandle } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
-import { count } from '../shared/metric.ts'
+import { processName, type Reported } from '../shared/metric/gauges.ts'
+import { count, processHistograms } from '../shared/metric.ts'
 import type { AuditReport } from './answers.ts'
 import { createPassage, type Passage } from './passage.ts'
 import {
@@ -26,10 +27,10 @@ export interface FleetEvents {
   authenticated(ticket: number): void
   /** The connection is over. Exactly once for each ticket that `give` took. */
   closed(ticket: number, outcome: Outcome): void
-  /** Who is behind a proxy: what the client reads before it is turned away, or undefined if nobody asked. */
-  identify(ticket: number, remote: Remote): 'admitted' | { readonly line: string } | undefined
+  /** Who is behind a proxy: his country, or what he reads before he is turned away; undefined if nobody asked. */
+  identify(ticket: number, remote: Remote): { readonly country: string } | { readonly line: string } | undefined
   /** `sender` is the same object for all messages of a worker process; `remote`: who connected, or the proxy in front. */
-  audit(report: AuditReport, sender: AuditSender, remote: Remote): void
+  audit(report: AuditReport, sender: AuditSender, remote: Arrival): void
 }
 export interface AuditSender {
   /** Does nothing after the worker's death. */
@@ -61,6 +62,10 @@ export interface WorkerState {
   readonly pid: number
   readonly phase: Phase
   readonly connections: number
+  /** Messages to it that the pipe has not taken. */
+  readonly queuedBytes: number
+  /** The last it said of itself. */
+  readonly reported: Reported | undefined
 }
 export interface Fleet {
   /**
@@ -69,7 +74,7 @@ export interface Fleet {
    */
   start(): Promise<void>
   /** Takes ownership of the handle if it returns true. Connections wait while no worker is ready, up to a bound. */
-  give(handle: TcpHandle, ticket: number, remote: Remote, proxied: boolean): boolean
+  give(handle: TcpHandle, ticket: number, remote: Arrival, proxied: boolean): boolean
   /**
    * Other workers instead of those that take connections now, which keep the ones that they have. Resolves when the new
    * ones serve. Not to be called again before.
@@ -82,7 +87,12 @@ export interface Fleet {
   drain(deadlineMs: number): Promise<void>
   /** Ends all workers now. */
   kill(): void
+  /** Those that live. */
   readonly workers: readonly WorkerState[]
+  /** Those that do not, and will be started again. */
+  readonly missing: number
+  /** All that are to take connections do. */
+  readonly isServing: boolean
 }
 
 export function createFleet(options: FleetOptions): Fleet {
@@ -106,6 +116,7 @@ export function createFleet(options: FleetOptions): Fleet {
       const first = Promise.withResolvers<void>()
       const kept: Promise<void> = keep(post, context, first).finally(() => {
         posts.splice(posts.indexOf(post), 1)
+        processHistograms.forget(processName(post.number))
         gone.delete(kept)
       })
       gone.add(kept)
@@ -174,6 +185,13 @@ export function createFleet(options: FleetOptions): Fleet {
     get workers() {
       return posts.flatMap((post) => stateOf(post, passage))
     },
+    get missing() {
+      return posts.filter(({ process }) => process === undefined).length
+    },
+    get isServing() {
+      const current = posts.filter(({ stage }) => stage === 'current')
+      return current.length > 0 && current.every(isSeating)
+    },
   }
 }
 
@@ -206,7 +224,7 @@ function contextOf(
     identify(ticket, worker, remote) {
       const answer = passage.has(ticket, worker) ? events.identify(ticket, remote) : undefined
       if (answer === undefined) return undefined
-      return answer === 'admitted' ? { kind: 'admitted', ticket } : { kind: 'refuse', ticket, line: answer.line }
+      return { ticket, ...('line' in answer ? { kind: 'refuse', ...answer } : { kind: 'admitted', ...answer }) }
     },
     audit(report, worker) {
       const remote = passage.remoteOf(report.ticket, worker)
@@ -229,7 +247,7 @@ function seat(posts: readonly Post[], passage: Passage): void {
     if (best?.process === undefined || passenger.handle === undefined) return
     passage.assign(passenger, best.number)
     const { ticket, remote, proxied } = passenger
-    best.process.pass(passenger.handle, [ticket, remote.address, remote.port, proxied])
+    best.process.pass(passenger.handle, handoverFor(ticket, remote, proxied))
   }
 }
 
@@ -259,7 +277,9 @@ function release(post: Post, passage: Passage): void {
   if (post.stage === 'retired' && passage.load(post.number) === 0) orderDrain(post, 0)
 }
 
-function stateOf({ number, stage, process }: Post, passage: Passage): WorkerState[] {
+function stateOf({ number, stage, process, reported }: Post, passage: Passage): WorkerState[] {
   if (process === undefined) return []
-  return [{ number, stage, pid: process.pid, phase: process.link.phase, connections: passage.load(number) }]
+  const { pid, link } = process
+  const { phase, queuedBytes } = link
+  return [{ number, stage, pid, phase, connections: passage.load(number), queuedBytes, reported }]
 }

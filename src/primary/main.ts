@@ -5,8 +5,10 @@ import type { Loaded } from '../shared/config/load.ts'
 import type { Output } from '../shared/log/output.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import type { Audit } from './audit/index.ts'
+import { openCountry } from './country.ts'
 import { healthService } from './health.ts'
 import { loadHostKeys } from './host-keys.ts'
+import type { LevelSources } from './levels.ts'
 import { createReload } from './reload.ts'
 import { createPool, type Service } from './services.ts'
 import { obeySignals } from './signals.ts'
@@ -43,12 +45,13 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     import.meta.url,
   )
   const audit = await auditOf(config, hostKeys, log)
+  using country = await openCountry(config, log.with({ module: 'core' }))
   const inherited = listening.ssh
-  const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write, audit, inherited })
-  const isReady = (): boolean => pool.state === 'running'
+  const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write, audit, country, inherited })
+  const isReady = (): boolean => pool.state === 'running' && ssh.fleet.isServing
   const health = config.health.enable ? healthService(config.health, log, isReady, listening.health) : undefined
   const metrics = config.metrics.enable
-    ? await metricsOf(config, log, () => ssh.connections, audit, listening.metrics)
+    ? await metricsOf(config, log, { ssh, audit, country, isReady }, listening.metrics)
     : undefined
   const services = [health, metrics, audit?.service, ssh].filter((service) => service !== undefined)
   const pool = createPool(services, log)
@@ -72,6 +75,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     },
     async reload() {
       await output.rotate()
+      await country.renew()
       await reload()
     },
     upgrade: createUpgrade({ ssh, metrics, health }, log),
@@ -98,10 +102,10 @@ async function auditOf(config: Config, hostKeys: readonly string[], log: Log): P
 async function metricsOf(
   config: Config,
   log: Log,
-  connections: () => number,
-  audit: Audit | undefined,
+  sources: LevelSources,
   inherited: number | undefined,
 ): Promise<Service> {
   const { metricsService } = await import('./metrics.ts')
-  return metricsService(config.metrics, log, { connections, audit: audit?.gauges }, inherited)
+  const { createLevels } = await import('./levels.ts')
+  return metricsService(config.metrics, log, createLevels(sources), inherited)
 }

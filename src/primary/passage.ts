@@ -1,5 +1,5 @@
 /** Which connection is where: waiting for a worker, on its way to one, or with one. Keeps a handle until it was taken. */
-import type { Remote, TcpHandle } from '../shared/ipc/handle.ts'
+import type { Arrival, TcpHandle } from '../shared/ipc/handle.ts'
 
 /** A worker that hangs, or has no descriptor left to receive with, must not hold the client for ever. */
 const TRANSIT_MS = 10_000
@@ -8,7 +8,7 @@ const MAX_PARKED = 1024
 
 export interface Passenger {
   readonly ticket: number
-  readonly remote: Remote
+  readonly remote: Arrival
   readonly proxied: boolean
   /** Undefined from the moment when a worker has taken the connection. */
   handle: TcpHandle | undefined
@@ -21,7 +21,7 @@ export interface Passenger {
 
 export interface Passage {
   /** False when too many wait already; the handle is still the caller's then. */
-  park(handle: TcpHandle, ticket: number, remote: Remote, proxied: boolean): boolean
+  park(handle: TcpHandle, ticket: number, remote: Arrival, proxied: boolean): boolean
   /** Those without a worker, oldest first. */
   parked(): readonly Passenger[]
   assign(passenger: Passenger, worker: number): void
@@ -29,7 +29,7 @@ export interface Passage {
   taken(ticket: number, worker: number): void
   has(ticket: number, worker: number): boolean
   /** Who connected, or the proxy in front; undefined if this worker does not have the connection. */
-  remoteOf(ticket: number, worker: number): Remote | undefined
+  remoteOf(ticket: number, worker: number): Arrival | undefined
   /** The connection is over. True if this worker had it. */
   leave(ticket: number, worker: number): boolean
   /**

@@ -5,6 +5,8 @@ import { LOAD_INTERVAL_MS, type Order } from '../shared/ipc/contract.ts'
 import type { Remote } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
+import type { Reported } from '../shared/metric/gauges.ts'
+import { count } from '../shared/metric.ts'
 import { type Backoff, backoff } from '../shared/retry.ts'
 import { type AnswerScope, type AuditReport, answer } from './answers.ts'
 import type { AuditSender } from './fleet.ts'
@@ -36,6 +38,10 @@ export interface Post {
   /** Of `performance.now()`; 0 while not ready. */
   readySince: number
   silentLooks: number
+  /** It was killed because it did not answer. */
+  isHung: boolean
+  /** The last it said of itself. */
+  reported: Reported | undefined
   launches: number
   /** The last words of the process. */
   failure: LogRecord | undefined
@@ -74,6 +80,8 @@ export const newPost = (number: number, stage: Stage): Post => ({
   owner: undefined,
   readySince: 0,
   silentLooks: 0,
+  isHung: false,
+  reported: undefined,
   launches: 0,
   failure: undefined,
 })
@@ -112,6 +120,8 @@ function launch(post: Post, context: PostContext, ready: () => void): Promise<Wo
   post.failure = undefined
   post.owner = undefined
   post.silentLooks = 0
+  post.isHung = false
+  post.reported = undefined
   post.launches += 1
   const { number } = post
   const scope = scopeOf(post, context, ready)
@@ -150,6 +160,9 @@ function scopeOf(post: Post, context: PostContext, ready: () => void): AnswerSco
       ready()
       context.ready(post)
     },
+    reported(gauges) {
+      post.reported = gauges
+    },
     taken: (ticket) => context.taken(ticket, worker),
     authenticated: (ticket) => context.authenticated(ticket, worker),
     closed: (ticket, outcome) => context.closed(ticket, worker, outcome),
@@ -171,6 +184,8 @@ function bury(post: Post, context: PostContext, { exitCode, signal }: WorkerEnd)
   post.auditSender = undefined
   // A failure of the very first start is the rejection of `first`.
   if (failure !== undefined && (owner !== undefined || post.launches > 1)) context.write(failure)
+  const reason = context.stopping.aborted ? 'stop' : post.isHung ? 'hang' : 'crash'
+  count('containerssh_worker_exits_total', { reason })
   const labels = { worker, pid: process?.pid ?? 0, connections: context.load(worker), exitCode, signal }
   const isExpected = context.stopping.aborted || (post.stage === 'retired' && exitCode === 0)
   context.log.emit('WORKER_EXITED', labels, isExpected ? { level: 'info' } : {})
@@ -197,6 +212,7 @@ export function inspect(post: Post, log: Log, lookMs: number): void {
   post.silentLooks += 1
   if (post.silentLooks * lookMs <= SILENT_LOOKS * LOAD_INTERVAL_MS) return
   log.emit('WORKER_UNRESPONSIVE', { worker: post.number, silentMs: post.silentLooks * lookMs })
+  post.isHung = true
   post.process.kill()
 }
 

@@ -4,16 +4,18 @@ import { availableParallelism } from 'node:os'
 import { fault } from '../shared/codes/fault.ts'
 import type { Config } from '../shared/config/index.ts'
 import { ownerLabel } from '../shared/identity.ts'
-import { type Remote, remoteOf, type TcpHandle } from '../shared/ipc/handle.ts'
+import { monotonicMs, type Remote, remoteOf, type TcpHandle } from '../shared/ipc/handle.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
-import { count, unknownCountry } from '../shared/metric.ts'
+import { count } from '../shared/metric.ts'
 import { type Admission, type AdmissionOptions, createAdmission } from './admission.ts'
 import type { Audit } from './audit/index.ts'
+import type { Country } from './country.ts'
 import { type Crew, createFleet, type Fleet, type FleetEvents } from './fleet.ts'
 import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
 import { createRefusals, type Refusals } from './refusal.ts'
 import type { Service } from './services.ts'
+import { createVisitors, type Visitors } from './visitors.ts'
 
 export interface SshServiceOptions {
   readonly config: Config
@@ -24,6 +26,7 @@ export interface SshServiceOptions {
   write(record: LogRecord): void
   /** Undefined: there is no audit log. */
   readonly audit: Audit | undefined
+  readonly country: Pick<Country, 'of'>
   /** A socket that listens already. */
   readonly inherited?: number | undefined
 }
@@ -39,24 +42,26 @@ export interface SshService extends Service {
   handOver(): void
   /** Ends the workers without grace. */
   kill(): void
-  /** Admitted and not over. */
-  readonly connections: number
+  readonly admission: Pick<Admission, 'startups' | 'sources' | 'penalised'>
+  readonly visitors: Pick<Visitors, 'byCountry'>
+  readonly fleet: Pick<Fleet, 'workers' | 'missing' | 'isServing'>
 }
 
 export function sshService(options: SshServiceOptions): SshService {
-  const { workerEntry, log, write, audit, inherited } = options
+  const { workerEntry, log, write, audit, country, inherited } = options
   let { config } = options
   const sshLog = log.with({ module: 'ssh' })
   const admission = createAdmission(config.ssh, { sentenced: tellSentence(sshLog) })
   const refusals = createRefusals(sshLog)
+  const visitors = createVisitors()
   const fleet = createFleet({
     crew: crewOf(options),
     entry: workerEntry,
     log: log.with({ module: 'core' }),
     write,
-    events: eventsOf(admission, refusals, audit),
+    events: eventsOf({ admission, refusals, visitors, country, audit }),
   })
-  const door = { admission, refusals, fleet, audit }
+  const door = { admission, refusals, fleet, visitors, country, audit }
   const accept = (handle: TcpHandle): void => receive(handle, door)
   const listener = createListener({ listen: config.ssh.listen, log: sshLog, accept, inherited })
   const handed = Promise.withResolvers<void>()
@@ -67,9 +72,9 @@ export function sshService(options: SshServiceOptions): SshService {
     get descriptor() {
       return listener.descriptor
     },
-    get connections() {
-      return admission.connections
-    },
+    admission,
+    visitors,
+    fleet,
     async configure(next) {
       await fleet.replace(crewOf(next))
       admission.configure(next.config.ssh)
@@ -108,14 +113,19 @@ const crewOf = ({ config, hostKeys }: SshSettings): Crew => {
   }
 }
 
-interface Door {
+interface Desk {
   readonly admission: Admission
   readonly refusals: Refusals
-  readonly fleet: Fleet
+  readonly visitors: Visitors
+  readonly country: Pick<Country, 'of'>
   readonly audit: Audit | undefined
 }
+interface Door extends Desk {
+  readonly fleet: Fleet
+}
 
-function receive(handle: TcpHandle, { admission, refusals, fleet, audit }: Door): void {
+function receive(handle: TcpHandle, { admission, refusals, fleet, visitors, country, audit }: Door): void {
+  const acceptedMs = monotonicMs()
   const remote = remoteOf(handle)
   if (remote === undefined) {
     handle.close() // it has already hung up
@@ -131,11 +141,13 @@ function receive(handle: TcpHandle, { admission, refusals, fleet, audit }: Door)
     refusals.refuse(handle, decision.refusal)
     return
   }
-  if (fleet.give(handle, decision.ticket, remote, decision.proxied)) {
-    count('containerssh_ssh_connections_total', { country: unknownCountry })
+  const { ticket, proxied } = decision
+  const arrival = { ...remote, country: country.of(remote.address), acceptedMs }
+  if (fleet.give(handle, ticket, arrival, proxied)) {
+    visitors.came(ticket, arrival.country, proxied)
     return
   }
-  admission.closed(decision.ticket, 'server')
+  admission.closed(ticket, 'server')
   refusals.refuse(handle, busy(remote))
 }
 
@@ -144,15 +156,20 @@ const busy = ({ address: remoteAddr }: Remote): Refusal => ({
   fault: fault('SSH_CONNECTION_REFUSED', { remoteAddr, reason: 'the server is busy' }),
 })
 
-const eventsOf = (admission: Admission, refusals: Refusals, audit: Audit | undefined): FleetEvents => ({
+const eventsOf = ({ admission, refusals, visitors, country, audit }: Desk): FleetEvents => ({
   authenticated: admission.authenticated,
   closed(ticket, outcome) {
     admission.closed(ticket, outcome)
+    visitors.left(ticket)
     audit?.over(ticket)
   },
   identify(ticket, { address }) {
     const answer = admission.identify(ticket, address)
-    return answer === undefined || answer === 'admitted' ? answer : { line: refusals.note(answer) }
+    if (answer === undefined) return undefined
+    if (answer !== 'admitted') return { line: refusals.note(answer) }
+    const from = country.of(address)
+    visitors.identified(ticket, from)
+    return { country: from }
   },
   // A worker that was not told to record has no business with it.
   audit: (report, sender, remote) =>

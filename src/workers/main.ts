@@ -10,10 +10,11 @@ import { createLink, type Link } from '../shared/ipc/link.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import { createRecordSender } from '../shared/ipc/record-sender.ts'
 import { createLog, type Log } from '../shared/log.ts'
-import { processCounters } from '../shared/metric.ts'
+import { watchLoopDelay } from '../shared/metric/loop-delay.ts'
 import { type AuditAnswer, createRecorders, isRecorded } from './audit/index.ts'
 import type { RoomFactory } from './backends/index.ts'
 import { openRooms, type Rooms } from './backends/rooms.ts'
+import { loadReport, reportLoad } from './load-report.ts'
 import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
 
 /** Place of the message pipe among the worker's file descriptors; see the primary's `worker-process.ts`. */
@@ -113,9 +114,9 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   takeConnections(intake, link)
   const beat = setInterval(() => {
     sender.flush()
-    const counts = processCounters.take()
-    if (!link.offer({ kind: 'load', connections: intake.size, counts })) processCounters.add(counts)
+    reportLoad(link, intake)
   }, LOAD_INTERVAL_MS)
+  if (config.metrics.enable) watchLoopDelay()
   const reap = (): Promise<void> => reapTwice(rooms, log)
   void reap()
   const rounds = setInterval(() => void reapOnce(rooms, log), REAP_EVERY_MS)
@@ -128,14 +129,14 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
     await dispose(rooms, log)
     clearInterval(beat)
     sender.flush()
-    return leave(link)
+    return leave(link, intake)
   }
   return {
     reap,
     retire: rooms.retire,
     stored: (order) => recorders?.answered(order),
     answer(order) {
-      if (order.kind === 'admitted') intake.admitted(order.ticket)
+      if (order.kind === 'admitted') intake.admitted(order.ticket, order.country)
       else intake.refuse(order.ticket, order.line)
     },
     end(deadlineMs) {
@@ -154,8 +155,8 @@ async function dispose(rooms: Rooms, log: Log): Promise<void> {
 }
 
 /** Says goodbye and exits. */
-async function leave(link: Link<Report>): Promise<never> {
-  link.send({ kind: 'load', connections: 0, counts: processCounters.take() })
+async function leave(link: Link<Report>, intake: Intake): Promise<never> {
+  link.send(loadReport(link, intake))
   link.send({ kind: 'drained' })
   link.flush()
   await within('the last message', 1000, undefined, () => link.drained()).catch(() => undefined)
@@ -176,10 +177,10 @@ function takeConnections(intake: Intake, link: Link<Report>): void {
   process.on('message', (message: unknown, handle: unknown) => {
     const handover = handoverOf(message)
     if (handover === undefined || !isTcpHandle(handle)) return
-    const [ticket, address, port, proxied] = handover
+    const { ticket, arrival, proxied } = handover
     link.send({ kind: 'taken', tickets: [ticket] })
     link.flush()
-    intake.serve(handle, ticket, { address, port }, proxied)
+    intake.serve(handle, ticket, arrival, proxied)
   })
 }
 

@@ -31,6 +31,8 @@ export interface Peer {
   /** IP address without port; IPv4-mapped IPv6 addresses are written as IPv4. */
   readonly remoteAddress: string
   readonly remotePort: number
+  /** ISO 3166-1 alpha-2, `XX` for unknown. */
+  readonly country: string
   /** The client's identification string (RFC 4253 section 4.2) without CR LF; empty until it has been received. */
   readonly clientVersion: string
   /** Carries module, connectionId and remoteAddr. */

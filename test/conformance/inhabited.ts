@@ -43,7 +43,14 @@ export async function inhabit(name: string, config: Config, who: Who): Promise<I
     log.fault(asFault(error)) // as a worker does, before it ends
     throw error
   })
-  const peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 2, clientVersion: 'SSH-2.0-test', log }
+  const peer = {
+    connectionId,
+    remoteAddress: '192.0.2.1',
+    remotePort: 2,
+    country: 'XX',
+    clientVersion: 'SSH-2.0-test',
+    log,
+  }
   const member = {
     username: 'somebody',
     authenticatedUsername: 'somebody',

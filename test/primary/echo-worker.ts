@@ -51,6 +51,7 @@ function createEcho({ log, events }: IntakeOptions): Intake {
     get size() {
       return sockets.size
     },
+    queued: { outputBytes: 0, windowBytes: 0 },
     async drain(signal) {
       for (const socket of sockets) socket.write('draining\n')
       if (sockets.size === 0) return

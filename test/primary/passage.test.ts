@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { createPassage, type Passage } from '../../src/primary/passage.ts'
 import type { TcpHandle } from '../../src/shared/ipc/handle.ts'
+import { arrivalOf } from '../rigs/arrival.ts'
 
-const remote = { address: '192.0.2.1', port: 1 }
+const remote = arrivalOf({ address: '192.0.2.1', port: 1 })
 interface Probe extends TcpHandle {
   closes: number
 }

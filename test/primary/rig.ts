@@ -9,6 +9,7 @@ import { defaults } from '../../src/shared/config/schema.ts'
 import { ownerLabel } from '../../src/shared/identity.ts'
 import { remoteOf } from '../../src/shared/ipc/handle.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
+import { arrivalOf } from '../rigs/arrival.ts'
 
 export const echoWorker = new URL('echo-worker.ts', import.meta.url)
 
@@ -98,7 +99,8 @@ export async function startFleet(
       audit: () => undefined,
       identify(ticket, { address }) {
         const answer = admission.identify(ticket, address)
-        return typeof answer === 'object' ? { line: `${answer.fault.userText}\r\n` } : answer
+        if (typeof answer === 'object') return { line: `${answer.fault.userText}\r\n` }
+        return answer && { country: 'XX' }
       },
     },
   })
@@ -109,7 +111,7 @@ export async function startFleet(
       const remote = remoteOf(handle)
       const decision = remote === undefined ? undefined : admission.admit(remote.address)
       if (remote === undefined || decision?.admitted !== true) handle.close()
-      else if (!fleet.give(handle, decision.ticket, remote, decision.proxied)) handle.close()
+      else if (!fleet.give(handle, decision.ticket, arrivalOf(remote), decision.proxied)) handle.close()
     },
   })
   const port = Number(/:(\d+)$/.exec(await listener.open())?.[1])

@@ -22,7 +22,15 @@ const service = (listen: string) => {
   return {
     log,
     records,
-    ssh: sshService({ config, hostKeys: [], workerEntry: echoWorker, log, write, audit: undefined }),
+    ssh: sshService({
+      config,
+      hostKeys: [],
+      workerEntry: echoWorker,
+      log,
+      write,
+      audit: undefined,
+      country: { of: () => 'XX' },
+    }),
   }
 }
 

@@ -8,6 +8,7 @@ import { formatLine } from '../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../src/shared/log.ts'
 import type { Limits } from '../../src/workers/audit/recorder.ts'
 import { createIntake, type Intake } from '../../src/workers/ssh/intake.ts'
+import { arrivalOf } from './arrival.ts'
 import { type Archive, createArchive } from './audit.ts'
 import { record as keepForCodes, until } from './daemon.ts'
 import { createRoom, type TestRoom } from './room.ts'
@@ -110,7 +111,7 @@ function listen(intake: Intake): Promise<{ port: number; listener: Server }> {
       raw.onconnection = (_error, handle) => {
         const remote = remoteOf(handle)
         if (remote === undefined) handle.close()
-        else intake.serve(handle, ticket++, remote, false)
+        else intake.serve(handle, ticket++, arrivalOf(remote), false)
       }
       const address = listener.address()
       resolve({ port: typeof address === 'object' && address !== null ? address.port : 0, listener })

@@ -3,8 +3,7 @@
  * connections, as far as its credit goes, and nothing else.
  */
 import type { LogFacts } from '../../shared/audit/facts.ts'
-import type { Remote } from '../../shared/ipc/handle.ts'
-import { unknownCountry } from '../../shared/metric.ts'
+import type { Arrival } from '../../shared/ipc/handle.ts'
 import type { AuditReport } from '../answers.ts'
 import type { AuditSender } from '../fleet.ts'
 import { type Account, LogStream, type StreamShared } from './stream.ts'
@@ -45,7 +44,7 @@ export class Logs {
   }
 
   /** A message of a worker about its connection; `remote`: who connected, or the proxy in front. */
-  report(report: AuditReport, sender: AuditSender, remote: Remote): void {
+  report(report: AuditReport, sender: AuditSender, remote: Arrival): void {
     const offence = this.#take(report, sender, remote)
     if (offence !== undefined) sender.offend(offence)
   }
@@ -81,7 +80,7 @@ export class Logs {
   }
 
   /** What is wrong with the message. */
-  #take(report: AuditReport, sender: AuditSender, remote: Remote): string | undefined {
+  #take(report: AuditReport, sender: AuditSender, remote: Arrival): string | undefined {
     const { ticket } = report
     const entry = this.#entries.get(ticket)
     if (report.kind === 'audit-open') {
@@ -99,11 +98,11 @@ export class Logs {
     return this.#push(ticket, report.batch, entry)
   }
 
-  #open(ticket: number, connectionId: string, sender: AuditSender, { address }: Remote): void {
+  #open(ticket: number, connectionId: string, sender: AuditSender, { address, country }: Arrival): void {
     const { shared } = this.#options
     const isKept = shared.places.length > 0
     const stream = isKept
-      ? new LogStream(connectionId, firstFacts(address), this.#accountOf(sender), shared, {
+      ? new LogStream(connectionId, firstFacts(address, country), this.#accountOf(sender), shared, {
           stored: (bytes) => sender.reply({ kind: 'audit-stored', ticket, bytes }),
           failed: (reason) => sender.reply({ kind: 'audit-failed', ticket, reason }),
           offended: sender.offend,
@@ -143,10 +142,10 @@ export class Logs {
 }
 
 /** Until the first record tells more. */
-const firstFacts = (remoteAddr: string): LogFacts => ({
+const firstFacts = (remoteAddr: string, country: string): LogFacts => ({
   startTime: Math.floor(Date.now() / 1000),
   remoteAddr,
   authenticated: false,
   username: '',
-  country: unknownCountry,
+  country,
 })

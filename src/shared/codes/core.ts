@@ -44,6 +44,20 @@ export const core = defineCodes('Core', ['CORE'], {
     labels: { node: 'string?' },
     seed: false,
   },
+  CORE_GEOIP_LOADED: {
+    level: 'info',
+    says: 'Countries are looked up in {file}, made at {built}.',
+    doc: 'The file of `geoip.maxmind-geoip2-file` has been read: at the start, and again after it has changed.',
+    labels: { file: 'string', built: 'string' },
+    seed: false,
+  },
+  CORE_GEOIP_FAILED: {
+    level: 'warning',
+    says: 'The file {file} has changed, and cannot be used.',
+    doc: 'The changed file of `geoip.maxmind-geoip2-file` cannot be read, or is no database of countries. Countries are still looked up in what was read before. The cause is in parentheses.',
+    labels: { file: 'string' },
+    seed: false,
+  },
   CORE_HEALTH_CHECK_SUCCESSFUL: {
     level: 'info',
     says: 'The health check succeeded.',

@@ -84,8 +84,12 @@ export const metrics = section({
   path: name('/metrics').describe('Path of the endpoint.'),
 })
 export const geoip = section({
-  provider: choice(['dummy', 'maxmind'], 'dummy').describe('`dummy`: every country is XX.'),
-  'maxmind-geoip2-file': name('/var/lib/GeoIP/GeoIP2-Country.mmdb').describe('Database of MaxMind.'),
+  provider: choice(['dummy', 'maxmind'], 'dummy').describe(
+    'Where countries of addresses come from, for metrics and the audit log. `dummy`: each is XX.',
+  ),
+  'maxmind-geoip2-file': name('/var/lib/GeoIP/GeoIP2-Country.mmdb').describe(
+    'GeoIP2 or GeoLite2 database of countries or cities. Read again on SIGHUP, and within a minute after it changed.',
+  ),
 })
 export const health = section({
   enable: flag().describe('Opens the endpoint.'),

@@ -9,7 +9,10 @@ import { isCode } from '../codes/index.ts'
 import type { Config } from '../config/schema.ts'
 import { levels } from '../log/level.ts'
 import type { LogRecord } from '../log.ts'
-import { type Increment, isIncrement } from '../metric.ts'
+import { isReported, type Reported } from '../metric/gauges.ts'
+import { isCountry } from '../metric/label.ts'
+import { type Increment, isIncrement, isObservation, type Observation } from '../metric.ts'
+import type { Arrival } from './handle.ts'
 import { type Outcome, outcomes } from './outcome.ts'
 
 /** A worker is starting until it has reported `ready`, then serving, and draining once it has been told to. */
@@ -29,8 +32,8 @@ export type Order =
     }
   /** Remove what these dead processes left behind. */
   | { readonly kind: 'reap'; readonly owners: readonly string[] }
-  /** Go on with the connection whose source was reported. */
-  | { readonly kind: 'admitted'; readonly ticket: number }
+  /** Go on with the connection whose source was reported, from this country. */
+  | { readonly kind: 'admitted'; readonly ticket: number; readonly country: string }
   /** End it; `line` is what the client reads first. */
   | { readonly kind: 'refuse'; readonly ticket: number; readonly line: string }
   /** So many bytes of the connection's batches are stored; the first comes with 0, once the log exists. */
@@ -48,8 +51,14 @@ export type Report =
   | { readonly kind: 'ready'; readonly owner: string }
   /** `dropped`: records lost since the last such message because the link was congested. */
   | { readonly kind: 'log'; readonly records: readonly LogRecord[]; readonly dropped: number }
-  /** Also the sign of life: sent every `LOAD_INTERVAL_MS`. `counts`: what was counted since the last one. */
-  | { readonly kind: 'load'; readonly connections: number; readonly counts: readonly Increment[] }
+  /** Also the sign of life: sent every `LOAD_INTERVAL_MS`. */
+  | {
+      readonly kind: 'load'
+      /** What was counted and timed since the last one. */
+      readonly counts: readonly Increment[]
+      readonly observed: readonly Observation[]
+      readonly gauges: Reported
+    }
   /** The worker holds these connections now; the primary lets go of its handles. */
   | { readonly kind: 'taken'; readonly tickets: readonly number[] }
   | { readonly kind: 'authenticated'; readonly ticket: number }
@@ -67,7 +76,22 @@ export type Report =
   | { readonly kind: 'failed'; readonly record: LogRecord }
 
 /** What goes with a connection's handle on Node's own channel. `proxied`: it begins with a header of PROXY protocol. */
-export type Handover = readonly [ticket: number, address: string, port: number, proxied: boolean]
+export type Handover = readonly [
+  ticket: number,
+  address: string,
+  port: number,
+  proxied: boolean,
+  country: string,
+  acceptedMs: number,
+]
+export const handoverFor = (ticket: number, arrival: Arrival, proxied: boolean): Handover => [
+  ticket,
+  arrival.address,
+  arrival.port,
+  proxied,
+  arrival.country,
+  arrival.acceptedMs,
+]
 
 export const LOAD_INTERVAL_MS = 2000
 /** Of audit records in one message: far below a frame. */
@@ -118,7 +142,7 @@ export const orders: Contract<Order> = {
     shape: { config: isObject, hostKeys: listOf(isText), instance: isText, worker: isCount },
   },
   reap: { phases: ['serving'], shape: { owners: listOf(isText) } },
-  admitted: { phases: served, shape: { ticket: isCount } },
+  admitted: { phases: served, shape: { ticket: isCount, country: isCountry } },
   refuse: { phases: served, shape: { ticket: isCount, line: isText } },
   'audit-stored': { phases: served, shape: { ticket: isCount, bytes: isCount } },
   'audit-failed': { phases: served, shape: { ticket: isCount, reason: isText } },
@@ -129,7 +153,10 @@ export const orders: Contract<Order> = {
 export const reports: Contract<Report> = {
   ready: { phases: ['starting'], shape: { owner: isText } },
   log: { phases: always, shape: { records: listOf(isRecord), dropped: isCount } },
-  load: { phases: served, shape: { connections: isCount, counts: listOf(isIncrement) } },
+  load: {
+    phases: served,
+    shape: { counts: listOf(isIncrement), observed: listOf(isObservation), gauges: isReported },
+  },
   taken: { phases: served, shape: { tickets: listOf(isCount) } },
   authenticated: { phases: served, shape: { ticket: isCount } },
   closed: { phases: served, shape: { ticket: isCount, outcome: isOutcome } },
@@ -172,10 +199,13 @@ export function accept<M extends { readonly kind: string }>(contract: Contract<M
 }
 
 /** What came with a handle, or undefined when it is not from our primary. */
-export function handoverOf(value: unknown): Handover | undefined {
-  if (!Array.isArray(value) || value.length !== 4) return undefined
-  const [ticket, address, port, proxied]: unknown[] = value
-  return isCount(ticket) && isText(address) && isPort(port) && isFlag(proxied)
-    ? [ticket as number, address as string, port as number, proxied as boolean]
-    : undefined
+export function handoverOf(
+  value: unknown,
+): { readonly ticket: number; readonly arrival: Arrival; readonly proxied: boolean } | undefined {
+  if (!Array.isArray(value) || value.length !== 6) return undefined
+  const [ticket, address, port, proxied, country, acceptedMs]: unknown[] = value
+  if (!isCount(ticket) || !isText(address) || !isPort(port) || !isFlag(proxied)) return undefined
+  if (!isCountry(country) || !Number.isFinite(acceptedMs)) return undefined
+  const arrival = { address: address as string, port: port as number, country, acceptedMs: acceptedMs as number }
+  return { ticket: ticket as number, arrival, proxied: proxied as boolean } // the checks above
 }

@@ -27,6 +27,17 @@ export interface Remote {
   readonly port: number
 }
 
+/** A connection as the primary accepted it. */
+export interface Arrival extends Remote {
+  /** ISO 3166-1 alpha-2, `XX` for unknown, as behind a proxy until that has said who is. */
+  readonly country: string
+  /** Of `monotonicMs`. */
+  readonly acceptedMs: number
+}
+
+/** A clock that all processes of the machine share and that never goes back (CLOCK_MONOTONIC). */
+export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6
+
 export function isTcpHandle(value: unknown): value is TcpHandle {
   return (
     typeof value === 'object' &&

@@ -29,7 +29,7 @@ export function createRecorders(config: AuditConfig, courier: Courier, limits?: 
     record(ticket, peer, subject) {
       const recorder = new Recorder(desk, ticket, peer, subject, limits)
       const trails = new Trails()
-      recorder.add('connect', null, { remoteAddr: addressOf(peer), country: 'XX' })
+      recorder.add('connect', null, { remoteAddr: addressOf(peer), country: peer.country })
       const login = new Login()
       return { witness: createWitness(recorder, trails, login), layer: audit(recorder, trails, login) }
     },

@@ -5,6 +5,7 @@
 import { Fault, fault } from '../../shared/codes/fault.ts'
 import type { Level } from '../../shared/log/level.ts'
 import type { Log } from '../../shared/log.ts'
+import { backendLabel, observe, secondsSince } from '../../shared/metric.ts'
 import type {
   Arrive,
   Backend,
@@ -65,7 +66,14 @@ function refused(log: Log, fault: Fault, level?: Level): Refused {
  */
 export async function enterRoom(backend: Backend, who: Occupant, signal: AbortSignal): Promise<Verdict<Session>> {
   const words = createWords()
-  const making = verdictOf(roomLog(backend, who), signal, () => backend.open(who, signal, words.say))
+  const startMs = performance.now()
+  const opening = verdictOf(roomLog(backend, who), signal, () => backend.open(who, signal, words.say))
+  const label = backendLabel(backend.name)
+  const making = opening.then((verdict) => {
+    const labels = { backend: label, result: verdict.accepted ? 'ready' : 'failed' } as const
+    if (!signal.aborted) observe('containerssh_backend_ready_seconds', labels, secondsSince(startMs))
+    return verdict
+  })
   const made = await Promise.race([making, words.spoken])
   if (made === undefined) {
     const sandbox = unwrap(making).finally(words.end)
@@ -119,7 +127,10 @@ export function createSession(
       closing.abort(over)
       const made = await pending.catch(() => undefined)
       for (const door of doors) await door[Symbol.asyncDispose]()
-      await made?.[Symbol.asyncDispose]()
+      if (made === undefined) return
+      const startMs = performance.now()
+      await made[Symbol.asyncDispose]()
+      observe('containerssh_backend_removal_seconds', { backend: backendLabel(backend.name) }, secondsSince(startMs))
     },
   }
 }
@@ -189,7 +200,10 @@ function createChannel(
     if (room?.accepted === false) return room
     const opened = [...(doors?.values() ?? [])].filter((door) => door !== undefined)
     const program: Program = { what: whatOf(request), env, doors: opened, pty, log }
+    const startMs = performance.now()
     const verdict = await verdictOf(log, signal, async () => (await sandbox).run(program, stdio, signal))
+    const labels = { backend: backendLabel(backend.name), result: verdict.accepted ? 'running' : 'failed' } as const
+    if (!signal.aborted) observe('containerssh_backend_program_start_seconds', labels, secondsSince(startMs))
     if (!verdict.accepted) return verdict
     running = verdict.value
     running.exit.then(exit.resolve, exit.reject)

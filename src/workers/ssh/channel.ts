@@ -4,7 +4,8 @@
  */
 import { asFault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
-import type { Channel, ChannelId, Exit, Stdio, Verdict } from '../ports.ts'
+import { observe, secondsSince } from '../../shared/metric.ts'
+import type { Channel, ChannelId, ChannelRequest, Exit, Stdio, Verdict } from '../ports.ts'
 import { ChannelEnd } from './channel-end.ts'
 import type { ConnectionService } from './connection.ts'
 import { channelMessage } from './messages.ts'
@@ -22,6 +23,9 @@ export class SessionChannel extends ChannelEnd {
   #waiting: Waiting[] = []
   #working = false
   #running = false
+  /** When the program began to run, and when it ended; of `performance.now()`. */
+  #startedMs = 0
+  #endedMs = 0
   #pty = false
   /** Undefined: not known yet. `lost`: it never will be. */
   #exit: Exit | 'lost' | undefined
@@ -81,6 +85,7 @@ export class SessionChannel extends ChannelEnd {
     // No line for requests that nobody knows, nor for our own.
     const log = request.kind === 'unknown' || ours ? undefined : this.log
     log?.emit('SSH_CHANNEL_REQUEST', { RequestType: type })
+    if (isStart(request)) this.output.awaitedMs = performance.now()
     let verdict: Verdict
     try {
       verdict = await this.#port.request(request, this.#stdio)
@@ -96,7 +101,7 @@ export class SessionChannel extends ChannelEnd {
     this.#reply(type, wantReply, verdict.accepted)
     if (!verdict.accepted) this.service.link.heed(verdict)
     else if (request.kind === 'pty-req') this.#pty = true
-    else if (request.kind === 'shell' || request.kind === 'exec' || request.kind === 'subsystem') this.#watch()
+    else if (isStart(request)) this.#watch(request.kind)
   }
 
   #reply(type: string, wantReply: boolean, success: boolean): void {
@@ -109,11 +114,15 @@ export class SessionChannel extends ChannelEnd {
     this.service.link.wire.send(channelMessage(number, this.output.recipient))
   }
 
-  #watch(): void {
+  #watch(request: Start['kind']): void {
     if (this.#running) return
     this.#running = true
+    this.#startedMs = performance.now()
     this.#port.exit.then(
-      (exit) => this.#ended(exit),
+      (exit) => {
+        observe('containerssh_ssh_program_seconds', { request }, secondsSince(this.#startedMs))
+        this.#ended(exit)
+      },
       (error: unknown) => {
         if (this.open) this.log.emit('SSH_EXIT_CODE_FAILED', {}, { cause: error })
         this.#ended('lost')
@@ -124,6 +133,7 @@ export class SessionChannel extends ChannelEnd {
   #ended(exit: Exit | 'lost'): void {
     if (!this.open) return
     this.#exit = exit
+    this.#endedMs = performance.now()
     this.#stdio.stdout.end()
     this.#stdio.stderr.end()
     if (this.sentEof) this.#farewell(exit)
@@ -142,6 +152,7 @@ export class SessionChannel extends ChannelEnd {
       this.log.emit('SSH_EXIT_CODE_FAILED', {}, { cause: 'the connection is being ended' })
     } else if (exit !== 'lost' && wire.alive) {
       this.send(exitRequest(this.output.recipient, exit))
+      observe('containerssh_ssh_exit_seconds', {}, secondsSince(this.#endedMs))
       if (exit.kind === 'status') this.log.emit('SSH_EXIT', { exitCode: exit.code })
       else this.log.emit('SSH_EXIT_SIGNAL', { signal: exit.name, coreDumped: exit.coreDumped })
     }
@@ -154,6 +165,10 @@ export class SessionChannel extends ChannelEnd {
     await this.#port[Symbol.asyncDispose]()
   }
 }
+
+type Start = Extract<ChannelRequest, { readonly kind: 'shell' | 'exec' | 'subsystem' }>
+const isStart = (request: ChannelRequest): request is Start =>
+  request.kind === 'shell' || request.kind === 'exec' || request.kind === 'subsystem'
 
 const isResize = (request: DecodedRequest | undefined): boolean =>
   request?.request?.kind === 'window-change' && !request.wantReply

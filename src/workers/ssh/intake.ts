@@ -1,6 +1,6 @@
 /** Where connections come into a worker: host keys, users and layers are made once, each handle becomes a connection. */
 import type { Config } from '../../shared/config/index.ts'
-import type { Remote, TcpHandle } from '../../shared/ipc/handle.ts'
+import type { Arrival, Remote, TcpHandle } from '../../shared/ipc/handle.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Recorders } from '../audit/index.ts'
 import type { Rooms } from '../backends/rooms.ts'
@@ -34,8 +34,8 @@ export interface IntakeEvents extends ReceptionEvents {
 }
 export interface Intake extends Omit<Reception<TcpHandle>, 'serve'> {
   /** Takes ownership of the handle. `proxied`: the connection begins with a header of the PROXY protocol. */
-  serve(handle: TcpHandle, ticket: number, remote: Remote, proxied: boolean): void
-  admitted(ticket: number): void
+  serve(handle: TcpHandle, ticket: number, arrival: Arrival, proxied: boolean): void
+  admitted(ticket: number, country: string): void
   /** `line` is what the client reads before its connection ends. */
   refuse(ticket: number, line: string): void
 }
@@ -72,14 +72,17 @@ export function createIntake({ config, hostKeys, log, backend, rooms, events, re
 }
 
 const intakeOf = (reception: Reception<TcpHandle | Incoming>, proxied: ProxiedConnections): Intake => ({
-  serve(handle, ticket, remote, isProxied) {
-    if (isProxied) proxied.begin(handle, ticket, remote)
-    else reception.serve(handle, ticket, remote)
+  serve(handle, ticket, arrival, isProxied) {
+    if (isProxied) proxied.begin(handle, ticket, arrival)
+    else reception.serve(handle, ticket, arrival)
   },
   admitted: proxied.admitted,
   refuse: proxied.refuse,
   get size() {
     return reception.size + proxied.size
+  },
+  get queued() {
+    return reception.queued
   },
   async drain(signal, withinMs) {
     proxied.end()

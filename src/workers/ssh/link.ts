@@ -6,7 +6,7 @@ import { asFault, type Fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import type { Outcome } from '../../shared/ipc/outcome.ts'
 import type { Log } from '../../shared/log.ts'
-import { count, unknownCountry } from '../../shared/metric.ts'
+import { count, observe, secondsSince } from '../../shared/metric.ts'
 import type { Connection, Member, Peer, Refused, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
 import { blameFor } from './blame.ts'
@@ -49,6 +49,9 @@ export class Link implements WireEvents, Subject {
   #entered = false
   /** What we told the client when we ended the connection. */
   #reason: string | undefined
+  /** When this phase began, and the connection; of `performance.now()`. */
+  #phaseMs = 0
+  #startMs = 0
   /** At least one attempt to log in has failed. */
   rejected = false
   #blame: Outcome | undefined
@@ -89,10 +92,14 @@ export class Link implements WireEvents, Subject {
   start(): void {
     this.log.emit('SSH_CONNECTED', {})
     this.#timer = setTimeout(loginExpired, this.settings.loginGrace, this).unref()
+    this.#startMs = performance.now()
+    this.#phaseMs = this.#startMs
     this.wire.start(this)
   }
 
   ready(negotiated: Negotiated): void {
+    observe('containerssh_ssh_key_exchange_seconds', {}, secondsSince(this.#phaseMs))
+    this.#phaseMs = performance.now()
     this.#negotiated = negotiated
     this.#peer.clientVersion = negotiated.clientVersion
     this.witness?.negotiated(negotiated)
@@ -126,6 +133,7 @@ export class Link implements WireEvents, Subject {
   /** RFC 4252 is done. `waiting`: messages that arrived meanwhile. */
   authenticated(member: Member, method: string, waiting: readonly Buffer[]): void {
     clearTimeout(this.#timer)
+    observe('containerssh_ssh_authentication_seconds', {}, secondsSince(this.#phaseMs))
     this.wire.rekeying.allow()
     const service = new ConnectionService(this)
     this.#phase = service
@@ -157,7 +165,7 @@ export class Link implements WireEvents, Subject {
       this.#entered = true
       const { clientVersion, kex, cipherOut } = this.negotiated
       this.log.emit('SSH_HANDSHAKE_SUCCESSFUL', { method, clientVersion, kex, cipher: cipherOut })
-      count('containerssh_ssh_successful_handshakes_total', { country: unknownCountry })
+      count('containerssh_ssh_successful_handshakes_total', { country: this.#peer.country })
       this.#lifetime = lifetimeOf(this, service, verdict.value.limits)
       service.serve(verdict.value)
       return verdict
@@ -240,6 +248,8 @@ export class Link implements WireEvents, Subject {
     this.#keepalive?.stop()
     this.#lifetime?.stop()
     this.#blame ??= blameFor(error)
+    const session = this.#entered ? 'yes' : 'no'
+    observe('containerssh_ssh_connection_seconds', { session }, secondsSince(this.#startMs))
     const reason = this.#reason ?? error?.message
     if (!this.#entered) this.#handshakeFailed(reason ?? 'the client disconnected')
     this.#abort?.abort(new Error(reason ?? 'the client disconnected'))
@@ -253,7 +263,7 @@ export class Link implements WireEvents, Subject {
     const tries = failures === 0 ? {} : { failures, lastFailure }
     this.log.emit('SSH_HANDSHAKE_FAILED', { reason, ...tries })
     this.witness?.handshakeFailed(reason)
-    count('containerssh_ssh_failed_handshakes_total', { country: unknownCountry })
+    count('containerssh_ssh_failed_handshakes_total', { country: this.#peer.country })
   }
 
   /** In reverse order of making: channels, session, connection. */

@@ -2,6 +2,7 @@
  * What a channel sends (RFC 4254 section 5.2): bytes go straight into packets while the peer's window and the wire are
  * open. Otherwise the rest of that one write is kept, and the writer waits.
  */
+import { observe, secondsSince } from '../../shared/metric.ts'
 import { maximumPacketBytes, maximumWindowBytes, message, stderrCode } from './numbers.ts'
 import { ByteQueue } from './queue.ts'
 import type { Turns, Waiting } from './turns.ts'
@@ -30,6 +31,8 @@ export class Output {
   open = true
   readonly stdout: OutputStream
   readonly stderr: OutputStream
+  /** Of `performance.now()`: since when the client waits for the first byte; 0: it does not. */
+  awaitedMs = 0
   readonly #owner: OutputOwner
   /** Which stream goes first when the window opens; changes each time. */
   #stderrFirst = false
@@ -65,6 +68,12 @@ export class Output {
     this.stderr.drop()
   }
 
+  /** Called with the first bytes. */
+  answered(): void {
+    observe('containerssh_ssh_first_byte_seconds', {}, secondsSince(this.awaitedMs))
+    this.awaitedMs = 0
+  }
+
   streamEnded(): void {
     if (this.open && this.stdout.finished && this.stderr.finished) this.#owner.outputEnded()
   }
@@ -95,6 +104,7 @@ export class OutputStream implements Waiting {
     // A wire that is over takes everything and is never full: a program that writes until it is stopped would never be.
     if (!output.open || !output.wire.alive) return false
     if (this.#over) return true
+    if (output.awaitedMs !== 0) output.answered()
     const sent = this.#kept === undefined ? this.#send(bytes) : 0
     if (sent < bytes.length) {
       this.#kept ??= new ByteQueue()

@@ -4,7 +4,7 @@
  */
 import { fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
-import type { Remote, TcpHandle } from '../../shared/ipc/handle.ts'
+import type { Arrival, Remote, TcpHandle } from '../../shared/ipc/handle.ts'
 import type { Log } from '../../shared/log.ts'
 import { count } from '../../shared/metric.ts'
 import { refusalLine } from '../../shared/refusal-line.ts'
@@ -22,15 +22,15 @@ export interface ProxiedOptions {
   /** To the primary, which answers by `admitted` or `refuse`. */
   source(ticket: number, remote: Remote): void
   /** It goes on as a connection of SSH. */
-  serve(incoming: Incoming, ticket: number, remote: Remote): void
+  serve(incoming: Incoming, ticket: number, arrival: Arrival): void
   /** It ended here. */
   closed(ticket: number): void
 }
 
 export interface ProxiedConnections {
   /** Takes ownership of the handle. */
-  begin(handle: TcpHandle, ticket: number, proxy: Remote): void
-  admitted(ticket: number): void
+  begin(handle: TcpHandle, ticket: number, proxy: Arrival): void
+  admitted(ticket: number, country: string): void
   /** `line` is sent first. */
   refuse(ticket: number, line: string): void
   /** Ends all, and takes no more. */
@@ -56,7 +56,7 @@ export function createProxied(options: ProxiedOptions): ProxiedConnections {
       all.set(ticket, connection)
       connection.start()
     },
-    admitted: (ticket) => all.get(ticket)?.admitted(),
+    admitted: (ticket, country) => all.get(ticket)?.admitted(country),
     refuse: (ticket, line) => all.get(ticket)?.refuse(line),
     end() {
       ended = true
@@ -76,13 +76,13 @@ class ProxiedConnection {
   readonly #context: ProxiedContext
   readonly #incoming: Incoming
   readonly #ticket: number
-  readonly #proxy: Remote
+  readonly #proxy: Arrival
   #header: ProxyHeader | undefined = new ProxyHeader()
   /** Who is waiting for the answer of the primary. */
   #client: Remote | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(context: ProxiedContext, incoming: Incoming, ticket: number, proxy: Remote) {
+  constructor(context: ProxiedContext, incoming: Incoming, ticket: number, proxy: Arrival) {
     this.#context = context
     this.#incoming = incoming
     this.#ticket = ticket
@@ -131,17 +131,17 @@ class ProxiedConnection {
     this.#context.source(this.#ticket, client)
   }
 
-  admitted(): void {
-    if (this.#client !== undefined) this.#serve(this.#client)
+  admitted(country: string): void {
+    if (this.#client !== undefined) this.#serve({ ...this.#proxy, ...this.#client, country })
   }
 
-  #serve(remote: Remote): void {
+  #serve(arrival: Arrival): void {
     clearTimeout(this.#timer)
     const { socket } = this.#incoming
     socket.off('error', this.#onError).off('close', this.#onClose)
     this.#client = undefined
     this.#context.left(this.#ticket)
-    this.#context.serve(this.#incoming, this.#ticket, remote)
+    this.#context.serve(this.#incoming, this.#ticket, arrival)
   }
 
   refuse(line: string): void {

@@ -1,9 +1,10 @@
 /** Knows the connections of a worker, and how to end them all. */
 import type { Config } from '../../shared/config/index.ts'
 import { newId } from '../../shared/id.ts'
-import type { Remote } from '../../shared/ipc/handle.ts'
+import { type Arrival, monotonicMs } from '../../shared/ipc/handle.ts'
 import type { Outcome } from '../../shared/ipc/outcome.ts'
 import type { Log } from '../../shared/log.ts'
+import { observe } from '../../shared/metric.ts'
 import type { Connection, ConnectionId, Layer, Peer } from '../ports.ts'
 import { Budget } from './budget.ts'
 import { type Ending, shutdown } from './ending.ts'
@@ -25,9 +26,11 @@ export interface ReceptionEvents {
 
 export interface Reception<H> {
   /** Takes ownership of the handle. */
-  serve(handle: H, ticket: number, remote: Remote): void
+  serve(handle: H, ticket: number, arrival: Arrival): void
   /** Connections that are not completely gone. */
   readonly size: number
+  /** Over all of them: what waits for slow clients, and what they may send, or have sent, before it is taken. */
+  readonly queued: { readonly outputBytes: number; readonly windowBytes: number }
   /**
    * Takes no more connections and asks every program to end (signal TERM); each connection ends with its last channel.
    * Resolves when all are gone. At the abort those that are left are disconnected whatever they are doing; `withinMs` is
@@ -75,24 +78,29 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
     get size() {
       return links.size
     },
-    serve(handle: H, ticket: number, remote: Remote): void {
+    get queued() {
+      return { outputBytes: house.backlog.usedBytes, windowBytes: house.budget.usedBytes }
+    },
+    serve(handle: H, ticket: number, arrival: Arrival): void {
       if (ending !== undefined) {
         handle.close()
         events.closed(ticket, 'server')
         return
       }
       const connectionId = newId() as ConnectionId
-      const log = options.log.with({ module: 'ssh', connectionId, remoteAddr: remote.address })
+      const log = options.log.with({ module: 'ssh', connectionId, remoteAddr: arrival.address })
       const peer: Peer = {
         connectionId,
-        remoteAddress: remote.address,
-        remotePort: remote.port,
+        remoteAddress: arrival.address,
+        remotePort: arrival.port,
+        country: arrival.country,
         clientVersion: '',
         log,
       }
       const link = new Link(house, ticket, options.accept(handle), peer)
       links.add(link)
       link.start()
+      observe('containerssh_ssh_banner_seconds', {}, (monotonicMs() - arrival.acceptedMs) / 1000)
     },
     async drain(signal: AbortSignal, withinMs?: number): Promise<void> {
       const end = shutdown(withinMs)

@@ -1,12 +1,12 @@
 /** Asks the authentication webhooks about one attempt. */
 import { asFault, fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
-import { type AuthType, count, unknownCountry } from '../../shared/metric.ts'
+import { type AuthType, count, retryOf } from '../../shared/metric.ts'
 import { type Answer, decodeAnswer, decodeInteractive } from '../../shared/webhook/answers.ts'
 import type { Attempt, AuthVerdict, Member, Peer } from '../ports.ts'
 import type { HttpClient } from './client.ts'
 import { interactiveRequest, passwordRequest, publicKeyRequest } from './protocol.ts'
-import { ask } from './question.ts'
+import { type Answered, ask } from './question.ts'
 
 export interface Authenticator {
   readonly client: HttpClient
@@ -58,16 +58,17 @@ async function converse(
   to: Authenticator,
   from: Inquirer,
   { submethods, ask }: Extract<Attempt, { readonly method: 'keyboard-interactive' }>,
-): Promise<Answer | undefined> {
+): Promise<Answered<Answer> | undefined> {
   const { legacyFields } = to.settings
   let answers: readonly Uint8Array[] | undefined
   let state = ''
   for (let round = 0; round <= mostRounds; round++) {
     const body = interactiveRequest(from.peer, from.username, submethods, answers, state, legacyFields)
     const found = await question(to, from, interactive, body, decodeInteractive)
-    if (!('prompts' in found)) return found
-    state = found.state
-    answers = await ask(found)
+    const { value, attempt } = found
+    if (!('prompts' in value)) return { value, attempt }
+    state = value.state
+    answers = await ask(value)
     if (answers === undefined) return undefined
   }
   return undefined
@@ -79,7 +80,7 @@ function question<T>(
   { path, authtype }: Kind,
   body: unknown,
   decode: (value: unknown) => T,
-): Promise<T> {
+): Promise<Answered<T>> {
   const labels = { username, url: client.endpoint, authtype }
   const log = peer.log.with({ module: 'auth' })
   return ask({ client, totalMs: settings.authTimeout, path, body, decode, authtype, labels, log, signal })
@@ -89,12 +90,12 @@ async function verdictOf(
   { client }: Authenticator,
   { peer, username }: Inquirer,
   { authtype }: Kind,
-  answered: () => Promise<Answer | undefined>,
+  answered: () => Promise<Answered<Answer> | undefined>,
   proven = true,
 ): Promise<AuthVerdict> {
   const labels = { username, url: client.endpoint, authtype }
   const log = peer.log.with({ module: 'auth' })
-  let answer: Answer | undefined
+  let answer: Answered<Answer> | undefined
   try {
     answer = await answered()
   } catch (error) {
@@ -102,27 +103,28 @@ async function verdictOf(
     log.fault(why)
     return { outcome: 'unavailable', fault: why }
   }
-  if (answer?.success !== true) {
+  if (answer?.value.success !== true) {
     const why = fault('AUTH_FAILED', labels)
     log.fault(why)
-    count('containerssh_auth_failures_total', { authtype, country: unknownCountry })
+    count('containerssh_auth_failures_total', { authtype, retry: retryOf(answer?.attempt ?? 1), country: peer.country })
     return { outcome: 'failure', fault: why }
   }
-  const member = memberOf(username, answer)
+  const member = memberOf(username, answer.value)
   if (!proven) log.emit('AUTH_KEY_ACCEPTABLE', labels)
-  else accepted(peer, member, client.endpoint, authtype)
+  else accepted(peer, member, client.endpoint, authtype, answer.attempt)
   return { outcome: 'success', member }
 }
 
-/** The client is let in: at the second look at a key, no server is asked again. */
+/** The client is let in: at the second look at a key, no server is asked again. `attempt`: which try was answered. */
 export function accepted(
   peer: Peer,
   { username, authenticatedUsername }: Member,
   url: string,
   authtype: AuthType,
+  attempt = 1,
 ): void {
   peer.log.with({ module: 'auth' }).emit('AUTH_SUCCESSFUL', { username, url, authtype, authenticatedUsername })
-  count('containerssh_auth_success_total', { authtype, country: unknownCountry })
+  count('containerssh_auth_success_total', { authtype, retry: retryOf(attempt), country: peer.country })
 }
 
 const memberOf = (username: string, { authenticatedUsername, metadata, environment, files }: Answer): Member => ({

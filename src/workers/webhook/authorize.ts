@@ -1,13 +1,13 @@
 /** Asks the authorization webhook whether an authenticated user may come in. */
 import { asFault, fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
-import { count, unknownCountry } from '../../shared/metric.ts'
+import { count, retryOf } from '../../shared/metric.ts'
 import { type Answer, decodeAnswer } from '../../shared/webhook/answers.ts'
 import type { AuthVerdict, Member, Peer } from '../ports.ts'
 import type { HttpClient } from './client.ts'
 import { mergeMember } from './merge.ts'
 import { authorizationRequest } from './protocol.ts'
-import { ask } from './question.ts'
+import { type Answered, ask } from './question.ts'
 
 export interface Authorizer {
   readonly client: HttpClient
@@ -26,9 +26,9 @@ export async function authorize(
   const { username, authenticatedUsername } = member
   const labels = { username, url: client.endpoint, authtype, authenticatedUsername, providedUsername: username }
   const log = peer.log.with({ module: 'auth' })
-  let answer: Answer
+  let answered: Answered<Answer>
   try {
-    answer = await ask({
+    answered = await ask({
       client,
       totalMs: settings.authTimeout,
       path: '/authz',
@@ -44,13 +44,15 @@ export async function authorize(
     log.fault(why)
     return { outcome: 'failure', fault: why }
   }
+  const { value: answer, attempt } = answered
+  const counted = { authtype, retry: retryOf(attempt), country: peer.country } as const
   if (!answer.success) {
     const why = fault('AUTH_FAILED', { username, url: client.endpoint, authtype })
     log.fault(why)
-    count('containerssh_auth_failures_total', { authtype, country: unknownCountry })
+    count('containerssh_auth_failures_total', counted)
     return { outcome: 'failure', fault: why }
   }
   log.emit('AUTH_SUCCESSFUL', { username, url: client.endpoint, authtype, authenticatedUsername })
-  count('containerssh_auth_success_total', { authtype, country: unknownCountry })
+  count('containerssh_auth_success_total', counted)
   return { outcome: 'success', member: mergeMember(member, answer) }
 }

@@ -3,7 +3,7 @@ import { type Fault, fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import type { UserConfigs } from '../../shared/config/user/index.ts'
 import type { Log } from '../../shared/log.ts'
-import { count } from '../../shared/metric.ts'
+import { count, retryOf } from '../../shared/metric.ts'
 import { type Configuration, decodeConfiguration } from '../../shared/webhook/answers.ts'
 import type { Member, Peer, Verdict } from '../ports.ts'
 import type { HttpClient, Reply } from './client.ts'
@@ -50,6 +50,7 @@ async function ask(
 ): Promise<Verdict<Configuration>> {
   const body = configurationRequest(peer, member, settings.transmitSensitiveMetadata, settings.legacyFields)
   const outcome = await persist({
+    webhook: 'configuration',
     totalMs: settings.configTimeout,
     signal,
     async once(attempt, limitMs) {
@@ -93,7 +94,6 @@ function told(log: Log, missing: Missing, attempt: number): Fault {
   return why
 }
 
-const retryOf = (attempt: number) => (attempt === 1 ? '0' : '1')
 const failed = (type: 'soft' | 'hard', missing: Missing, attempt: number): void =>
   count('containerssh_config_server_failures_total', { type, retry: retryOf(attempt), reason: reasonOf(missing) })
 

@@ -1,6 +1,7 @@
 /** Asks again while that can help and there is time. */
 import type { Fault } from '../../shared/codes/fault.ts'
 import { sleep } from '../../shared/deadline.ts'
+import { observe, secondsSince, type WebhookLabel } from '../../shared/metric.ts'
 import { backoff } from '../../shared/retry.ts'
 import type { Reply } from './client.ts'
 
@@ -22,6 +23,7 @@ export function clientReason({ code }: Fault) {
 }
 
 export interface Tries<T> {
+  readonly webhook: WebhookLabel
   /** For all tries and the pauses between them. */
   readonly totalMs: number
   readonly signal: AbortSignal
@@ -32,16 +34,20 @@ export interface Tries<T> {
 }
 
 export type Outcome<T> =
-  | { readonly kind: 'answer'; readonly value: T }
+  /** To which of the tries. */
+  | { readonly kind: 'answer'; readonly value: T; readonly attempt: number }
   /** Of the last of so many tries. */
   | { readonly kind: 'gave up'; readonly missing: Missing; readonly attempts: number }
 
-export async function persist<T>({ totalMs, signal, once, again }: Tries<T>): Promise<Outcome<T>> {
+export async function persist<T>({ webhook, totalMs, signal, once, again }: Tries<T>): Promise<Outcome<T>> {
   const deadline = performance.now() + totalMs
   const pauses = backoff(firstPauseMs, longestPauseMs)
   for (let attempt = 1; ; attempt++) {
-    const reply = await once(attempt, Math.max(1, Math.ceil(deadline - performance.now())))
-    if (reply.kind === 'answer') return reply
+    const startMs = performance.now()
+    const reply = await once(attempt, Math.max(1, Math.ceil(deadline - startMs)))
+    const result = reply.kind === 'answer' ? 'answer' : 'failure'
+    observe('containerssh_webhook_request_seconds', { webhook, result }, secondsSince(startMs))
+    if (reply.kind === 'answer') return { ...reply, attempt }
     const pauseMs = Math.max(pauses.next(), reply.kind === 'status' ? reply.pauseMs : 0)
     const helps = reply.again === 'yes' || (reply.again === 'if begun' && attempt > 1)
     if (!helps || signal.aborted || performance.now() + pauseMs >= deadline) {

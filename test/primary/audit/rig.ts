@@ -12,13 +12,14 @@ import { defaults } from '../../../src/shared/config/schema.ts'
 import type { Order } from '../../../src/shared/ipc/contract.ts'
 import { formatLine } from '../../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
+import { arrivalOf } from '../../rigs/arrival.ts'
 import { record as keepForCodes } from '../../rigs/daemon.ts'
 import { contentsOf } from '../../shared/audit/rig.ts'
 import { until } from '../rig.ts'
 
 export { until }
 
-export const remote = { address: '192.0.2.7', port: 4711 }
+export const remote = arrivalOf({ address: '192.0.2.7', port: 4711 })
 let names = 0
 export const newId = (): string => (++names).toString(16).padStart(32, '0')
 

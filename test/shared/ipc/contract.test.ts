@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { accept, ContractError, handoverOf, type Phase, reports } from '../../../src/shared/ipc/contract.ts'
+import {
+  accept,
+  ContractError,
+  handoverFor,
+  handoverOf,
+  type Phase,
+  reports,
+} from '../../../src/shared/ipc/contract.ts'
 import { outcomes } from '../../../src/shared/ipc/outcome.ts'
+import { reportedGauges } from '../../../src/shared/metric/gauges.ts'
+import { histograms } from '../../../src/shared/metric.ts'
+
+const gauges = Object.fromEntries(Object.keys(reportedGauges).map((name) => [name, 0]))
+const load = { kind: 'load', counts: [], observed: [], gauges }
 
 const record = { level: 'info', code: 'SSH_CONNECTED', message: 'x', labels: { a: 1, b: 'x', c: true }, time: 1 }
 const refused = (phase: Phase, value: unknown, pattern: RegExp): void =>
@@ -25,7 +37,7 @@ test('a worker that has not reported ready can neither take nor close connection
 test('what a worker sent before it heard of the drain is still welcome', () => {
   accept(reports, 'draining', { kind: 'authenticated', ticket: 1 })
   accept(reports, 'draining', { kind: 'closed', ticket: 1, outcome: 'session' })
-  accept(reports, 'draining', { kind: 'load', connections: 0, counts: [] })
+  accept(reports, 'draining', load)
 })
 
 test('log records are welcome in every phase and checked one by one', () => {
@@ -47,8 +59,28 @@ test('log records are welcome in every phase and checked one by one', () => {
 
 test('a worker may count what the table of counters has, and nothing else', () => {
   const counts = [['containerssh_ssh_refusals_total', ['penalty'], 2]]
-  accept(reports, 'serving', { kind: 'load', connections: 0, counts })
-  refused('serving', { kind: 'load', connections: 0, counts: [...counts, ['made_up_total', [], 1]] }, /wrong counts/)
+  accept(reports, 'serving', { ...load, counts })
+  refused('serving', { ...load, counts: [...counts, ['made_up_total', [], 1]] }, /wrong counts/)
+})
+
+test('a worker may time what the table of histograms has, in its buckets, and tell its own gauges', () => {
+  const buckets = histograms.containerssh_ssh_exit_seconds.buckets.map(() => 0)
+  const observed = ['containerssh_ssh_exit_seconds', [], [...buckets, 1], 17]
+  accept(reports, 'serving', { ...load, observed: [observed] })
+  for (const wrong of [
+    ['made_up_seconds', [], [...buckets, 1], 17],
+    ['containerssh_ssh_exit_seconds', ['yes'], [...buckets, 1], 17],
+    ['containerssh_ssh_exit_seconds', [], buckets, 17],
+    ['containerssh_ssh_exit_seconds', [], [...buckets, -1], 17],
+    ['containerssh_ssh_exit_seconds', [], [...buckets, 1], Number.NaN],
+    // The primary adds the name of the process.
+    ['containerssh_event_loop_delay_seconds', ['worker-7'], [], 0],
+  ]) {
+    refused('serving', { ...load, observed: [observed, wrong] }, /wrong observed/)
+  }
+  for (const wrong of [{}, { ...gauges, more: 1 }, { ...gauges, containerssh_worker_connections: -1 }, null]) {
+    refused('serving', { ...load, gauges: wrong }, /wrong gauges/)
+  }
 })
 
 test('the end of a connection has one of a few words', () => {
@@ -77,16 +109,19 @@ test('a property that only the prototype has is a missing one', () => {
   refused('serving', Object.create({ kind: 'closed', ticket: 1 }), /wrong ticket|without a kind/)
 })
 
-test('what comes with a handle is a ticket, an address, a port and whether a proxy sent it, or nothing', () => {
-  assert.deepEqual(handoverOf([1, '::1', 22, true]), [1, '::1', 22, true])
+test('what comes with a handle is a ticket, who came, when, from where, and whether a proxy sent it, or nothing', () => {
+  const arrival = { address: '::1', port: 22, country: 'HU', acceptedMs: 4.5 }
+  assert.deepEqual(handoverOf(handoverFor(1, arrival, true)), { ticket: 1, arrival, proxied: true })
   for (const wrong of [
-    [1, '::1', 22],
-    [1, 2, 3, true],
-    ['1', '::1', 22, true],
+    [1, '::1', 22, true],
+    [1, 2, 3, true, 'HU', 4],
+    ['1', '::1', 22, true, 'HU', 4],
     {},
     undefined,
-    [1, '::1', 22, 4],
-    [1, '::1', 65_536, true],
+    [1, '::1', 22, 4, 'HU', 4],
+    [1, '::1', 65_536, true, 'HU', 4],
+    [1, '::1', 22, true, 'hu', 4],
+    [1, '::1', 22, true, 'HU', Number.NaN],
   ]) {
     assert.equal(handoverOf(wrong), undefined)
   }

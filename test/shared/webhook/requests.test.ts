@@ -17,6 +17,7 @@ const peer: Peer = {
   connectionId: '0123456789abcdef0123456789abcdef' as ConnectionId,
   remoteAddress: '2001:db8::1',
   remotePort: 4711,
+  country: 'XX',
   clientVersion: 'SSH-2.0-OpenSSH_9.2p1',
   log: testLog().log,
 }

@@ -55,7 +55,7 @@ test('a user is led to the room of his settings; one that cannot be made refuses
   const { made, open, log, codes, config } = house(() => isBroken)
   await using rooms = await open()
   const connectionId = '0'.repeat(32) as ConnectionId
-  const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, clientVersion: '', log }
+  const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, country: 'XX', clientVersion: '', log }
   const found = createUserConfigs(config, rooms.names).settingsFor({ backend: 'second' }, () => assert.fail())
   assert.ok('settings' in found)
   const nothing = new Map<string, never>()

@@ -84,6 +84,7 @@ function enter(hold: Promise<void> = Promise.resolve()) {
     connectionId: '0'.repeat(32) as ConnectionId,
     remoteAddress: '192.0.2.1',
     remotePort: 1,
+    country: 'XX',
     clientVersion: '',
     log: createLog({ level: 'debug', write }),
   }

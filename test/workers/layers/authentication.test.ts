@@ -30,7 +30,7 @@ function open(users: readonly User[]) {
   const records: LogRecord[] = []
   const log = createLog({ level: 'debug', labels: { module: 'ssh' }, write: (record) => records.push(record) })
   const connectionId = '0'.repeat(32) as ConnectionId
-  const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, clientVersion: '', log }
+  const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, country: 'XX', clientVersion: '', log }
   const room = createRoom()
   const { security } = defaults()
   const connection = connectionOf(peer, { users: createUsers({ users }, log), roomOf: () => room, security })

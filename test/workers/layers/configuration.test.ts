@@ -41,7 +41,7 @@ function at(url: string, setup: Setup, server?: TestWebhook) {
   const { records, log, codes, text } = testLog()
   const connectionId = '0123456789abcdef0123456789abcdef' as ConnectionId
   const peer: Peer = {
-    ...{ connectionId, remoteAddress: '192.0.2.1', remotePort: 4711, clientVersion: 'SSH-2.0-test' },
+    ...{ connectionId, remoteAddress: '192.0.2.1', remotePort: 4711, country: 'XX', clientVersion: 'SSH-2.0-test' },
     log: log.at(level).with({ connectionId, remoteAddr: '192.0.2.1' }),
   }
   const webhooks = createWebhooks(config, ['docker'])

@@ -50,6 +50,7 @@ async function open(handler: Handler, setup: Setup = {}) {
     connectionId: '0'.repeat(32) as ConnectionId,
     remoteAddress: '192.0.2.1',
     remotePort: 4711,
+    country: 'XX',
     clientVersion: 'SSH-2.0-test',
     log: log.with({ connectionId: '0'.repeat(32) }),
   }
@@ -199,11 +200,11 @@ describe('webhooks that do not answer as they should', () => {
     const counted = processCounters.take().map(([name, values, by]) => [name, ...values, by].join(' '))
     assert.deepEqual(counted, [
       'containerssh_auth_server_requests_total password 0 1',
-      'containerssh_auth_server_failures_total password soft AUTH_INVALID_STATUS 1',
+      'containerssh_auth_server_failures_total password soft 0 AUTH_INVALID_STATUS 1',
       'containerssh_auth_server_requests_total password 1 1',
-      'containerssh_auth_success_total password XX 1',
+      'containerssh_auth_success_total password 1 XX 1',
       'containerssh_auth_server_requests_total pubkey 0 1',
-      'containerssh_auth_failures_total pubkey XX 1',
+      'containerssh_auth_failures_total pubkey 0 XX 1',
     ])
   })
 

@@ -5,6 +5,7 @@ import type { Channel, Session, Verdict } from '../../../src/workers/ports.ts'
 import { Writer } from '../../../src/workers/ssh/bytes.ts'
 import { channelOpen } from '../../../src/workers/ssh/messages.ts'
 import { message } from '../../../src/workers/ssh/numbers.ts'
+import { arrivalOf } from '../../rigs/arrival.ts'
 import { ok, Program, type Script, serve, settle } from './double.ts'
 
 const opened = (sender: number, id: number): string => `opened ${sender} as ${id} window 65536 packet 32768`
@@ -283,7 +284,7 @@ describe('a server that stops', () => {
     const { wire, intake, told } = serve()
     const done = intake.drain(new AbortController().signal)
     assert.deepEqual(wire.ended, { reason: 11, description: 'server is shutting down' })
-    intake.serve({ close: () => told.push('handle closed') }, 8, { address: '192.0.2.2', port: 1 })
+    intake.serve({ close: () => told.push('handle closed') }, 8, arrivalOf({ address: '192.0.2.2', port: 1 }))
     assert.deepEqual(told, ['handle closed', 'closed 8'])
     wire.destroy()
     await done

@@ -36,6 +36,7 @@ import { createReception } from '../../../src/workers/ssh/reception.ts'
 import { channelRequest } from '../../../src/workers/ssh/requests.ts'
 import type { Wire, WireEvents } from '../../../src/workers/ssh/wire.ts'
 import type { RecordConnection } from '../../../src/workers/ssh/witness.ts'
+import { arrivalOf } from '../../rigs/arrival.ts'
 import { record as keepForCodes } from '../../rigs/daemon.ts'
 
 export const ok: Verdict = { accepted: true, value: undefined }
@@ -261,7 +262,7 @@ export function serve(script: Script = {}) {
     record: script.record,
     events: { authenticated: (t) => told.push(`authenticated ${t}`), closed: (t) => told.push(`closed ${t}`) },
   })
-  intake.serve({ close: () => told.push('handle closed') }, 7, { address: '192.0.2.1', port: 4711 })
+  intake.serve({ close: () => told.push('handle closed') }, 7, arrivalOf({ address: '192.0.2.1', port: 4711 }))
   return { wire, records, programs, disposed, told, session, intake, client: new ClientDouble(wire, records) }
 }
 

@@ -9,6 +9,7 @@ import type { SecureContext } from 'node:tls'
 import { inspect } from 'node:util'
 import Docker from 'dockerode'
 import { within } from '../../../shared/deadline.ts'
+import { count } from '../../../shared/metric.ts'
 import { type ConnectionSettings, parseAddress, secureContextOf } from './address.ts'
 import { EngineError } from './failure.ts'
 import { hijack, noAnswer, type RawStream } from './hijack.ts'
@@ -95,10 +96,12 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
     return new EngineError(error.statusCode, String(message ?? error.reason ?? error.message).trim())
   }
   const bounded = async <T>(call: Call, signal: AbortSignal, task: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    count('containerssh_backend_requests_total', { backend: 'docker' })
     try {
       if (call.isPatient) return await task(signal)
       return await within(`${call.method} ${call.path}`, limitMs, signal, task)
     } catch (error) {
+      count('containerssh_backend_errors_total', { backend: 'docker', failure: '' })
       throw error instanceof EngineError
         ? error
         : noAnswer(address, error instanceof Error ? error : new Error(String(error)))

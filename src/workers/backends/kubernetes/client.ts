@@ -5,6 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { Agent } from 'undici'
 import { within } from '../../../shared/deadline.ts'
 import { linesOf, noAnswer, refusal, textOf } from './answer.ts'
+import { callBegins, callFailed } from './calls.ts'
 import { type ConnectionSettings, type Credentials, credentialsOf } from './credentials.ts'
 import { ApiError, asApiError } from './failure.ts'
 import { createPace } from './pace.ts'
@@ -90,6 +91,7 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
   }
   /** Resolves with the head of an answer that is no refusal. */
   const ask = async (call: Call, server: string, { agent, headers }: Access, signal: AbortSignal) => {
+    callBegins()
     const url = new URL(urlOf(server, call))
     for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, String(value))
     const answer = await agent.request({
@@ -111,6 +113,10 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
   }
   const told = (server: string, error: unknown): ApiError =>
     error instanceof ApiError ? error : noAnswer(server, error)
+  const failed = (server: string, error: unknown): ApiError => {
+    callFailed()
+    return told(server, error)
+  }
   return {
     get server() {
       return servers.current
@@ -123,13 +129,13 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
             return text === '' ? undefined : (JSON.parse(text) as unknown)
           })
         } catch (error) {
-          throw told(server, error)
+          throw failed(server, error)
         }
       }),
     async *lines(call, signal) {
       const body = await reach(signal, (server, how) =>
         ask(call, server, how, signal).catch((error: unknown) => {
-          throw told(server, error)
+          throw failed(server, error)
         }),
       )
       try {

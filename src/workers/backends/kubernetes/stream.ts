@@ -5,6 +5,7 @@
  */
 import { WebSocket } from 'ws'
 import { noAnswer, refusal } from './answer.ts'
+import { callBegins, callFailed } from './calls.ts'
 import type { Door } from './client.ts'
 import { ApiError } from './failure.ts'
 
@@ -58,6 +59,7 @@ const withoutMask = (mask: Buffer): void => void mask.fill(0)
 export function openStream({ url, headers, tls }: Door, signal: AbortSignal): Promise<PodStream> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
+    callBegins()
     const socket = new WebSocket(url, protocols, {
       headers,
       ...tls,
@@ -75,6 +77,7 @@ export function openStream({ url, headers, tls }: Door, signal: AbortSignal): Pr
     const settled = (): void => signal.removeEventListener('abort', aborted)
     const failed = (error: Error): void => {
       settled()
+      callFailed()
       reject(error instanceof ApiError ? error : noAnswer(url.split('?')[0] ?? '', error))
     }
     socket.once('unexpected-response', (request, response) => {

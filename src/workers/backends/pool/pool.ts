@@ -3,6 +3,7 @@
  * ends with it like any other.
  */
 import type { Log } from '../../../shared/log.ts'
+import { count } from '../../../shared/metric.ts'
 import type { Occupant } from '../../ports.ts'
 import { createFiller } from './filler.ts'
 import type { Nursery } from './nursery.ts'
@@ -53,6 +54,7 @@ export function createPool<T extends object>(
     async claim(who, log, signal) {
       usedAt = performance.now()
       const one = await stock.take(who, log, signal)
+      count('containerssh_pool_claims_total', { result: one === undefined ? 'miss' : 'hit' })
       if (one === undefined) {
         missedAt = usedAt
         wanted = Math.min(wanted + 1, max)

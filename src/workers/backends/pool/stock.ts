@@ -15,6 +15,10 @@ export interface Stock<T> extends AsyncDisposable {
 
 const ASK_MS = 5000
 
+let readyInProcess = 0
+/** In all stocks of this process. */
+export const readyCount = (): number => readyInProcess
+
 /** `lost`: one has ended before somebody came. */
 export function createStock<T extends object>(nursery: Nursery<T>, lost: () => void, log: Log): Stock<T> {
   /** The value ends the watching. */
@@ -24,7 +28,9 @@ export function createStock<T extends object>(nursery: Nursery<T>, lost: () => v
   /** False: it is not here any more. */
   const leave = (one: T): boolean => {
     ready.get(one)?.()
-    return ready.delete(one)
+    const isHere = ready.delete(one)
+    if (isHere) readyInProcess -= 1
+    return isHere
   }
   const discard = (one: T, log: Log): Promise<void> => {
     nursery.tell.lost(one, log)
@@ -38,6 +44,7 @@ export function createStock<T extends object>(nursery: Nursery<T>, lost: () => v
     if (!runs) died(one)
   }
   const put = (one: T): void => {
+    readyInProcess += 1
     ready.set(one, nursery.watch(one, { ended: () => died(one), missed: () => void check(one) }))
   }
   return {

@@ -46,7 +46,7 @@ export async function enter(written: Readonly<Record<string, unknown>>, restrict
   }
   const log = createLog({ level: 'debug', labels: { module: 'ssh', remoteAddr: '192.0.2.1' }, write })
   const connectionId = '0'.repeat(32) as ConnectionId
-  const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, clientVersion: '', log }
+  const peer: Peer = { connectionId, remoteAddress: '192.0.2.1', remotePort: 1, country: 'XX', clientVersion: '', log }
   const member: Member = {
     ...{ username: 'alice', authenticatedUsername: 'alice', metadata: none, environment: none, files: none },
     ...(restrictions === undefined ? {} : { restrictions }),

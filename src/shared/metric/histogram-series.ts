@@ -1,0 +1,101 @@
+/** The histograms of a process. Observing costs a look into a map and two additions. */
+import { type HistogramName, type HistogramRow, histograms } from './histograms.ts'
+import { areValues, type Given, valuesOf } from './label.ts'
+
+export type HistogramLabels<N extends HistogramName> = Given<(typeof histograms)[N]['labels']>
+
+/**
+ * One series and what came to it: values in the order of the row's labels, how many observations fell into each bucket
+ * (not those below it), and their sum in seconds.
+ */
+export type Observation = readonly [
+  name: HistogramName,
+  values: readonly string[],
+  counts: readonly number[],
+  sum: number,
+]
+
+export interface Histograms {
+  observe<N extends HistogramName>(name: N, labels: HistogramLabels<N>, seconds: number): void
+  /** What was observed elsewhere: series that each process has for itself get its name as one more value. */
+  add(observations: readonly Observation[], process?: string): void
+  /** The process is gone for good: its own series go, too. */
+  forget(process: string): void
+  /** All series that were ever observed, in the order of their first use. */
+  read(): readonly Observation[]
+  /** Like `read`, and begins again at zero. */
+  take(): readonly Observation[]
+}
+
+interface Series {
+  readonly name: HistogramName
+  readonly values: readonly string[]
+  readonly counts: number[]
+  sum: number
+}
+
+export function createHistograms(): Histograms {
+  const all = new Map<string, Series>()
+  const seriesOf = (name: HistogramName, values: readonly string[]): Series => {
+    const key = `${name} ${values.join(' ')}`
+    const known = all.get(key)
+    if (known !== undefined) return known
+    const counts = Array.from({ length: histograms[name].buckets.length + 1 }, () => 0)
+    const made = { name, values, counts, sum: 0 }
+    all.set(key, made)
+    return made
+  }
+  const read = (): Observation[] =>
+    [...all.values()].map(({ name, values, counts, sum }) => [name, values, [...counts], sum])
+  return {
+    observe(name, labels, seconds) {
+      const row: HistogramRow = histograms[name]
+      // Its labels are texts whatever the row: the compiler cannot see that as long as the name is open.
+      const series = seriesOf(name, valuesOf(row.labels, labels as Readonly<Record<string, string>>))
+      const found = row.buckets.findIndex((bound) => seconds <= bound)
+      const bucket = found === -1 ? row.buckets.length : found
+      series.counts[bucket] = (series.counts[bucket] ?? 0) + 1
+      series.sum += seconds
+    },
+    add(observations, process) {
+      for (const [name, values, counts, sum] of observations) {
+        const row: HistogramRow = histograms[name]
+        const isOwn = process === undefined || row.perProcess === undefined
+        const series = seriesOf(name, isOwn ? values : [...values, process])
+        for (const [bucket, by] of counts.entries()) series.counts[bucket] = (series.counts[bucket] ?? 0) + by
+        series.sum += sum
+      }
+    },
+    forget(process) {
+      for (const [key, { name, values }] of all) {
+        const row: HistogramRow = histograms[name]
+        if (row.perProcess && values.at(-1) === process) all.delete(key)
+      }
+    },
+    read,
+    take() {
+      const taken = read()
+      all.clear()
+      return taken
+    },
+  }
+}
+
+const isCount = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+/** For what comes from another process. */
+export function isObservation(value: unknown): value is Observation {
+  if (!Array.isArray(value) || value.length !== 4) return false
+  const [name, values, counts, sum]: unknown[] = value
+  if (typeof name !== 'string' || !Object.hasOwn(histograms, name)) return false
+  const row: HistogramRow = histograms[name as HistogramName] // hasOwn has just said so
+  return (
+    areValues(row.labels, values) &&
+    Array.isArray(counts) &&
+    counts.length === row.buckets.length + 1 &&
+    counts.every(isCount) &&
+    typeof sum === 'number' &&
+    Number.isFinite(sum) &&
+    sum >= 0
+  )
+}
