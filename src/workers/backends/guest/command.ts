@@ -74,9 +74,11 @@ export const withShim = (words: readonly string[]): readonly string[] => [SHELL,
 
 /**
  * Engines before API 1.42 give a terminal its size only after the program has started, too late for one that asks at
- * once. An image without stty is no worse off.
+ * once. An image without stty is no worse off. A size that is there already may be a later one
+ * (coreutils' stty tells of none as 0 0, busybox' fails).
  */
-const SIZED = 'stty rows "$1" cols "$2" 2>/dev/null; shift 2; exec "$@"'
+const SIZED =
+  'case $(stty size 2>/dev/null) in ""|"0 0") stty rows "$1" cols "$2" 2>/dev/null;; esac; shift 2; exec "$@"'
 export function withSize(words: readonly string[], pty: Pty | undefined): readonly string[] {
   const { rows = 0, columns = 0 } = pty?.size ?? {}
   return rows === 0 || columns === 0 ? words : [SHELL, '-c', SIZED, 'sh', String(rows), String(columns), ...words]
