@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -102,9 +102,11 @@ export async function privateEngine(tls?: EngineTls): Promise<PrivateEngine> {
       if (child === undefined) await start() // what a killed one left running is ended by the next
       for (const id of await containers('')) await call(socketPath, 'DELETE', `/containers/${id}?force=1&v=1`)
       await end('SIGTERM')
+      endForgotten(folder)
       const over = once(containerd, 'exit')
       containerd.kill('SIGTERM')
       await over
+      endShims(folder)
       unmount(folder)
       rmSync(folder, { recursive: true, force: true })
     },
@@ -143,6 +145,25 @@ function startContainerd(folder: string): ChildProcess {
   const child = spawn('containerd', ['--config', config], { stdio: ['ignore', log, log], detached: true })
   closeSync(log)
   return child
+}
+
+/** An engine that is killed while it starts a container does not know of it afterwards; containerd does. */
+function endForgotten(folder: string): void {
+  const containerd = ['--address', join(folder, 'containerd.sock'), '--namespace', 'moby', 'tasks']
+  const ctr = (...args: string[]): string => execFileSync('ctr', [...containerd, ...args], { encoding: 'utf8' })
+  for (const id of ctr('ls', '--quiet').split('\n').filter(Boolean)) ctr('rm', '--force', id)
+}
+
+/** And some that containerd has not got to know yet either. */
+function endShims(folder: string): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      if (words.includes(join(folder, 'containerd.sock'))) process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // it has ended
+    }
+  }
 }
 
 /** A killed engine leaves its mounts behind. */
