@@ -35,33 +35,47 @@ interface Watched {
   misses: number
 }
 
-export function createLease(engine: Engine, { owner }: Identity, log: Log): Lease {
-  const watched = new Map<string, Watched>()
-  let number = 0
-  let mine: string | undefined
-  let rounds = Promise.resolve()
-  const tried = Promise.withResolvers<void>()
+/** Looks at the leases of all owners. */
+interface Watch {
+  isGone(owner: string): boolean
+  /** `mine`: of this owner's leases the one that is valid; what nobody renews is removed. @throws EngineError */
+  look(mine: string | undefined, signal: AbortSignal): Promise<void>
+}
 
-  const look = async (signal: AbortSignal): Promise<void> => {
-    const volumes = await engine.listVolumes(label.lease, signal)
-    const byOwner = Map.groupBy(volumes, ({ Labels }) => Labels[label.lease] ?? '')
-    for (const [who, one] of watched) {
-      const seen = (byOwner.get(who) ?? []).map(({ Name }) => Name).join(' ')
-      one.misses = seen !== '' && seen !== one.seen ? 0 : one.misses + 1
-      one.seen = seen
-    }
-    for (const [who, held] of byOwner) {
-      const isOver = who !== owner && (ownerState(who) === 'dead' || isGone(who))
-      const old = held.filter(({ Name }) => (who === owner ? Name !== mine : isOver))
-      for (const { Name } of old) await engine.removeVolume(Name, signal).catch(() => undefined) // others look too
-    }
-  }
+function createWatch(engine: Engine, owner: string): Watch {
+  const watched = new Map<string, Watched>()
   const watch = (who: string): Watched => {
     const known = watched.get(who) ?? { seen: '', misses: 0 }
     if (watched.size < MOST_WATCHED) watched.set(who, known)
     return known
   }
   const isGone = (who: string): boolean => watch(who).misses >= MOST_MISSES
+  return {
+    isGone,
+    async look(mine, signal) {
+      const volumes = await engine.listVolumes(label.lease, signal)
+      const byOwner = Map.groupBy(volumes, ({ Labels }) => Labels[label.lease] ?? '')
+      for (const [who, one] of watched) {
+        const seen = (byOwner.get(who) ?? []).map(({ Name }) => Name).join(' ')
+        one.misses = seen !== '' && seen !== one.seen ? 0 : one.misses + 1
+        one.seen = seen
+      }
+      for (const [who, held] of byOwner) {
+        const isOver = who !== owner && (ownerState(who) === 'dead' || isGone(who))
+        const old = held.filter(({ Name }) => (who === owner ? Name !== mine : isOver))
+        for (const { Name } of old) await engine.removeVolume(Name, signal).catch(() => undefined) // others look too
+      }
+    },
+  }
+}
+
+export function createLease(engine: Engine, { owner }: Identity, log: Log): Lease {
+  const watch = createWatch(engine, owner)
+  let number = 0
+  let mine: string | undefined
+  let rounds = Promise.resolve()
+  const tried = Promise.withResolvers<void>()
+
   const round = async (signal: AbortSignal): Promise<void> => {
     number += 1
     const next = `containerssh_lease_${owner}_${number}`
@@ -69,7 +83,7 @@ export function createLease(engine: Engine, { owner }: Identity, log: Log): Leas
     const last = mine
     mine = next
     if (last !== undefined) await engine.removeVolume(last, signal)
-    await look(signal)
+    await watch.look(mine, signal)
   }
   const renew = async (): Promise<void> => {
     try {
@@ -84,7 +98,7 @@ export function createLease(engine: Engine, { owner }: Identity, log: Log): Leas
       await tried.promise
       return mine !== undefined
     },
-    isGone,
+    isGone: watch.isGone,
     renew() {
       rounds = rounds.then(renew)
       return rounds
