@@ -99,7 +99,6 @@ export const writeConfig = async (
       execution: {
         container: { image },
         imagePullPolicy: 'IfNotPresent',
-        disableAgent: true,
         shellCommand: [shell],
         idleCommand,
       },
