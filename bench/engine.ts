@@ -74,7 +74,6 @@ export const dockerConfig = (bare: BareEngine, more: object = {}, labels: object
     execution: {
       mode: 'connection',
       container: { image: bare.image, labels },
-      disableAgent: true,
       imagePullPolicy: 'Never',
       shellCommand: ['/bin/sh'],
       idleCommand: idle,

@@ -15,7 +15,7 @@ export function note(sides: Sides, side: string, figure: string, value: number):
 export function noteTimes(sides: Sides, side: string, name: string, times: readonly number[]): void {
   const sorted = [...times].sort((a, b) => a - b)
   note(sides, side, name, summarize(times).median)
-  note(sides, side, `${name}99`, sorted[Math.floor(0.99 * (sorted.length - 1))] ?? Number.NaN)
+  note(sides, side, `${name}99`, sorted[Math.ceil(0.99 * sorted.length) - 1] ?? Number.NaN)
 }
 
 /** In ms. */

@@ -12,12 +12,15 @@ import type { Server } from '../server.ts'
 import { startSshdWith } from '../sshd.ts'
 import { summarize } from '../stats.ts'
 
+/** A login takes its time, and the engine has to come to rest after it: all of it takes about two minutes. */
 const rounds = 4
+const loginsPerRound = 4
 const ready = 8
 const burst = 50
 const waitLimitMs = 120_000
-/** What the one before left for later is over. */
+/** What the one before left for later, the next container for example, has begun: then the engine can be asked. */
 const restMs = 600
+const betweenMs = 150
 const theirs = 'sshd + docker exec'
 
 /** A daemon whose containers can be told from those of others, and its sides of the table. */
@@ -69,7 +72,6 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
   const peer = await startPeer(bench, bare, container)
   if (peer !== undefined) stack.use(peer)
   const sides: Sides = new Map()
-  const count = bench.quick ? 3 : 12
   // In turn, so that what disturbs the machine disturbs all of them.
   const tries: readonly (readonly [string, string, () => Promise<number>])[] = [
     ['ours', 'cold', async () => (await login(bench, cold.server)).p50],
@@ -80,10 +82,11 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
   for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
     bench.progress(round < 0 ? 'warm-up' : `round ${round + 1}`)
     const taken = tries.map((): number[] => [])
-    for (let run = 0; run < count; run++) {
+    for (let run = 0; run < (round < 0 ? 2 : loginsPerRound); run++) {
+      await sleep(restMs)
       await Promise.all([warm.settled(ready), cold.settled(0)])
       for (const [index, [, , task]] of tries.entries()) {
-        await sleep(restMs)
+        await sleep(betweenMs)
         taken[index]?.push(await task())
       }
     }
@@ -91,9 +94,10 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
     for (const [index, [side, figure]] of tries.entries()) noteTimes(sides, side, figure, taken[index] ?? [])
   }
   await bursts(bench, bare, { cold, peer, container }, sides)
+  const amounts = `${rounds} rounds of ${loginsPerRound} logins one after the other; ${burst} at once in one round.`
   return {
     rows: rowsOf(sides, rows),
-    notes: peer === undefined ? ['Without sshd: it needs root and the docker program.'] : [],
+    notes: [amounts, ...(peer === undefined ? ['Without sshd: it needs root and the docker program.'] : [])],
   }
 }
 
@@ -118,29 +122,24 @@ async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }:
   await using stack = new AsyncDisposableStack()
   const many = await startOurs(bench, bare, { min: burst }, stack)
   const all = Array.from({ length: burst })
-  for (let round = 0; round < (bench.quick ? 1 : 2); round++) {
-    bench.progress(`${burst} at once, round ${round + 1}`)
-    await many.settled(burst)
-    const warm = await login(bench, many.server, burst, burst)
-    await many.settled(burst)
-    const floor = await Promise.all(all.map(() => timed(() => bare.exec(container))))
-    const other = peer === undefined ? undefined : await login(bench, peer, burst, burst)
-    const fresh = await login(bench, cold.server, burst, burst)
-    await cold.settled(0)
-    const found = [
-      ['ours', 'burstWarm', warm.p50, warm.max],
-      ['exec', 'burstWarm', summarize(floor).median, Math.max(...floor)],
-      ['ours', 'burstCold', fresh.p50, fresh.max],
-    ] as const
-    for (const [side, name, p50, last] of found) {
-      note(sides, side, name, p50)
-      note(sides, side, `${name}99`, last)
-    }
-    if (other === undefined) continue
-    for (const name of ['burstWarm', 'burstCold']) {
-      note(sides, theirs, name, other.p50)
-      note(sides, theirs, `${name}99`, other.max)
-    }
+  bench.progress(`${burst} at once`)
+  await many.settled(burst)
+  const warm = await login(bench, many.server, burst, burst)
+  await sleep(restMs)
+  await many.settled(burst)
+  const floor = await Promise.all(all.map(() => timed(() => bare.exec(container))))
+  const other = peer === undefined ? undefined : await login(bench, peer, burst, burst)
+  const fresh = await login(bench, cold.server, burst, burst)
+  const found = [
+    ['ours', 'burstWarm', warm.p50, warm.max],
+    ['exec', 'burstWarm', summarize(floor).median, Math.max(...floor)],
+    ['ours', 'burstCold', fresh.p50, fresh.max],
+    ...(other === undefined ? [] : ([[theirs, 'burstWarm', other.p50, other.max]] as const)),
+    ...(other === undefined ? [] : ([[theirs, 'burstCold', other.p50, other.max]] as const)),
+  ] as const
+  for (const [side, name, p50, last] of found) {
+    note(sides, side, name, p50)
+    note(sides, side, `${name}99`, last)
   }
 }
 
