@@ -2,6 +2,7 @@
 
 import { containerConfig, hostConfig, networkingConfig, platform, registryAuth } from './docker-objects.ts'
 import { choice, duration, flag, integer, name, ours, secret, section, text, textMap, texts, traits } from './fields.ts'
+import { poolFields, shareFields } from './shared-fields.ts'
 
 export const guestImage = 'containerssh/containerssh-guest-image'
 export const idleCommand = ['/usr/bin/containerssh-agent', 'wait-signal', '--signal', 'INT', '--signal', 'TERM']
@@ -57,33 +58,6 @@ const execution = section({
 // The Go program's library writes the container's objects below `Launch` when it writes JSON.
 traits.add(execution.unwrap(), { aliases: { containerName: 'containername' }, inline: 'launch' })
 
-const pool = section({
-  min: integer(0, 0, 1000).meta(
-    ours('Containers that are kept ready for the next logins, by all workers together; 0: none. Connection mode only.'),
-  ),
-  max: integer(0, 0, 1000).meta(ours('So many at most, after logins that found none ready; 0: as `min`.')),
-  idleLife: duration(600_000, 1).meta(
-    ours(
-      'So long after such a login there are `min` again, and none for a configuration of users nobody logs in with.',
-    ),
-  ),
-  profiles: integer(8, 1, 1000).meta(
-    ours('Kinds of containers that are kept ready by a worker, one per configuration of users; the oldest goes first.'),
-  ),
-})
-
-const share = section({
-  by: choice(['none', 'user', 'metadata', 'value'], 'none').meta(
-    ours(
-      'Connections that live in the same container: those of one user, those whose metadata `key` is the same, or those with the same `value`, which a configuration server sets.',
-    ),
-  ),
-  key: text().meta(ours('Name of the metadata; who has none of that name has a container of his own.')),
-  value: text().meta(ours('What those who share have in common.')),
-  linger: duration(0).meta(ours('So long the container waits for somebody after the last one has left.')),
-  maxConnections: integer(0, 0).meta(ours('Connections in one container at a time; 0: any number.')),
-})
-
 const perStep = () => duration(60_000, 1)
 export const docker = section({
   connection: section({
@@ -93,8 +67,12 @@ export const docker = section({
     key: secret().describe('Its private key as PEM text.'),
   }).describe('The engine.'),
   execution: execution.describe('Containers.'),
-  pool: pool.meta(ours('Containers that are made ahead, so that a login finds one that runs.')),
-  share: share.meta(ours('Containers that several connections live in. Connection mode only.')),
+  pool: section(poolFields('Containers')).meta(
+    ours('Containers that are made ahead, so that a login finds one that runs.'),
+  ),
+  share: section(shareFields('container')).meta(
+    ours('Containers that several connections live in. Connection mode only.'),
+  ),
   parallelStarts: integer(4, 1, 1000).meta(
     ours('Containers that the engine is asked to start at a time, by all workers together. Others wait.'),
   ),

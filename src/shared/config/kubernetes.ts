@@ -17,6 +17,7 @@ import {
   traits,
 } from './fields.ts'
 import { presetMetadata, presetSpec } from './pod-presets.ts'
+import { poolFields, shareFields } from './shared-fields.ts'
 
 const connection = section({
   host: name('kubernetes.default.svc').describe('API server: host, host and port, or URL.'),
@@ -65,6 +66,16 @@ const perStep = () => duration(60_000, 1)
 export const kubernetes = section({
   connection: connection.describe('The API server.'),
   pod: pod.describe('Pods.'),
+  pool: section({
+    ...poolFields('Pods'),
+    parallelStarts: integer(8, 1, 1000).meta(
+      ours('Pods that may be starting ahead at a time, by all workers together. Logins do not wait for them.'),
+    ),
+  }).meta(ours('Pods that are made ahead, so that a login finds one that runs.')),
+  share: section(shareFields('pod')).meta(ours('Pods that several connections live in. Connection mode only.')),
+  leaseDuration: duration(40_000, 2000).meta(
+    ours('So long a worker that nobody hears of is thought alive; then other daemons remove its pods.'),
+  ),
   timeouts: section({
     podStart: perStep().describe('From the login to a running pod.'),
     podStop: perStep().describe('Removing the pod.'),

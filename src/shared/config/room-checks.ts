@@ -6,32 +6,40 @@ import type { Config } from './schema.ts'
 const missing = (path: readonly string[], why: string): Finding => ({ path, message: `is missing; ${why}` })
 const empty = (path: readonly string[], why: string): Finding => ({ path, message: `is empty; ${why}` })
 
-const share = ({ docker: { execution, pool, share } }: Config): Finding[] => {
-  const path = ['docker', 'share']
+/** Of what is made for a connection, in a backend's section. */
+interface Made {
+  readonly section: 'docker' | 'kubernetes'
+  readonly mode: string
+  /** The option that gives the name that only one can have, and whether it is given. */
+  readonly named: readonly [option: string, isGiven: boolean]
+  readonly pool: Config['docker']['pool']
+  readonly share: Config['docker']['share']
+}
+
+const share = ({ section, mode, named: [option, isNamed], pool, share }: Made): Finding[] => {
+  const path = [section, 'share']
   const wrong = (key: string, message: string): Finding[] => [{ path: [...path, key], message }]
   if (share.by === 'none') return []
-  if (execution.mode === 'session') return wrong('by', 'is not possible in session mode; expected none')
-  if (execution.containername !== '') {
-    return wrong('by', 'is not possible with docker.execution.containername; expected none')
-  }
-  if (pool.min > 0) return wrong('by', 'is not possible with docker.pool; expected none')
+  if (mode !== 'connection') return wrong('by', `is not possible in ${mode} mode; expected none`)
+  if (isNamed) return wrong('by', `is not possible with ${section}.${option}; expected none`)
+  if (pool.min > 0) return wrong('by', `is not possible with ${section}.pool; expected none`)
   if (share.by === 'metadata' && share.key === '') return wrong('key', 'is missing; expected the name of metadata')
   return []
 }
 
-const pool = ({ docker: { execution, pool } }: Config): Finding[] => {
-  const path = ['docker', 'pool']
+const pool = ({ section, mode, named: [option, isNamed], pool }: Made): Finding[] => {
+  const path = [section, 'pool']
   if (pool.max !== 0 && pool.max < pool.min) {
     return [
       { path: [...path, 'max'], message: `${pool.max} is less than pool.min; expected ${pool.min} or more, or 0` },
     ]
   }
   if (pool.min === 0) return []
-  if (execution.mode === 'session') {
-    return [{ path: [...path, 'min'], message: 'is not possible in session mode; expected 0' }]
+  if (mode !== 'connection') {
+    return [{ path: [...path, 'min'], message: `is not possible in ${mode} mode; expected 0` }]
   }
-  if (execution.containername !== '') {
-    const message = 'is not possible with docker.execution.containername, which only one can have; expected 0'
+  if (isNamed) {
+    const message = `is not possible with ${section}.${option}, which only one can have; expected 0`
     return [{ path: [...path, 'min'], message }]
   }
   return []
@@ -55,7 +63,14 @@ const docker = (config: Config): Finding[] => {
     const message = `${show(restart)} is not possible in session mode; expected "no"`
     found.push({ path: [...path, 'host', 'RestartPolicy', 'Name'], message })
   }
-  return [...found, ...guest(execution, path), ...pool(config), ...share(config)]
+  const made: Made = {
+    section: 'docker',
+    mode: execution.mode,
+    named: ['execution.containername', execution.containername !== ''],
+    pool: config.docker.pool,
+    share: config.docker.share,
+  }
+  return [...found, ...guest(execution, path), ...pool(made), ...share(made)]
 }
 
 const guest = (execution: Config['docker']['execution'], path: readonly string[]): Finding[] => {
@@ -123,7 +138,14 @@ const kubernetes = ({ kubernetes: section }: Config): Finding[] => {
     const message = `${show(restart)} is not possible in session mode; expected "Never"`
     found.push({ path: [...path, 'spec', 'restartPolicy'], message })
   }
-  return found
+  const made: Made = {
+    section: 'kubernetes',
+    mode: pod.mode,
+    named: ['pod.metadata.name', (pod.metadata['name'] ?? '') !== ''],
+    pool: section.pool,
+    share: section.share,
+  }
+  return [...found, ...pool(made), ...share(made)]
 }
 
 const fingerprint = /^SHA256:[A-Za-z0-9+/]{43}$/

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { schema } from '../../../src/shared/config/schema.ts'
+import { type Config, schema } from '../../../src/shared/config/schema.ts'
 import { type Api, createApi } from '../../../src/workers/backends/kubernetes/api.ts'
 import { connect } from '../../../src/workers/backends/kubernetes/client.ts'
 import type { Member, Session } from '../../../src/workers/ports.ts'
@@ -15,11 +15,14 @@ export interface KubernetesOptions {
   readonly pod?: Readonly<Record<string, unknown>>
   readonly connection?: Readonly<Record<string, unknown>>
   readonly timeouts?: Readonly<Record<string, number>>
+  /** Beside `pod`. */
+  readonly kubernetes?: Readonly<Record<string, unknown>>
   readonly owner?: string
   readonly member?: Partial<Member>
 }
 
 export interface KubernetesRig extends Inhabited {
+  readonly config: Config
   readonly api: Api
   /** Names of the pods of the occupant. */
   containers(): Promise<string[]>
@@ -28,6 +31,7 @@ export interface KubernetesRig extends Inhabited {
 export async function kubernetesRoom(cluster: Cluster, options: KubernetesOptions = {}): Promise<KubernetesRig> {
   const config = schema.parse({
     backend: 'kubernetes',
+    workers: 1,
     kubernetes: {
       connection: { ...connectionTo(cluster), ...options.connection },
       timeouts: options.timeouts ?? {},
@@ -39,6 +43,7 @@ export async function kubernetesRoom(cluster: Cluster, options: KubernetesOption
         spec: { containers: [{ name: 'shell', image: options.image ?? 'containerssh-test/busybox:1' }] },
         ...options.pod,
       },
+      ...options.kubernetes,
     },
   })
   const inhabited = await inhabit('kubernetes', config, options)
@@ -46,6 +51,7 @@ export async function kubernetesRoom(cluster: Cluster, options: KubernetesOption
   const api = createApi(connect(connectionTo(cluster), 15_000))
   return {
     ...inhabited,
+    config,
     api,
     async containers() {
       const found = await api.listPods(

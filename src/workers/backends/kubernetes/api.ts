@@ -12,6 +12,7 @@ export interface Pod {
     readonly resourceVersion?: string
     readonly deletionTimestamp?: string
     readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
   }
   readonly spec?: { readonly nodeName?: string }
   readonly status?: {
@@ -48,8 +49,28 @@ export interface Terminated {
 }
 export type PodEvent =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Pod }
-  | { readonly type: 'BOOKMARK'; readonly object: object }
+  | { readonly type: 'BOOKMARK'; readonly object: { readonly metadata: { readonly resourceVersion?: string } } }
   | { readonly type: 'ERROR'; readonly object: { readonly message?: string; readonly code?: number } }
+
+/** RFC 6902. A `test` that does not hold leaves all as it was, and is ApiError 422. */
+export type PatchStep =
+  | { readonly op: 'add' | 'test'; readonly path: string; readonly value: string }
+  | { readonly op: 'remove'; readonly path: string }
+
+/** RFC 7396: null removes. */
+export interface MergePatch {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string | null>> }
+}
+
+/** The path of a label or an annotation (RFC 6901 section 3). */
+export const patchPath = (what: 'labels' | 'annotations', name: string): string =>
+  `/metadata/${what}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
+/** Of a namespace, at one moment. */
+export interface PodList {
+  readonly version: string
+  readonly pods: readonly Pod[]
+}
 
 export interface PodName {
   readonly namespace: string
@@ -66,11 +87,23 @@ export interface Api {
   createPod(namespace: string, body: object, signal: AbortSignal): Promise<Pod>
   /** Undefined: there is none. */
   pod(pod: PodName, signal: AbortSignal): Promise<Pod | undefined>
-  /** Gone is as good as deleted. */
-  deletePod(pod: PodName, graceSeconds: number | undefined, signal: AbortSignal): Promise<void>
+  /** False: it was gone. */
+  deletePod(pod: PodName, graceSeconds: number | undefined, signal: AbortSignal): Promise<boolean>
+  /** False: it was gone, or has changed since it was seen like this. */
+  deleteUnchanged(pod: Pod, signal: AbortSignal): Promise<boolean>
+  /** All steps or none. Gives the pod as it is then; undefined: there is none. */
+  patchPod(pod: PodName, steps: readonly PatchStep[] | MergePatch, signal: AbortSignal): Promise<Pod | undefined>
+  podList(namespace: string, labelSelector: string, signal: AbortSignal): Promise<PodList>
   listPods(namespace: string, labelSelector: string, signal: AbortSignal): Promise<readonly Pod[]>
   /** Changes of one pod from that version on, until the server ends it, which it does every few minutes. */
   watchPod(pod: PodName, resourceVersion: string, signal: AbortSignal): AsyncGenerator<PodEvent>
+  /** The same of all pods with the label, with a word about the version from time to time. */
+  watchPods(
+    namespace: string,
+    labelSelector: string,
+    resourceVersion: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<PodEvent>
   exec(pod: PodName, spec: ExecSpec, signal: AbortSignal): Promise<PodStream>
   attach(pod: PodName, spec: Omit<ExecSpec, 'command'>, signal: AbortSignal): Promise<PodStream>
   close(): Promise<void>
@@ -81,9 +114,32 @@ const pathOf = ({ namespace, name }: PodName): string => `${podsOf(namespace)}/$
 /** Of a watch; the server would choose between 30 and 60 minutes, longer than some proxies let it. */
 const watchSeconds = 240
 
+/** Of a list: pods of a few thousand bytes each. */
+const mostInPage = 250
+interface Page {
+  readonly items: readonly Pod[]
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string }
+}
+
 export function createApi(client: Client): Api {
   const stream = (path: string, query: URLSearchParams, signal: AbortSignal): Promise<PodStream> =>
     client.stream(path, query, signal, (door) => openStream(door, signal))
+  const podList = async (namespace: string, labelSelector: string, signal: AbortSignal): Promise<PodList> => {
+    const pods: Pod[] = []
+    for (let rest = ''; ; ) {
+      const query = { labelSelector, limit: mostInPage, ...(rest !== '' && { continue: rest }) }
+      const page = await client.request({ method: 'GET', path: podsOf(namespace), query }, signal)
+      const { items, metadata } = page as Page
+      pods.push(...items)
+      rest = metadata.continue ?? ''
+      if (rest === '') return { version: metadata.resourceVersion, pods }
+    }
+  }
+  const watch = (namespace: string, which: object, resourceVersion: string, signal: AbortSignal) => {
+    const query = { ...which, watch: true, resourceVersion, timeoutSeconds: watchSeconds }
+    const lines = client.lines({ method: 'GET', path: podsOf(namespace), query }, signal)
+    return lines as AsyncGenerator<PodEvent> // the API's own contract
+  }
   return {
     createPod: async (namespace, body, signal) =>
       (await client.request({ method: 'POST', path: podsOf(namespace), body }, signal)) as Pod,
@@ -91,22 +147,34 @@ export function createApi(client: Client): Api {
       orUndefined(async () => (await client.request({ method: 'GET', path: pathOf(pod) }, signal)) as Pod),
     async deletePod(pod, graceSeconds, signal) {
       const query = graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }
-      await orUndefined(() => client.request({ method: 'DELETE', path: pathOf(pod), query }, signal))
+      const call = { method: 'DELETE', path: pathOf(pod), query } as const
+      return (await orUndefined(() => client.request(call, signal))) !== undefined
     },
-    async listPods(namespace, labelSelector, signal) {
-      const list = await client.request({ method: 'GET', path: podsOf(namespace), query: { labelSelector } }, signal)
-      return (list as { readonly items: readonly Pod[] }).items
-    },
-    watchPod(pod, resourceVersion, signal) {
-      const query = {
-        watch: true,
-        fieldSelector: `metadata.name=${pod.name}`,
-        resourceVersion,
-        timeoutSeconds: watchSeconds,
+    async deleteUnchanged({ metadata }, signal) {
+      const { uid, resourceVersion } = metadata
+      const call = {
+        method: 'DELETE',
+        path: pathOf(metadata),
+        body: { preconditions: { uid, resourceVersion } },
+      } as const
+      try {
+        return (await orUndefined(() => client.request(call, signal))) !== undefined
+      } catch (error) {
+        if (error instanceof ApiError && error.statusCode === 409) return false
+        throw error
       }
-      const lines = client.lines({ method: 'GET', path: podsOf(pod.namespace), query }, signal)
-      return lines as AsyncGenerator<PodEvent> // the API's own contract
     },
+    patchPod(pod, body, signal) {
+      const contentType = `application/${Array.isArray(body) ? 'json-patch' : 'merge-patch'}+json`
+      const call = { method: 'PATCH', path: pathOf(pod), body, contentType } as const
+      return orUndefined(async () => (await client.request(call, signal)) as Pod)
+    },
+    podList,
+    listPods: async (...args) => (await podList(...args)).pods,
+    watchPod: (pod, version, signal) =>
+      watch(pod.namespace, { fieldSelector: `metadata.name=${pod.name}` }, version, signal),
+    watchPods: (namespace, labelSelector, version, signal) =>
+      watch(namespace, { labelSelector, allowWatchBookmarks: true }, version, signal),
     exec(pod, spec, signal) {
       const query = streamQuery(spec)
       for (const word of spec.command) query.append('command', word)

@@ -16,6 +16,8 @@ export interface Cleanup extends AsyncDisposable {
   sweep(namespace: string, creation: string, log: Log): void
   /** Has the worker wait for something at its end that goes on without its owner. */
   track(task: Promise<unknown>): void
+  /** Could not be removed: the reaper tries again. */
+  abandon(pod: PodName): void
   /** Pods that could not be removed in time; for the next round of the reaper. */
   takeAbandoned(): readonly PodName[]
 }
@@ -62,6 +64,7 @@ export function createCleanup(api: Api, timeoutMs: number): Cleanup {
     track,
     remove,
     sweep: (namespace, creation, log) => track(sweepNow(namespace, creation, log)),
+    abandon: (pod) => void abandoned.push(pod),
     takeAbandoned() {
       const taken = abandoned
       abandoned = []

@@ -1,4 +1,5 @@
 /** The Kubernetes backend: see `kubernetes` in the configuration reference. One per worker. */
+import { availableParallelism } from 'node:os'
 import { asFault, fault } from '../../../shared/codes/fault.ts'
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
@@ -26,9 +27,11 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
   const log = workerLog.with({ module: 'backend', backend: 'kubernetes' })
   const failed = (error: unknown): void => log.fault(asFault(error))
   const houses = createShares<House>({ idleMs, mostIdle, failed })
-  const build = (settings: KubernetesSettings): House => createHouse(settings, identity, log)
+  const workers = config.workers === 0 ? availableParallelism() : config.workers
+  const build = (settings: KubernetesSettings): House => createHouse(settings, identity, workers, log)
   const ours = houses.take(houseName(config.kubernetes), () => build(config.kubernetes)).value
   const main = ours.room(config.kubernetes)
+  ours.warmUp(main)
 
   const openIn = async (house: House, room: Room, who: Occupant, signal: AbortSignal): Promise<Sandbox> => {
     const own = who.peer.log.with(occupantLabels(who))

@@ -8,6 +8,12 @@ export const label = {
   owner: 'containerssh_owner',
   /** One attempt to create: finds the pod of an answer that never came. */
   creation: 'containerssh_creation',
+  /** Others can tell from a lease whether the owner is alive; see lease.ts. */
+  leased: 'containerssh_leased',
+  /** Made ahead for whoever comes, in place of the first two: the name of its profile. */
+  pool: 'containerssh_pool',
+  /** Several connections live in it: what they have in common. */
+  share: 'containerssh_share',
 } as const
 export const annotation = {
   ip: 'containerssh_ip',

@@ -1,87 +1,175 @@
 /**
- * Who is alive, for daemons on other machines: each worker renews an object of the API, and who has not for long enough is
- * taken for dead (https://kubernetes.io/docs/concepts/architecture/leases/).
+ * Who is alive, for daemons on other machines: each worker renews an object of the API
+ * (https://kubernetes.io/docs/concepts/architecture/leases/). Whoever looks from time to time and sees the same, or
+ * nothing, for as long as the lease lasts knows that nobody renews it. No clock is compared with another, and while the
+ * API server is away nobody looks.
  */
+import { type Identity, ownerState } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Client } from './client.ts'
 import { ApiError, asApiError } from './failure.ts'
+import { label } from './labels.ts'
 
 export interface Leases extends AsyncDisposable {
-  /** Begins to renew our own in this namespace. Idempotent; never rejects. */
-  hold(namespace: string): void
-  /** Whether the owner has had time enough to renew and did not; false when nobody can tell. */
-  isOver(namespace: string, owner: string, signal: AbortSignal): Promise<boolean>
+  /** Renews our own in this namespace from now on. False: others may not see that we are alive. Never rejects. */
+  hold(namespace: string): Promise<boolean>
+  /**
+   * The process that a label names is gone. False when nobody can tell, and for those about whom too little has been seen
+   * yet. `isLeased`: it held a lease when it left the label.
+   */
+  isDead(namespace: string, owner: string, isLeased: boolean): boolean
 }
 
 interface Lease {
-  readonly metadata: { readonly resourceVersion?: string }
-  readonly spec?: { readonly renewTime?: string; readonly leaseDurationSeconds?: number }
+  readonly metadata: { readonly resourceVersion: string; readonly labels?: Readonly<Record<string, string>> }
+  readonly spec?: { readonly leaseDurationSeconds?: number }
+}
+
+/** As much as is known of somebody else. */
+interface Watched {
+  version: string
+  durationMs: number
+  /** Looks in a row that saw the same, or nothing. */
+  misses: number
+}
+
+interface Held {
+  readonly timer: NodeJS.Timeout
+  readonly watched: Map<string, Watched>
+  /** The first round is over. */
+  readonly tried: Promise<void>
+  running: Promise<void> | undefined
+  isOurs: boolean
 }
 
 const group = '/apis/coordination.k8s.io/v1'
-const renewMs = 10_000
-const durationSeconds = 40
 const callMs = 8000
+const roundsInLease = 4
+/** Of owners that are watched, in a namespace. */
+const mostWatched = 1000
 
-export function createLeases(client: Client, owner: string, log: Log): Leases {
-  const held = new Map<string, NodeJS.Timeout>()
+/** `gone`: somebody has been found to be. */
+export function createLeases(
+  client: Client,
+  { owner }: Identity,
+  durationMs: number,
+  log: Log,
+  gone: () => void,
+): Leases {
+  const namespaces = new Map<string, Held>()
+  const roundMs = durationMs / roundsInLease
   let complained = false
   const pathOf = (namespace: string, name = ''): string =>
     `/namespaces/${encodeURIComponent(namespace)}/leases${name === '' ? '' : `/${leaseName(name)}`}`
   const ask = (call: Parameters<Client['request']>[0], signal: AbortSignal): Promise<unknown> =>
     client.request({ group, ...call }, signal)
+  const drop = async (namespace: string, who: string, signal: AbortSignal): Promise<void> => {
+    await ask({ method: 'DELETE', path: pathOf(namespace, who) }, signal).catch(() => undefined) // others look too
+  }
 
-  const renew = async (namespace: string): Promise<void> => {
-    const signal = AbortSignal.timeout(callMs)
+  const renew = async (namespace: string, signal: AbortSignal): Promise<void> => {
+    const labels = { [label.owner]: owner }
     const spec = {
       holderIdentity: owner,
-      leaseDurationSeconds: durationSeconds,
+      leaseDurationSeconds: Math.ceil(durationMs / 1000),
       renewTime: `${new Date().toISOString().slice(0, -1)}000Z`,
     }
-    const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: leaseName(owner) }, spec }
-    const patch = { method: 'PATCH' as const, path: pathOf(namespace, owner), body: { spec } }
+    const body = { metadata: { labels }, spec }
+    const patch = { method: 'PATCH' as const, path: pathOf(namespace, owner), body }
     try {
       await ask({ ...patch, contentType: 'application/merge-patch+json' }, signal)
     } catch (error) {
       if (!(error instanceof ApiError) || error.statusCode !== 404) throw error
-      await ask({ method: 'POST', path: pathOf(namespace), body }, signal)
+      await ask({ method: 'POST', path: pathOf(namespace), body: newLease(leaseName(owner), body) }, signal)
     }
-    complained = false
   }
-  const renewOrTell = (namespace: string): void => {
-    renew(namespace).catch((thrown: unknown) => {
-      if (complained) return
+  const isOver = ({ misses, durationMs }: Watched): boolean => misses > roundsInLease && misses * roundMs > durationMs
+  const look = async (namespace: string, { watched }: Held, signal: AbortSignal): Promise<void> => {
+    const query = { labelSelector: label.owner }
+    const { items } = (await ask({ method: 'GET', path: pathOf(namespace), query }, signal)) as { items: Lease[] }
+    const leases = new Map(items.map((one) => [one.metadata.labels?.[label.owner] ?? '', one]))
+    leases.delete(owner)
+    for (const who of leases.keys()) if (!watched.has(who)) watch(watched, who)
+    let isNews = false
+    for (const [who, one] of watched) {
+      const lease = leases.get(who)
+      const wasOver = isOver(one)
+      const version = lease?.metadata.resourceVersion ?? one.version
+      one.misses = version === one.version ? one.misses + 1 : 0
+      one.version = version
+      one.durationMs = (lease?.spec?.leaseDurationSeconds ?? 0) * 1000 || one.durationMs
+      isNews ||= isOver(one) && !wasOver
+      if (lease !== undefined && (isOver(one) || ownerState(who) === 'dead')) await drop(namespace, who, signal)
+    }
+    if (isNews) gone()
+  }
+  const watch = (watched: Map<string, Watched>, who: string): Watched => {
+    const one = { version: '', durationMs, misses: 0 }
+    if (watched.size < mostWatched) watched.set(who, one)
+    return one
+  }
+  const round = async (namespace: string, held: Held): Promise<void> => {
+    try {
+      const signal = AbortSignal.timeout(callMs)
+      await renew(namespace, signal)
+      held.isOurs = true
+      await look(namespace, held, signal)
+      complained = false
+    } catch (thrown) {
+      if (complained || !namespaces.has(namespace)) return
       complained = true
       const { message, statusCode } = asApiError(thrown)
       log.emit('KUBERNETES_LEASE_FAILED', { reason: message, ...(statusCode !== 0 && { statusCode }) })
-    })
+    }
   }
   return {
-    hold(namespace) {
-      if (held.has(namespace)) return
-      held.set(namespace, setInterval(renewOrTell, renewMs, namespace).unref())
-      renewOrTell(namespace)
+    async hold(namespace) {
+      const held = namespaces.get(namespace) ?? begin(namespace)
+      await held.tried
+      return held.isOurs
     },
-    async isOver(namespace, other, signal) {
-      try {
-        const lease = (await ask({ method: 'GET', path: pathOf(namespace, other) }, signal)) as Lease
-        const { renewTime, leaseDurationSeconds = durationSeconds } = lease.spec ?? {}
-        return renewTime !== undefined && Date.parse(renewTime) + leaseDurationSeconds * 1000 < Date.now()
-      } catch {
-        // Whoever makes pods makes a lease first: one that is not there was given back, or its owner may not have one.
-        return false
-      }
+    isDead(namespace, who, isLeased) {
+      const state = ownerState(who)
+      if (state !== 'foreign') return state === 'dead'
+      const held = namespaces.get(namespace)
+      if (held === undefined) return false
+      const one = held.watched.get(who) ?? (isLeased ? watch(held.watched, who) : undefined)
+      return one !== undefined && isOver(one)
     },
     async [Symbol.asyncDispose]() {
-      const namespaces = [...held.keys()]
-      for (const timer of held.values()) clearInterval(timer)
-      held.clear()
+      const ended = [...namespaces]
+      namespaces.clear()
       const signal = AbortSignal.timeout(callMs)
+      for (const [, { timer }] of ended) clearInterval(timer)
       await Promise.all(
-        namespaces.map((one) => ask({ method: 'DELETE', path: pathOf(one, owner) }, signal).catch(() => undefined)),
+        ended.map(([namespace, { running }]) =>
+          (running ?? Promise.resolve()).then(() => drop(namespace, owner, signal)),
+        ),
       )
     },
+  }
+
+  function begin(namespace: string): Held {
+    const tried = Promise.withResolvers<void>()
+    const again = (): void => {
+      held.running ??= round(namespace, held).finally(() => {
+        held.running = undefined
+        tried.resolve()
+      })
+    }
+    const timer = setInterval(again, roundMs).unref()
+    const held: Held = { timer, watched: new Map(), tried: tried.promise, running: undefined, isOurs: false }
+    namespaces.set(namespace, held)
+    again()
+    return held
   }
 }
 
 const leaseName = (owner: string): string => `containerssh-${owner}`
+
+const newLease = (name: string, { metadata, spec }: { metadata: object; spec: object }): object => ({
+  apiVersion: 'coordination.k8s.io/v1',
+  kind: 'Lease',
+  metadata: { name, ...metadata },
+  spec,
+})

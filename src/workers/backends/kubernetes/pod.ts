@@ -2,6 +2,7 @@
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import type { Occupant } from '../../ports.ts'
+import { SHELL } from '../guest/command.ts'
 import { annotation, label, labelValue } from './labels.ts'
 
 export type PodSettings = Config['kubernetes']['pod']
@@ -24,15 +25,21 @@ export const consoleName = ({ spec, consoleContainerNumber }: PodSettings): stri
 
 export const namespaceOf = ({ metadata }: PodSettings): string => String(metadata['namespace'] ?? 'default')
 
+/** What is asked for beyond the configuration. */
+export interface PodRequest {
+  readonly console: Console
+  /** Absent: it is for whoever comes. */
+  readonly who?: Occupant
+  /** In place of the configured one. */
+  readonly name?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
 /** For POST …/pods. */
-export function podBody(
-  pod: PodSettings,
-  who: Occupant,
-  identity: Identity,
-  console: Console,
-  creation: string,
-): object {
-  const env = [...environmentOf(pod, who)].map(([name, value]) => ({ name, value }))
+export function podBody(pod: PodSettings, request: PodRequest, identity: Identity, creation: string): object {
+  const { console, who } = request
+  const env = [...(who === undefined ? [] : environmentOf(pod, who))].map(([name, value]) => ({ name, value }))
   const withEnv = (container: Plain): Plain =>
     env.length === 0 ? container : { ...container, env: [...listOf(container['env']), ...env] }
   const containers = containersOf(pod.spec).map((container, index) => {
@@ -43,7 +50,7 @@ export function podBody(
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: metadataOf(pod, who, identity, creation),
+    metadata: metadataOf(pod, request, identity, creation),
     spec: {
       terminationGracePeriodSeconds: graceSeconds,
       // The kernel keeps signals without a handler from process 1: a program must not be that.
@@ -68,23 +75,44 @@ function consoleContainer(container: Plain, { command, env = new Map(), attached
 /** Kubernetes would expand `$(NAME)` and take `$$` for `$` (API reference, Container v1, command). */
 const literally = (word: string): string => word.replaceAll('$', '$$$$')
 
-function metadataOf(pod: PodSettings, who: Occupant, identity: Identity, creation: string): Plain {
-  const { labels, annotations, ...rest } = pod.metadata as { labels?: Plain; annotations?: Plain }
-  const { peer, member } = who
-  const username = labelValue(member.authenticatedUsername)
+function metadataOf(pod: PodSettings, request: PodRequest, identity: Identity, creation: string): Plain {
+  const { labels, annotations, name, generateName, ...rest } = pod.metadata as {
+    labels?: Plain
+    annotations?: Plain
+  } & Plain
+  const marks = request.who === undefined ? nobodysMarks : occupantMarks(pod, request.who)
   return {
     ...rest,
+    ...(request.name === undefined ? { name, generateName } : { name: request.name }),
     labels: {
       ...labels,
-      ...exposed(pod.exposeAuthMetadataAsLabels, who),
-      [label.connectionId]: peer.connectionId,
-      ...(username !== undefined && { [label.username]: username }),
+      ...marks.labels,
+      ...request.labels,
       [label.instance]: identity.instance,
       [label.owner]: identity.owner,
       [label.creation]: creation,
     },
+    annotations: { ...annotations, ...marks.annotations, ...request.annotations },
+  }
+}
+
+export interface Marks {
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+const nobodysMarks: Marks = { labels: {}, annotations: { [annotation.ip]: '', [annotation.username]: '' } }
+
+/** Whose it is. */
+export function occupantMarks(pod: PodSettings, who: Occupant): Marks {
+  const { peer, member } = who
+  const username = labelValue(member.authenticatedUsername)
+  return {
+    labels: {
+      ...exposed(pod.exposeAuthMetadataAsLabels, who),
+      [label.connectionId]: peer.connectionId,
+      ...(username !== undefined && { [label.username]: username }),
+    },
     annotations: {
-      ...annotations,
       ...exposed(pod.exposeAuthMetadataAsAnnotations, who),
       [annotation.ip]: peer.remoteAddress.replaceAll(':', '-'),
       [annotation.username]: member.authenticatedUsername,
@@ -110,6 +138,13 @@ export function environmentOf(pod: PodSettings, who: Occupant): ReadonlyMap<stri
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 const containersOf = (spec: PodSettings['spec']): readonly Plain[] => listOf(spec['containers']) as readonly Plain[]
+
+/** Stands in for the guest agent as the pod's main process. TERM ends it in about 0.1 s. */
+const shellIdle = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
+
+/** Without the guest agent its command, which is the default, would only make the start fail. */
+export const idleCommand = ({ disableAgent, idleCommand, agentPath }: PodSettings): readonly string[] =>
+  disableAgent && idleCommand[0] === agentPath ? shellIdle : idleCommand
 
 export const consoleImage = ({ spec, consoleContainerNumber }: PodSettings): string =>
   String(containersOf(spec)[consoleContainerNumber]?.['image'] ?? '')

@@ -59,14 +59,8 @@ function make(room: Room, who: Occupant, program: Program, log: Log, signal: Abo
   const env = new Map(variablesOf(new Map(), program).map(split))
   const attached = { tty: program.pty !== undefined }
   const container = consoleName(room.settings.pod)
-  return makePod(
-    room,
-    who,
-    { command: waitingShell(words, program), env, attached },
-    isAttachable(container),
-    log,
-    signal,
-  )
+  const console = { command: waitingShell(words, program), env, attached }
+  return makePod(room, { who, console }, isAttachable(container), log, signal)
 }
 
 const split = (variable: string): [string, string] => {

@@ -85,6 +85,26 @@ export function isUp(pod: Pod): true | undefined {
   return undefined
 }
 
+/** Nothing can be started in one that is over. @throws PodError */
+export function isRunning(pod: Pod): true | undefined {
+  const { phase = '' } = pod.status ?? {}
+  if (phase === 'Succeeded' || phase === 'Failed') throw new PodError(`it has ended: ${phase}`)
+  return isUp(pod)
+}
+
+/** It will not run any more. */
+export const isOver = ({ status, metadata }: Pod): boolean =>
+  metadata.deletionTimestamp !== undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed'
+
+/** Waits until there is no such pod. @throws ApiError; the signal's reason */
+export async function waitGone(api: Api, pod: Pod, signal: AbortSignal): Promise<void> {
+  const { uid } = pod.metadata
+  const isAnother: Look<true> = (one) => (one.metadata.uid === uid ? undefined : true)
+  await waitFor(api, pod.metadata, pod, isAnother, signal).catch((error: unknown) => {
+    if (!(error instanceof PodError) || signal.aborted) throw error
+  })
+}
+
 /** @throws PodError when a container will not start, in the kubelet's words */
 export function endIfHopeless(pod: Pod): void {
   for (const { name, reason, message } of waitingOf(pod)) {
