@@ -70,12 +70,18 @@ export function children(pid: number): number[] {
 /** Writes the configuration to a file of its own and runs the daemon on it. Its output arrives line by line. */
 export async function startDaemon(
   config: Readonly<Record<string, unknown>>,
-  options: { readonly folder?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: {
+    readonly folder?: string
+    readonly env?: NodeJS.ProcessEnv
+    /** A program that ends with exec of the command it is given. */
+    readonly through?: readonly string[]
+  } = {},
 ): Promise<Daemon> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'containerssh-e2e-'))
   const configPath = join(folder, 'config.yaml')
   writeFileSync(configPath, stringify({ log: { level: 'debug' }, ...config }), { mode: 0o600 })
-  const child = spawn(process.execPath, [cli, '--config', configPath], {
+  const [program = '', ...args] = [...(options.through ?? []), process.execPath, cli, '--config', configPath]
+  const child = spawn(program, args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },

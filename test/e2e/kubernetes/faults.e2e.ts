@@ -128,29 +128,6 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
       assert.notDeepEqual(exit, { kind: 'status', code: 0 })
     }))
 
-  test('what a dead process left is removed by the next one, and what a living one has is not', async () => {
-    const dead = `${'0'.repeat(12)}-${'0'.repeat(8)}-1-1-1`
-    const rig = await kubernetesRoom(cluster, {})
-    const left = await rig.api.createPod(
-      'default',
-      {
-        metadata: { generateName: 'left-', labels: { containerssh_owner: dead } },
-        spec: { containers: [{ name: 'shell', image: busybox, command: ['sleep', '100'] }] },
-      },
-      limit(),
-    )
-    const session = rig.enter()
-    await run(session, 'true')
-    // Of another machine, and nobody knows of a lease: it may be alive.
-    assert.equal(await rig.backend.reap(limit()), 0)
-    await expiredLease(admin, dead)
-    assert.equal(await rig.backend.reap(limit()), 1)
-    assert.equal((await rig.logged('KUBERNETES_REAPED')).labels['podName'], left.metadata.name)
-    assert.equal((await rig.containers()).length, 1)
-    await session[Symbol.asyncDispose]()
-    await rig[Symbol.asyncDispose]()
-  })
-
   // A cluster of somebody else is left alone.
   if ((process.env['KUBECONFIG'] ?? '') === '') {
     test('when the API server dies programs end with an error, and when it is back there are sessions again', async () => {
@@ -171,11 +148,3 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
     })
   }
 })
-
-const expiredLease = (admin: Admin, owner: string): Promise<unknown> =>
-  admin.create({
-    apiVersion: 'coordination.k8s.io/v1',
-    kind: 'Lease',
-    metadata: { name: `containerssh-${owner}` },
-    spec: { holderIdentity: owner, leaseDurationSeconds: 1, renewTime: '2020-01-01T00:00:00.000000Z' },
-  })
