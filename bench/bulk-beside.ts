@@ -1,13 +1,14 @@
 /** One stream of bytes out of a room of ours and one into it, beside a client program that does the same without us. */
-import { spawn } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
 import { runLoad, targetFlags } from './load.ts'
 import { costOf } from './measure.ts'
+import { runFile } from './process.ts'
 import { type Bench, type Row, type RowSpec, rowsOf } from './question.ts'
 import { note, type Sides } from './samples.ts'
 import type { Server } from './server.ts'
 
 const rounds = 5
+const peerLimitMs = 300_000
 const directions = ['down', 'up'] as const
 type Direction = (typeof directions)[number]
 
@@ -24,29 +25,42 @@ export interface BulkPeer {
 const commandOf = (direction: Direction, bytes: number): string =>
   direction === 'down' ? `head -c ${bytes} /dev/zero` : 'cat >/dev/null; true'
 
-/** MB/s of a shell pipeline around the peer. */
-function overPeer(
+interface PeerCost {
+  readonly mbPerSecond: number
+  /** Of the client program. */
+  readonly cpuSeconds: number
+}
+
+/** A shell pipeline around the peer. */
+async function overPeer(
   direction: Direction,
-  { name, words }: BulkPeer,
+  { words }: BulkPeer,
   bytes: number,
   signal: AbortSignal,
-): Promise<number> {
-  const line = direction === 'down' ? '"$@" | cat >/dev/null' : `head -c ${bytes} /dev/zero | "$@"`
+): Promise<PeerCost> {
+  const line = direction === 'down' ? '"$@" >/dev/null' : `head -c ${bytes} /dev/zero | "$@"`
   const command = words(commandOf(direction, bytes), direction === 'up')
   const start = performance.now()
-  const child = spawn('sh', ['-c', line, 'sh', ...command], { stdio: 'ignore', signal })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('exit', (code) => {
-      if (code === 0) resolve(bytes / 1e6 / ((performance.now() - start) / 1000))
-      else reject(new Error(`${name} ended with ${code}`))
-    })
-  })
+  // `times` prints user and system time, of the shell and, in the second line, of its children.
+  const args = ['-c', `${line} || exit; times`, 'sh', ...command]
+  const { stdout } = await runFile('sh', args, { signal, timeout: peerLimitMs })
+  const seconds = (performance.now() - start) / 1000
+  const [, children = ''] = stdout.trim().split('\n')
+  const parts = [...children.matchAll(/(\d+)m([\d.]+)s/g)].map(
+    ([, minutes, rest]) => Number(minutes) * 60 + Number(rest),
+  )
+  return { mbPerSecond: bytes / 1e6 / seconds, cpuSeconds: parts.reduce((sum, part) => sum + part, 0) }
 }
 
 /** In turn, the median of the rounds. `room` is how the rows call it: a container, a pod. */
-export async function bulkBeside(bench: Bench, server: Server, peer: BulkPeer, room: string): Promise<Row[]> {
-  const bytes = bench.quick ? 2 ** 26 : 2 ** 29
+export async function bulkBeside(
+  bench: Bench,
+  server: Server,
+  peer: BulkPeer,
+  room: string,
+  most: number,
+): Promise<Row[]> {
+  const bytes = bench.quick ? 2 ** 26 : most
   const sides: Sides = new Map([
     ['ours', new Map()],
     [peer.name, new Map()],
@@ -63,7 +77,8 @@ export async function bulkBeside(bench: Bench, server: Server, peer: BulkPeer, r
       if (round < 0) continue
       note(sides, 'ours', direction, result.mbPerSecond)
       note(sides, 'ours', `${direction}Cpu`, serverCpuMs / 1000 / (bytes / 1e9))
-      note(sides, peer.name, direction, theirs)
+      note(sides, peer.name, direction, theirs.mbPerSecond)
+      note(sides, peer.name, `${direction}Cpu`, theirs.cpuSeconds / (bytes / 1e9))
     }
   }
   return rowsOf(sides, specsOf(room))
@@ -72,6 +87,6 @@ export async function bulkBeside(bench: Bench, server: Server, peer: BulkPeer, r
 const specsOf = (room: string): readonly RowSpec[] => [
   { figure: 'down', label: `throughput out of ${room}`, unit: 'MB/s', better: 'higher', target: 0.9 },
   { figure: 'up', label: `throughput into ${room}`, unit: 'MB/s', better: 'higher', target: 0.9 },
-  { figure: 'downCpu', label: `daemon's CPU out of ${room}`, unit: 's/GB' },
-  { figure: 'upCpu', label: `daemon's CPU into ${room}`, unit: 's/GB' },
+  { figure: 'downCpu', label: `CPU of daemon or client, out of ${room}`, unit: 's/GB' },
+  { figure: 'upCpu', label: `CPU of daemon or client, into ${room}`, unit: 's/GB' },
 ]
