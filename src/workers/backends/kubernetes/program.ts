@@ -8,6 +8,7 @@ import { asApiError, failureLabels } from './failure.ts'
 import { follow } from './follow.ts'
 import { createPump, type Pump } from './pump.ts'
 import { variablesOf, withAgent, withShell } from './script.ts'
+import { staying } from './staying.ts'
 
 /** @throws Fault */
 export async function runProgram(
@@ -27,7 +28,7 @@ export async function runProgram(
     by === 'agent'
       ? withAgent(room.settings.pod.agentPath, words, variables)
       : by === 'shim'
-        ? withShell(words, variables, program)
+        ? withShell(staying(words, tty), variables, program)
         : words
   const stream = await exec(place, { command, tty, stdin: true }, log, limited).catch((thrown: unknown) => {
     const error = asApiError(thrown)

@@ -16,6 +16,7 @@ import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noSubsystem, shuttingDown } from './sandbox.ts'
 import { variablesOf, waitingShell } from './script.ts'
+import { staying } from './staying.ts'
 import { endIfHopeless, type Look, PodError, statusOf, waitFor } from './wait.ts'
 
 /** @throws Fault */
@@ -59,7 +60,7 @@ function make(room: Room, who: Occupant, program: Program, log: Log, signal: Abo
   const env = new Map(variablesOf(new Map(), program).map(split))
   const attached = { tty: program.pty !== undefined }
   const container = consoleName(room.settings.pod)
-  const console = { command: waitingShell(words, program), env, attached }
+  const console = { command: waitingShell(staying(words, attached.tty), program), env, attached }
   return makePod(room, { who, console }, isAttachable(container), log, signal)
 }
 
