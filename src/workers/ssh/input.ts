@@ -100,8 +100,8 @@ export class Input {
       while (kept.length > 0 && !this.#blocked) {
         const bytes = kept.peek(this.#largestBytes)
         if (bytes === undefined) break
-        kept.shift(bytes.length)
         this.#give(sink, bytes)
+        kept.shift(bytes.length)
       }
       if (kept.length === 0) this.#kept = undefined
     }

@@ -1,7 +1,7 @@
 /** The binary packet protocol of one connection, RFC 4253 section 6: payloads out and in, with the ciphers of the moment. */
+import type { Outbox } from '../outbox.ts'
 import type { Keys } from './kex/exchange.ts'
 import type { ChosenCipher } from './kex/negotiate.ts'
-import type { Outbox } from './outbox.ts'
 import { ProtocolError } from './protocol-error.ts'
 import {
   addonAvailable,

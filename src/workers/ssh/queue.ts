@@ -2,7 +2,13 @@
  * Bytes waiting for somebody. Small pieces share blocks: a peer that sends one byte per packet must not cost an object
  * per byte (2 MiB of window would become 200 MB).
  */
+import { maximumPacketBytes } from './numbers.ts'
+
 const leastBlockBytes = 4096
+/** For a whole packet each, used again: with new memory for every packet the garbage collector took 1.5 s per GB. */
+const spares: Buffer[] = []
+/** As many as one window at its largest. */
+const sparesMax = 64
 
 interface Block {
   readonly bytes: Buffer
@@ -28,7 +34,7 @@ export class ByteQueue {
       last.end += bytes.length
       return
     }
-    const block = Buffer.allocUnsafeSlow(Math.max(bytes.length, leastBlockBytes))
+    const block = blockFor(bytes.length)
     block.set(bytes)
     this.#blocks.push({ bytes: block, start: 0, end: bytes.length })
   }
@@ -45,11 +51,19 @@ export class ByteQueue {
     if (first === undefined) return
     first.start += length
     this.#length -= length
-    if (first.start >= first.end) this.#blocks.shift()
+    if (first.start < first.end) return
+    this.#blocks.shift()
+    if (first.bytes.length === maximumPacketBytes && spares.length < sparesMax) spares.push(first.bytes)
   }
 
   clear(): void {
     this.#blocks.length = 0
     this.#length = 0
   }
+}
+
+function blockFor(length: number): Buffer {
+  if (length <= leastBlockBytes || length > maximumPacketBytes)
+    return Buffer.allocUnsafeSlow(Math.max(length, leastBlockBytes))
+  return spares.pop() ?? Buffer.allocUnsafeSlow(maximumPacketBytes)
 }

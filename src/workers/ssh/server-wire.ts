@@ -1,9 +1,9 @@
 /** One connection of the transport layer: identification, messages 1 to 49, back-pressure, and how it ends. */
 import type { Duplex } from 'node:stream'
+import { Outbox } from '../outbox.ts'
 import { Inflow } from './inflow.ts'
 import { KeyExchange } from './kex/key-exchange.ts'
 import type { Agreement } from './kex/negotiate.ts'
-import { Outbox } from './outbox.ts'
 import { Packets } from './packets.ts'
 import { disconnectReason, internalError, ProtocolError, packetError } from './protocol-error.ts'
 import { Rekeying, type RekeyingOwner } from './rekeying.ts'

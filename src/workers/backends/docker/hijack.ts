@@ -4,7 +4,9 @@
  * worker, half-close, and pauses that reach the engine.
  */
 import { connect, isIP, type Socket } from 'node:net'
+import { finished } from 'node:stream'
 import { connect as connectTls, type SecureContext } from 'node:tls'
+import { Outbox } from '../../outbox.ts'
 import type { Address } from './address.ts'
 import { EngineError } from './failure.ts'
 
@@ -39,8 +41,9 @@ export interface Upgrade {
 
 /** Shared: libuv reads into it and calls us before it reads again, and nobody keeps the bytes. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
-/** Input that may wait in the worker for an engine that is busy; with 64 KiB bulk input was a quarter slower. */
-const inputBytes = 256 * 1024
+/** Input that may wait in the worker for an engine that is busy, and below which more is asked for. */
+const inputHighBytes = 256 * 1024
+const inputLowBytes = 128 * 1024
 /** A response head longer than this does not come from an engine. */
 const MAX_HEAD_BYTES = 16 * 1024
 const MAX_ERROR_BYTES = 64 * 1024
@@ -134,7 +137,7 @@ export function hijack(
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Also after the end of the output, when the engine has closed its side and does not read ours.
-      if (!silent && (error.syscall === 'write' || socket.writableLength > 0)) reader?.inputFailed(error)
+      if (!silent && (error.syscall === 'write' || stream.unwritten > 0)) reader?.inputFailed(error)
       ended(error)
     })
     socket.on('end', () => ended(undefined))
@@ -159,25 +162,49 @@ function open(address: Address, secureContext: SecureContext | undefined, receiv
     },
   }
   // Taken by the stream below, though the types of `connect` do not know it.
-  const more = { allowHalfOpen: true, writableHighWaterMark: inputBytes }
+  const more = { allowHalfOpen: true }
   const socket = connect({ ...target, ...more, onread })
   return address.kind === 'tcp' ? socket.setNoDelay(true) : socket
 }
 
-function rawStream(socket: Socket, inside: { attach(reader: RawReader): void; silence(): void }): RawStream {
+interface Written {
+  /** Bytes of input that the kernel has not taken. */
+  readonly unwritten: number
+}
+
+function rawStream(socket: Socket, inside: { attach(reader: RawReader): void; silence(): void }): RawStream & Written {
+  let full = false
+  let drained: (() => void) | undefined
+  // Its memory is used again: a new piece of memory for each packet kept the garbage collector busy.
+  const outbox = new Outbox(socket, () => {
+    if (!full || outbox.bytes > inputLowBytes) return
+    full = false
+    drained?.()
+  })
+  socket.on('close', () => outbox.close())
   return {
     read: inside.attach,
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
-    write: (bytes) => socket.writable && socket.write(Buffer.from(bytes)),
-    onDrain: (listener) => void socket.on('drain', listener),
+    write(bytes) {
+      if (!socket.writable) return false
+      outbox.put(bytes)
+      if (outbox.bytes >= inputHighBytes) full = true
+      return !full
+    },
+    onDrain(listener) {
+      drained = listener
+    },
     end(done) {
-      if (socket.destroyed || socket.writableEnded) done(socket.errored ?? undefined)
-      else socket.end(() => done(socket.errored ?? undefined))
+      finished(socket, { readable: false }, () => done(socket.errored ?? undefined))
+      outbox.end()
     },
     destroy() {
       inside.silence()
       socket.destroy()
+    },
+    get unwritten() {
+      return outbox.bytes
     },
   }
 }

@@ -1,10 +1,10 @@
 /**
- * What one connection has to send. All packets of a tick lie side by side in one piece of memory (a slab) and leave in
+ * What one socket has to send. All packets of a tick lie side by side in one piece of memory (a slab) and leave in
  * one write; a slab that the kernel took at once is used again, so that an idle connection owns none.
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { PacketTarget } from './ssh2.ts'
+import type { PacketTarget } from './ssh/ssh2.ts'
 
 /** Three full packets of channel data; 256 KiB was not faster. */
 const slabBytes = 128 * 1024
