@@ -16,8 +16,17 @@ interface Chunk {
   readonly used: number
 }
 
+/**
+ * More than this is no keystroke, and is written when a turn of the event loop has brought nothing more: an engine's
+ * stream comes in pieces of 4 KiB, and a write and the client's wake-up cost more than what is in them. Twice as much
+ * then leaves in one write.
+ */
+const patientBytes = 2048
+
 /** Outboxes with something to write at the end of this tick. */
 let due: Outbox[] = []
+/** Outboxes that wait for more to write. */
+let patient: Outbox[] = []
 /**
  * Outboxes that were filled because there was room: their turn comes after the event loop has looked at everybody else,
  * or one producer with a fast reader would starve all other connections.
@@ -28,7 +37,21 @@ let makingRoom = false
 function flushDue(): void {
   const now = due
   due = []
-  for (const outbox of now) outbox.flush()
+  for (const outbox of now) {
+    if (outbox.bytes > patientBytes) waitForMore(outbox)
+    else outbox.flush()
+  }
+}
+function waitForMore(outbox: Outbox): void {
+  if (patient.push(outbox) === 1) setImmediate(flushPatient)
+}
+function flushPatient(): void {
+  const now = patient
+  patient = []
+  for (const outbox of now) {
+    if (outbox.grew) waitForMore(outbox)
+    else outbox.flush()
+  }
 }
 function flushRefilled(): void {
   const now = refilled
@@ -49,6 +72,8 @@ export class Outbox implements PacketTarget {
   /** Calls of `#written` to come for writes that the kernel took at once. */
   #settled = 0
   #bytes = 0
+  /** What `bytes` was when `grew` was asked. */
+  #seenBytes = 0
   #due = false
   #ending = false
   #closed = false
@@ -63,6 +88,13 @@ export class Outbox implements PacketTarget {
   /** Bytes that the kernel has not taken. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Whether there is more since the last time, or since the last flush. */
+  get grew(): boolean {
+    const grew = this.#bytes > this.#seenBytes
+    this.#seenBytes = this.#bytes
+    return grew
   }
 
   /** Memory for one packet, which `put` makes part of the output. Nothing else may be taken or put in between. */
@@ -85,6 +117,7 @@ export class Outbox implements PacketTarget {
 
   flush(): void {
     this.#due = false
+    this.#seenBytes = 0
     this.#send()
     if (this.#bytes === 0 && this.#slab !== undefined && this.#used === 0) this.#giveBack()
     if (this.#ending && this.#bytes === 0) this.#socket.end()

@@ -32,6 +32,40 @@ test('everything put in one tick leaves in one write, in order', async () => {
   assert.equal(outbox.bytes, 0)
 })
 
+test('a keystroke leaves with its tick; what is larger waits for a turn of the event loop that brings no more', async () => {
+  const taken: Buffer[] = []
+  const outbox = new Outbox(sink(taken), () => undefined)
+  outbox.put(Buffer.alloc(100))
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  assert.deepEqual(
+    taken.map(({ length }) => length),
+    [100],
+  )
+  for (let piece = 0; piece < 5; piece++) {
+    outbox.put(Buffer.alloc(4000))
+    await turn()
+  }
+  for (let turns = 0; outbox.bytes > 0; turns++) {
+    assert.ok(turns < 3)
+    await turn()
+  }
+  assert.deepEqual(
+    taken.map(({ length }) => length),
+    [100, 20_000],
+  )
+})
+
+test('a producer that always has more is written all the same', async () => {
+  const taken: Buffer[] = []
+  const outbox = new Outbox(sink(taken), () => undefined)
+  for (let piece = 0; piece < 100; piece++) {
+    outbox.put(Buffer.alloc(4000))
+    assert.ok(outbox.bytes <= 256 * 1024, `${outbox.bytes} bytes wait`)
+    await turn()
+  }
+  assert.ok(taken.length >= 2)
+})
+
 test('a producer that refills whenever there is room does not starve the event loop', async () => {
   const taken: Buffer[] = []
   let refills = 0

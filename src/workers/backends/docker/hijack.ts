@@ -39,8 +39,11 @@ export interface Upgrade {
   readonly body: object | undefined
 }
 
-/** Shared: libuv reads into it and calls us before it reads again, and nobody keeps the bytes. */
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+/**
+ * Shared: libuv reads into it and calls us before it reads again, and nobody keeps the bytes. Four of the engine's frames
+ * at their largest: a frame that is cut makes two packets, one of them with the last 16 bytes.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(4 * (32 * 1024 + 8))
 /** Input that may wait in the worker for an engine that is busy, and below which more is asked for. */
 const inputHighBytes = 256 * 1024
 const inputLowBytes = 128 * 1024
