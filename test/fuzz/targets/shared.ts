@@ -68,7 +68,7 @@ export const shared: Readonly<Record<string, Target>> = {
           text += `${type} ${Buffer.from(payload).toString('hex')}`
         })
         const damaged = allowing([CorruptStreamError], () => {
-          for (const chunk of cut(bytes, size)) demux.push(chunk)
+          for (const chunk of cut(Buffer.from(bytes), size)) demux.push(chunk)
           return true
         })
         return [text.replaceAll(/(std\w+|system) /g, ''), damaged]

@@ -38,6 +38,28 @@ test('payload is handed on in pieces of the chunk, without a copy', () => {
   assert.equal(pieces[0]?.buffer, chunk.buffer)
 })
 
+test('small frames side by side are handed on together, those of another type and those that fill a packet are not', () => {
+  const of = (...lengths: readonly (readonly [1 | 2, number])[]): string[] => {
+    const chunk = Buffer.concat(lengths.map(([kind, length], index) => frame(kind, Buffer.alloc(length, index + 1))))
+    const pieces: string[] = []
+    createDemux((kind, payload) => {
+      const runs = [...new Set(payload)].map((byte) => `${byte}x${payload.filter((each) => each === byte).length}`)
+      pieces.push(`${kind} ${runs.join(' ')}`)
+    }).push(chunk)
+    return pieces
+  }
+  assert.deepEqual(of([1, 4096], [1, 4096], [2, 10], [1, 5]), ['stdout 1x4096 2x4096', 'stderr 3x10', 'stdout 4x5'])
+  assert.deepEqual(of([1, 32_768], [1, 32_768], [1, 100]), ['stdout 1x32768', 'stdout 2x32768', 'stdout 3x100'])
+})
+
+test('what came before a damaged header is handed on', () => {
+  const pieces: string[] = []
+  const demux = createDemux((type, payload) => pieces.push(`${type} ${Buffer.from(payload)}`))
+  const stream = Buffer.concat([frame(1, Buffer.from('one ')), frame(1, Buffer.from('two')), Buffer.alloc(8, 0xff)])
+  assert.throws(() => demux.push(stream), CorruptStreamError)
+  assert.deepEqual(pieces, ['stdout one two'])
+})
+
 test('a stream that ends within a frame is not complete', () => {
   const demux = createDemux(() => undefined)
   demux.push(frame(1, Buffer.from('hello')).subarray(0, 10))
