@@ -1,21 +1,38 @@
 /** `containerssh --healthcheck`: asks the health endpoint of the running server. */
+import { get, type IncomingMessage } from 'node:http'
+import { Agent, get as getTls } from 'node:https'
+import { readClient } from '../shared/config/client-files.ts'
 import { ConfigErrors, loadConfig } from '../shared/config/load.ts'
 import type { Config } from '../shared/config/schema.ts'
 import type { Log } from '../shared/log.ts'
+import { secureContextOf } from '../shared/tls-client.ts'
 import { bootstrapLog, logConfigErrors } from './bootstrap.ts'
 
-const ask = async (url: string, timeoutMs: number, log: Log): Promise<number> => {
+/** The status of the answer. @throws Error when there is none */
+function statusOf(client: Config['health']['client']): Promise<number> {
+  const url = new URL(client.url)
+  const options = { headers: { accept: 'application/json' }, agent: false, signal: AbortSignal.timeout(client.timeout) }
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const answered = (response: IncomingMessage): void => {
+    response.resume()
+    resolve(response.statusCode ?? 0)
+  }
+  const request =
+    url.protocol === 'https:'
+      ? getTls(url, { ...options, agent: new Agent({ secureContext: secureContextOf(client) }) }, answered)
+      : get(url, options, answered)
+  request.on('error', reject)
+  return promise
+}
+
+const ask = async (client: Config['health']['client'], log: Log): Promise<number> => {
+  const { url } = client
   let statusCode: number
   try {
-    const response = await fetch(url, {
-      redirect: 'manual',
-      headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    statusCode = response.status
-    await response.body?.cancel()
+    statusCode = await statusOf(client)
   } catch (cause) {
-    log.emit('CORE_HEALTH_CHECK_FAILED', { url }, { cause: cause instanceof Error ? (cause.cause ?? cause) : cause })
+    log.emit('HEALTH_REQUEST_FAILED', { url }, { cause })
+    log.emit('CORE_HEALTH_CHECK_FAILED', { url })
     return 1
   }
   if (statusCode === 200) {
@@ -42,5 +59,10 @@ export const healthCheck = async (configPath: string): Promise<number> => {
     log.emit('CORE_HEALTH_CHECK_FAILED', { url: config.health.client.url }, { cause })
     return 1
   }
-  return ask(config.health.client.url, config.health.client.timeout, log)
+  const problems: string[] = []
+  const client = await readClient(config.health.client, (key, message) => {
+    problems.push(`health.client.${key}: ${message}`)
+  })
+  for (const cause of problems) log.emit('CORE_CONFIG_ERROR', { file: configPath }, { cause })
+  return problems.length === 0 ? ask(client, log) : 1
 }

@@ -1,9 +1,14 @@
-/** The health check endpoint: 200 while all services run, otherwise 503, for every path and method. */
+/**
+ * The health check endpoint, for every method and path: 200 while all services run and every worker takes connections,
+ * otherwise 503. One path tells only that we are alive: what we mend ourselves, and a drain, is no reason to be restarted.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../shared/config/index.ts'
 import type { Log } from '../shared/log.ts'
 import { httpEndpoint } from './http-endpoint.ts'
 import type { Service } from './services.ts'
+
+const LIVENESS = '/livez'
 
 export function healthService(
   config: Config['health'],
@@ -18,7 +23,10 @@ export function healthService(
     config,
     log,
     inherited,
-    answer: (request, response) => answer(request, response, isReady()),
+    answer(request, response) {
+      const isFine = request.url?.split('?')[0] === LIVENESS || isReady()
+      answer(request, response, isFine)
+    },
     available: (url) => log.emit('HEALTH_AVAILABLE', { url }),
   })
 }

@@ -75,7 +75,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     },
     async reload() {
       await output.rotate()
-      await country.renew()
+      await Promise.all([country.renew(), health?.renew?.(), metrics?.renew?.()])
       await reload()
     },
     upgrade: createUpgrade({ ssh, metrics, health }, log),

@@ -7,7 +7,7 @@ import { watchLoopDelay } from '../shared/metric/loop-delay.ts'
 import { processCounters, processHistograms } from '../shared/metric.ts'
 import { httpEndpoint } from './http-endpoint.ts'
 import { type Level, renderMetrics } from './metrics-page.ts'
-import type { Service } from './services.ts'
+import type { Life, Service } from './services.ts'
 
 /** `levels`: what has a value at the moment of a scrape. */
 export function metricsService(
@@ -26,17 +26,17 @@ export function metricsService(
     answer: (request, response) => void answer(request, response, config.path, levels),
     available: (url) => log.emit('METRICS_AVAILABLE', { url: url.slice(0, -1) + config.path }),
   })
-  return {
-    ...endpoint,
-    async run(life) {
+  const { run } = endpoint
+  return Object.assign(endpoint, {
+    async run(life: Life) {
       const stopWatching = watchLoopDelay()
       try {
-        await endpoint.run(life)
+        await run(life)
       } finally {
         stopWatching()
       }
     },
-  }
+  })
 }
 
 async function answer(

@@ -11,6 +11,8 @@ export interface Service {
   run(life: Life): Promise<void>
   /** For a process that is to listen on the same socket. */
   readonly descriptor?: number | undefined
+  /** What it reads from files is read again. Never rejects. */
+  renew?(): Promise<void>
   /** Another process listens on the same socket: no new clients. Ends by itself, if the service is of no use without them. */
   handOver?(): void
 }

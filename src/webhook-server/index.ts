@@ -4,21 +4,21 @@
  */
 import { formatLine } from '../shared/log/format.ts'
 import { createLog, type Level, type LogRecord } from '../shared/log.ts'
+import type { TlsFiles } from '../shared/tls-server.ts'
 import type { AuthHandlers, ConfigHandler, WebhookHandlers } from './handlers.ts'
 import { type Limits, serve, type WebhookServer } from './server.ts'
-import type { TlsFiles } from './tls.ts'
 
 export type { PasswordVerdict } from '../shared/credentials.ts'
 export { createCredentials } from '../shared/credentials.ts'
 export type { LogRecord } from '../shared/log.ts'
 export { hashPassword, verifyPassword } from '../shared/password.ts'
+export type { TlsFiles } from '../shared/tls-server.ts'
 export type { FileDatum, Metadatum } from '../shared/webhook/data.ts'
 export { openApi } from '../shared/webhook/openapi.ts'
 export type * from '../shared/webhook/requests.ts'
 export type * from './handlers.ts'
 export { Unavailable } from './handlers.ts'
 export type { Limits, WebhookServer } from './server.ts'
-export type { TlsFiles } from './tls.ts'
 
 export interface WebhookServerOptions {
   /** `host:port`; port 0: a free one. Default `127.0.0.1:8080`. */

@@ -4,13 +4,13 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { TLSSocket } from 'node:tls'
 import { listenHttp } from '../shared/http-listen.ts'
 import type { Log } from '../shared/log.ts'
+import { readTls, type TlsFiles } from '../shared/tls-server.ts'
 import { createTurns } from '../shared/turns.ts'
 import { openApi } from '../shared/webhook/openapi.ts'
 import { type WebhookName, webhookNames, webhooks } from '../shared/webhook/webhooks.ts'
 import type { WebhookHandlers } from './handlers.ts'
 import { type Desk, type Route, respond } from './respond.ts'
 import { callersOf, stop } from './stop.ts'
-import { readTls, type TlsFiles } from './tls.ts'
 
 export interface Limits {
   /** Of one request; files for the container come in some. */

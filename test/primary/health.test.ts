@@ -67,13 +67,9 @@ test('a port that is taken is HTTP_LISTEN_FAILED with the address', async () => 
   other.close()
 })
 
-test('TLS is refused by name instead of being left out', async () => {
-  const log = createLog({ level: 'emerg', write: () => undefined })
-  const service = healthService({ ...settings, cert: 'x' }, log, () => true)
-  await assert.rejects(service.run({ stop: new AbortController().signal, running: assert.fail }), (error) => {
-    assert.ok(error instanceof Fault)
-    assert.equal(error.code, 'CORE_CONFIG_ERROR')
-    assert.match(String(error.cause), /health\.cert/)
-    return true
-  })
+test('who asks for liveness hears that we live, ready or not', async () => {
+  await using health = await startHealth(() => false)
+  assert.equal((await fetch(`${health.url}livez`)).status, 200)
+  assert.equal((await fetch(`${health.url}livez?verbose`)).status, 200)
+  assert.equal((await fetch(`${health.url}readyz`)).status, 503)
 })

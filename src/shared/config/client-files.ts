@@ -1,4 +1,7 @@
-/** `cacert`, `cert` and `key` of webhooks and of S3: read when the configuration is, so that workers need no access to files. */
+/**
+ * Certificates and keys of what speaks HTTP: those of webhooks and of S3 are read when the configuration is, so that workers
+ * need no access to files; those of our own endpoints are only checked, as they are read again while we run.
+ */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { activeWebhooks, type HttpClientSettings } from './auth-checks.ts'
 import type { Finding } from './checks.ts'
@@ -6,7 +9,7 @@ import { readPem } from './pem.ts'
 import { isS3Used } from './s3-checks.ts'
 import type { Config } from './schema.ts'
 
-type FileKey = 'cacert' | 'cert' | 'key'
+type FileKey = 'cacert' | 'cert' | 'key' | 'clientcacert'
 type Complain = (key: FileKey, message: string) => void
 
 const blocks = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
@@ -41,20 +44,40 @@ const load = async (value: string, key: FileKey, complain: Complain): Promise<st
   return ''
 }
 
-const readClient = async <C extends HttpClientSettings>(client: C, complain: Complain): Promise<C> => {
+/** `complain`: which option is wrong, and why. */
+export const readClient = async <C extends HttpClientSettings>(client: C, complain: Complain): Promise<C> => {
   const [cacert, cert, key] = await Promise.all([
     load(client.cacert, 'cacert', complain),
     load(client.cert, 'cert', complain),
     load(client.key, 'key', complain),
   ])
-  if (client.cert !== '' && client.key === '') complain('cert', 'needs a key; expected cert and key together')
-  if (client.key !== '' && client.cert === '') complain('key', 'needs a certificate; expected cert and key together')
-  const [leaf] = certificates(cert) ?? []
-  const pair = privateKey(key)
+  checkPair(client, { cert, key }, complain)
+  return { ...client, cacert, cert, key }
+}
+
+/** Both or none, and of each other. `texts`: what they stand for. */
+function checkPair(options: CertificateAndKey, texts: CertificateAndKey, complain: Complain): void {
+  if (options.cert !== '' && options.key === '') complain('cert', 'needs a key; expected cert and key together')
+  if (options.key !== '' && options.cert === '') complain('key', 'needs a certificate; expected cert and key together')
+  const [leaf] = certificates(texts.cert) ?? []
+  const pair = privateKey(texts.key)
   if (leaf !== undefined && pair !== undefined && !leaf.checkPrivateKey(pair)) {
     complain('key', 'does not belong to the certificate in cert')
   }
-  return { ...client, cacert, cert, key }
+}
+interface CertificateAndKey {
+  readonly cert: string
+  readonly key: string
+}
+
+const checkServer = async (server: Config['metrics'] | Config['health'], complain: Complain): Promise<void> => {
+  const [cert, key] = await Promise.all([
+    load(server.cert, 'cert', complain),
+    load(server.key, 'key', complain),
+    load(server.clientcacert, 'clientcacert', complain),
+  ])
+  checkPair(server, { cert, key }, complain)
+  if (server.clientcacert !== '' && server.cert === '') complain('clientcacert', 'has no effect without cert and key')
 }
 
 const readS3 = async (config: Config, complain: Complain): Promise<Config['audit']> => {
@@ -77,6 +100,9 @@ export const readClientFiles = async (config: Config, findings: Finding[]): Prom
     ] as const
   })
   const { configserver } = config
+  for (const name of ['metrics', 'health'] as const) {
+    if (config[name].enable) await checkServer(config[name], complainAt(name))
+  }
   return {
     ...config,
     audit: await readS3(config, complainAt('audit', 's3')),

@@ -13,12 +13,6 @@ const rows: readonly Row[] = [
   { option: 'auth.password.method', isOn: ({ auth }) => auth.password.method === 'kerberos' },
   { option: 'auth.keyboardInteractive.method', isOn: ({ auth }) => auth.keyboardInteractive.method === 'oauth2' },
   { option: 'auth.gssapi.method', isOn: ({ auth }) => auth.gssapi.method !== '' },
-  ...(['health', 'metrics'] as const).flatMap((section) =>
-    (['key', 'cert', 'clientcacert'] as const).map((key) => ({
-      option: `${section}.${key}`,
-      isOn: (config: Config) => config[section].enable && config[section][key] !== '',
-    })),
-  ),
 ]
 
 /** Dotted names of the options that are on and cannot be honoured. */

@@ -7,13 +7,13 @@ import { type Fault, fault } from '../../shared/codes/fault.ts'
 import type { HttpClientSettings } from '../../shared/config/auth-checks.ts'
 import { DeadlineError, within } from '../../shared/deadline.ts'
 import type { Log } from '../../shared/log.ts'
+import { secureContextOf } from '../../shared/tls-client.ts'
 import { createTurns } from '../../shared/turns.ts'
 import { encodeJson, firstJsonValue } from '../../shared/webhook/json.ts'
 import { authorizationOf, shownUrl, targetOf } from './address.ts'
 import { Circuit } from './circuit.ts'
 import { Exchange, mostAnswerBytes, type RawAnswer, TooLarge } from './exchange.ts'
 import { redirectOf } from './redirect.ts'
-import { secureContextOf } from './tls.ts'
 
 /** Requests at a time, each on a connection of its own; a slow server must not make logins wait for each other. */
 const mostRunning = 2048

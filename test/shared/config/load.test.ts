@@ -180,7 +180,6 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ],
   ['configserver: {url: "https://x/", cacert: /nonexistent}', /configserver\.cacert: the file "\/nonexistent" cannot/],
   ['configserver: {merge: all}', /configserver\.merge: "all" is not known; expected one of nonzero, present/],
-  ['health: {enable: true, cert: x}', /health\.cert: is not supported by this version yet/],
   [
     'security: {forwarding: {forwardingMode: disabled}}',
     /"disabled" is not known; expected one of enable, filter, disable/,

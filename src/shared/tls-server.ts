@@ -1,6 +1,6 @@
 /** Certificates of the server: PEM texts, or names of files, which are read again each time. */
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
-import { readPem } from '../shared/config/pem.ts'
+import { readPem } from './config/pem.ts'
 
 export interface TlsFiles {
   readonly cert: string
@@ -11,13 +11,17 @@ export interface TlsFiles {
   readonly minVersion?: '1.2' | '1.3'
 }
 
-/** @throws Error that says what cannot be used */
-export async function readTls({ cert, key, clientCa, minVersion = '1.3' }: TlsFiles): Promise<SecureContextOptions> {
+/** `protocol`: what else is configured. @throws Error that says what cannot be used */
+export async function readTls(
+  { cert, key, clientCa, minVersion = '1.3' }: TlsFiles,
+  protocol: SecureContextOptions = {},
+): Promise<SecureContextOptions> {
   const options: SecureContextOptions = {
     cert: await read('the certificate', cert),
     key: await read('the key', key),
     ...(clientCa !== undefined && { ca: await read('the CA of clients', clientCa) }),
     minVersion: `TLSv${minVersion}`,
+    ...protocol,
   }
   try {
     createSecureContext(options)

@@ -1,6 +1,6 @@
-/** The TLS options of an HTTP client as OpenSSL understands them. */
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import type { HttpClientSettings } from '../../shared/config/auth-checks.ts'
+/** The TLS options of the configuration as OpenSSL understands them, and what a client makes of them. */
+import { createSecureContext, getCACertificates, type SecureContext, type SecureContextOptions } from 'node:tls'
+import type { HttpClientSettings } from './config/auth-checks.ts'
 
 const curves: Readonly<Record<string, string>> = {
   x25519: 'X25519',
@@ -22,17 +22,26 @@ export const openSslSuite = (name: string): string =>
         .replaceAll('_', '-')
     : name
 
-/** Made once per client: parsing the certificates of the system for each connection would cost milliseconds. */
-export function secureContextOf(settings: HttpClientSettings): SecureContext {
+/** What both ends of a connection choose from. */
+export function protocolOf(
+  settings: Pick<HttpClientSettings, 'tlsVersion' | 'cipher' | 'curves'>,
+): SecureContextOptions {
   const named = settings.cipher.map(openSslSuite)
   const ciphers = named.some((name) => suites13.includes(name)) ? named : [...suites13, ...named]
+  return {
+    minVersion: settings.tlsVersion === '1.2' ? 'TLSv1.2' : 'TLSv1.3',
+    ciphers: ciphers.join(':'),
+    ecdhCurve: settings.curves.map((name) => curves[name] ?? name).join(':'),
+  }
+}
+
+/** Made once per client: parsing the certificates of the system for each connection would cost milliseconds. */
+export function secureContextOf(settings: HttpClientSettings): SecureContext {
   const ca = settings.cacert === '' ? getCACertificates('system') : [settings.cacert]
   return createSecureContext({
     // A machine without certificates of its own still has those that the runtime brings along.
     ...(ca.length > 0 && { ca }),
     ...(settings.cert !== '' && { cert: settings.cert, key: settings.key }),
-    minVersion: settings.tlsVersion === '1.2' ? 'TLSv1.2' : 'TLSv1.3',
-    ciphers: ciphers.join(':'),
-    ecdhCurve: settings.curves.map((name) => curves[name] ?? name).join(':'),
+    ...protocolOf(settings),
   })
 }
