@@ -10,7 +10,7 @@ const fileOf = (folder: string): string => join(folder, 'loop-delay')
 /** In the daemon. The first signal begins, each other one answers and begins anew. */
 export function answerLoopDelay(folder: string): void {
   let delays: ReturnType<typeof monitorEventLoopDelay> | undefined
-  process.on('SIGUSR2', () => {
+  process.on('SIGWINCH', () => {
     if (delays === undefined) {
       delays = monitorEventLoopDelay({ resolution: 1 })
       delays.enable()
@@ -26,7 +26,7 @@ export function answerLoopDelay(folder: string): void {
 export async function loopDelayMs(pid: number, folder: string): Promise<number> {
   const file = fileOf(folder)
   rmSync(file, { force: true })
-  process.kill(pid, 'SIGUSR2')
+  process.kill(pid, 'SIGWINCH')
   const limit = performance.now() + answerMs
   while (!existsSync(file) && performance.now() < limit) await sleep(10)
   return existsSync(file) ? Number(readFileSync(file, 'utf8')) : Number.NaN

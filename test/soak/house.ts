@@ -105,7 +105,7 @@ export interface Size {
 async function sizeOf(pid: number, folder: string): Promise<Size> {
   const file = join(folder, `live-${pid}`)
   rmSync(file, { force: true })
-  process.kill(pid, 'SIGUSR2')
+  process.kill(pid, 'SIGWINCH')
   const live = await until<Live>(`the size of ${pid}`, () => {
     try {
       return JSON.parse(readFileSync(file, 'utf8'))

@@ -1,6 +1,6 @@
 /**
- * On SIGUSR2 the process collects its garbage and writes what is left to a file: resident memory alone says little,
- * because V8 and the allocator keep what they may need again.
+ * On SIGWINCH, which means nothing else to a daemon, the process collects its garbage and writes what is left to a file:
+ * resident memory alone says little, because V8 and the allocator keep what they may need again.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ export function answerMeasurements(): void {
   if (folder === undefined) return
   setFlagsFromString('--expose-gc')
   const collect: () => void = runInNewContext('gc')
-  process.on('SIGUSR2', () => {
+  process.on('SIGWINCH', () => {
     for (let i = 0; i < 3; i++) collect()
     const { heapUsed, external } = process.memoryUsage()
     const live: Live = { bytes: heapUsed + external, handles: process.getActiveResourcesInfo().length }
