@@ -82,12 +82,17 @@ export async function session(client: RawClient, options?: OpenOptions): Promise
 export const exec = (channel: number, command: string, wantReply = true): Buffer =>
   channelRequest(channel, { kind: 'exec', command }, wantReply)
 
-/** Runs a program to its end on a channel of its own; gives its exit status. */
+/** Runs a program to its end on a channel of its own; gives its exit status. Rejects when it is refused, or has none. */
 export async function run(client: RawClient, command: string): Promise<number> {
   const channel = await session(client)
   client.send(exec(channel, command))
   for (;;) {
-    const request = new Reader(await client.receive(message.channelRequest), 5)
+    const payload = await client.receive()
+    const [type] = payload
+    if (type === message.channelFailure) throw new Error('the server refuses to run it')
+    if (type === message.channelClose) throw new Error('the server gives no exit status')
+    if (type !== message.channelRequest) continue
+    const request = new Reader(payload, 5)
     if (request.name() !== 'exit-status') continue
     request.boolean()
     const status = request.uint32()
