@@ -1,14 +1,18 @@
 /** One stream of bytes out of a room of ours and one into it, beside a client program that does the same without us. */
+import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { runLoad, targetFlags } from './load.ts'
-import { costOf } from './measure.ts'
+import { type Figures, interleave, type Samples } from './measure.ts'
+import { cpuMs, cpuMsNamed, endedChildrenMs, grownMs, machineBusyMs } from './proc.ts'
 import { runFile } from './process.ts'
-import { type Bench, type Row, type RowSpec, rowsOf } from './question.ts'
-import { note, type Sides } from './samples.ts'
+import { type Answer, type Bench, otherShare, ours, type RowSpec, rowsOf } from './question.ts'
 import type { Server } from './server.ts'
+import { summarize } from './stats.ts'
 
 const rounds = 5
 const peerLimitMs = 300_000
+/** One piece: what a stream costs that is nothing but its start. */
+const startBytes = 65_536
 const directions = ['down', 'up'] as const
 type Direction = (typeof directions)[number]
 
@@ -18,75 +22,157 @@ export interface BulkPeer {
   words(command: string, withInput: boolean): readonly string[]
 }
 
+export interface BulkPlan {
+  readonly server: Server
+  readonly peer: BulkPeer
+  /** How the rows call the room: a container, a pod. */
+  readonly room: string
+  /** Of one stream; a multiple of 64 KiB. */
+  readonly bytes: number
+  /** Names of the processes that both sides need besides, with their children (at most 15 characters each). */
+  readonly engine: ReadonlySet<string>
+  /** Other servers for the same stream. */
+  readonly others?: readonly Omit<Side, 'run'>[]
+}
+
+type CommandOf = (direction: Direction, bytes: number) => string
+
+/** One of those who are measured in turn. */
+interface Side {
+  readonly name: string
+  readonly server?: Server
+  /** Where its commands are not those of a shell. */
+  readonly commandOf?: CommandOf
+  /** MB/s of one stream. */
+  run(direction: Direction, bytes: number): Promise<number>
+}
+
 /**
+ * `dd` writes pieces of 64 KiB; `head -c` of busybox writes byte by byte and would be the bottleneck of all sides.
  * The shell stays: containerd takes the input away from a program whose output ends (`attachOutput` in its CRI plugin),
  * and `kubectl exec` would tell success after a part of the bytes.
  */
-const commandOf = (direction: Direction, bytes: number): string =>
-  direction === 'down' ? `head -c ${bytes} /dev/zero` : 'cat >/dev/null; true'
+const shellCommandOf: CommandOf = (direction, bytes) =>
+  direction === 'down' ? `dd if=/dev/zero bs=65536 count=${bytes / 65_536} 2>/dev/null` : 'cat >/dev/null; true'
 
-interface PeerCost {
-  readonly mbPerSecond: number
-  /** Of the client program. */
-  readonly cpuSeconds: number
+/**
+ * With the generator's own light client: the library's takes more CPU time than the daemon. A first command sees to it
+ * that the connection has its room: the peer's is there as well.
+ */
+function overSsh(bench: Bench, server: Server, name: string, commandOf = shellCommandOf): Side {
+  const flags = [...targetFlags(server), '-raw', '-first', 'true']
+  return {
+    name,
+    server,
+    async run(direction, bytes) {
+      const stream = ['-bytes', `${bytes}`, '-command', commandOf(direction, bytes)]
+      return (await runLoad(bench.load, direction, [...flags, ...stream], bench.signal)).mbPerSecond
+    },
+  }
 }
 
 /** A shell pipeline around the peer. */
-async function overPeer(
-  direction: Direction,
-  { words }: BulkPeer,
-  bytes: number,
-  signal: AbortSignal,
-): Promise<PeerCost> {
-  const line = direction === 'down' ? '"$@" >/dev/null' : `head -c ${bytes} /dev/zero | "$@"`
-  const command = words(commandOf(direction, bytes), direction === 'up')
-  const start = performance.now()
-  // `times` prints user and system time, of the shell and, in the second line, of its children.
-  const args = ['-c', `${line} || exit; times`, 'sh', ...command]
-  const { stdout } = await runFile('sh', args, { signal, timeout: peerLimitMs })
-  const seconds = (performance.now() - start) / 1000
-  const [, children = ''] = stdout.trim().split('\n')
-  const parts = [...children.matchAll(/(\d+)m([\d.]+)s/g)].map(
-    ([, minutes, rest]) => Number(minutes) * 60 + Number(rest),
-  )
-  return { mbPerSecond: bytes / 1e6 / seconds, cpuSeconds: parts.reduce((sum, part) => sum + part, 0) }
-}
-
-/** In turn, the median of the rounds. `room` is how the rows call it: a container, a pod. */
-export async function bulkBeside(
-  bench: Bench,
-  server: Server,
-  peer: BulkPeer,
-  room: string,
-  most: number,
-): Promise<Row[]> {
-  const bytes = bench.quick ? 2 ** 26 : most
-  const sides: Sides = new Map([
-    ['ours', new Map()],
-    [peer.name, new Map()],
-  ])
-  for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
-    for (const direction of directions) {
-      bench.progress(`${direction} ${round < 0 ? 'warm-up' : `round ${round + 1}`}`)
-      const flags = [...targetFlags(server), '-cipher', 'aes128-gcm@openssh.com', '-bytes', `${bytes}`]
-      const command = ['-command', commandOf(direction, bytes)]
-      const { result, serverCpuMs } = await costOf(server, bench.signal, () =>
-        runLoad(bench.load, direction, [...flags, ...command], bench.signal),
-      )
-      const theirs = await overPeer(direction, peer, bytes, bench.signal)
-      if (round < 0) continue
-      note(sides, 'ours', direction, result.mbPerSecond)
-      note(sides, 'ours', `${direction}Cpu`, serverCpuMs / 1000 / (bytes / 1e9))
-      note(sides, peer.name, direction, theirs.mbPerSecond)
-      note(sides, peer.name, `${direction}Cpu`, theirs.cpuSeconds / (bytes / 1e9))
-    }
+function overPeer({ name, words }: BulkPeer, signal: AbortSignal): Side {
+  return {
+    name,
+    async run(direction, bytes) {
+      const line = direction === 'down' ? 'exec "$@" >/dev/null' : `head -c ${bytes} /dev/zero | "$@"`
+      const command = words(shellCommandOf(direction, bytes), direction === 'up')
+      const start = performance.now()
+      await runFile('sh', ['-c', line, 'sh', ...command], { signal, timeout: peerLimitMs })
+      return bytes / 1e6 / ((performance.now() - start) / 1000)
+    },
   }
-  return rowsOf(sides, specsOf(room))
 }
 
-const specsOf = (room: string): readonly RowSpec[] => [
-  { figure: 'down', label: `throughput out of ${room}`, unit: 'MB/s', better: 'higher', target: 0.9 },
-  { figure: 'up', label: `throughput into ${room}`, unit: 'MB/s', better: 'higher', target: 0.9 },
-  { figure: 'downCpu', label: `CPU of daemon or client, out of ${room}`, unit: 's/GB' },
-  { figure: 'upCpu', label: `CPU of daemon or client, into ${room}`, unit: 's/GB' },
-]
+interface Spent {
+  readonly mbPerSecond: number
+  readonly engineMs: number
+  readonly serverMs: number
+  readonly clientMs: number
+  /** The part of the machine that others used. */
+  readonly otherShare: number
+}
+
+async function spend({ server, run }: Side, direction: Direction, bytes: number, plan: BulkPlan): Promise<Spent> {
+  const serverNow = (): number => (server === undefined ? 0 : cpuMs(server.pid))
+  const [engineBefore, serverBefore, clientBefore] = [cpuMsNamed(plan.engine), serverNow(), endedChildrenMs()]
+  const [busyBefore, start] = [machineBusyMs(), performance.now()]
+  const mbPerSecond = await run(direction, bytes)
+  const [busyMs, wallMs] = [machineBusyMs() - busyBefore, performance.now() - start]
+  const engineMs = grownMs(engineBefore, cpuMsNamed(plan.engine))
+  const [serverMs, clientMs] = [serverNow() - serverBefore, endedChildrenMs() - clientBefore]
+  const otherMs = Math.max(0, busyMs - engineMs - serverMs - clientMs)
+  return { mbPerSecond, engineMs, serverMs, clientMs, otherShare: otherMs / (wallMs * availableParallelism()) }
+}
+
+/** Throughput, and the CPU time by who used it, s/GB, without that of the login and of the start of the program. */
+async function measureSide(side: Side, direction: Direction, plan: BulkPlan): Promise<Figures> {
+  const start = await spend(side, direction, startBytes, plan)
+  const whole = await spend(side, direction, plan.bytes, plan)
+  const perGB = (of: (spent: Spent) => number): number =>
+    (of(whole) - of(start)) / 1000 / ((plan.bytes - startBytes) / 1e9)
+  return {
+    mbPerSecond: whole.mbPerSecond,
+    engine: perGB(({ engineMs }) => engineMs),
+    server: perGB(({ serverMs }) => serverMs),
+    client: perGB(({ clientMs }) => clientMs),
+    all: perGB(({ engineMs, serverMs, clientMs }) => engineMs + serverMs + clientMs),
+    [otherShare]: whole.otherShare,
+  }
+}
+
+/** In turn; the medians of the rounds, and a sentence about where the CPU time goes. */
+export async function bulkBeside(bench: Bench, planned: BulkPlan): Promise<Answer> {
+  const plan = bench.quick ? { ...planned, bytes: 2 ** 26 } : planned
+  const { peer, room, others = [] } = plan
+  const sides = [
+    overSsh(bench, plan.server, ours),
+    overPeer(peer, bench.signal),
+    ...others.flatMap(({ name, server, commandOf }) =>
+      server === undefined ? [] : [overSsh(bench, server, name, commandOf)],
+    ),
+  ]
+  const answers: Answer[] = []
+  for (const direction of directions) {
+    const way = direction === 'down' ? `out of ${room}` : `into ${room}`
+    const order = { ...bench, rounds: bench.quick ? 1 : rounds, warmUp: 1, progress: progressOf(bench, way) }
+    const samples = await interleave(sides, order, (side) => measureSide(side, direction, plan))
+    answers.push({ rows: rowsFor(samples, peer.name, way), notes: [whereTimeGoes(samples, peer.name, way)] })
+  }
+  return { rows: answers.flatMap(({ rows }) => rows), notes: answers.flatMap(({ notes }) => notes) }
+}
+
+const progressOf =
+  (bench: Bench, way: string) =>
+  (text: string): void =>
+    bench.progress(`${way}, ${text}`)
+
+/** The target is for the peer alone. */
+function rowsFor(samples: Samples, peer: string, way: string) {
+  const throughput: RowSpec = { figure: 'mbPerSecond', label: `throughput ${way}`, unit: 'MB/s', better: 'higher' }
+  const only = (isWanted: (name: string) => boolean): Samples =>
+    new Map([...samples].filter(([name]) => name === ours || isWanted(name)))
+  const others = only((name) => name !== peer)
+  return [
+    ...rowsOf(
+      only((name) => name === peer),
+      [
+        { ...throughput, target: 0.9 },
+        { figure: 'all', label: `CPU of all processes ${way}`, unit: 's/GB' },
+      ],
+    ),
+    ...(others.size > 1 ? rowsOf(others, [throughput]) : []),
+  ]
+}
+
+/** With all cores busy the CPU time of all processes is what decides. */
+function whereTimeGoes(samples: Samples, peer: string, way: string): string {
+  const of = (side: string, figure: string): number => summarize(samples.get(side)?.get(figure) ?? []).median
+  const parts = [...samples.keys()].map((side) => {
+    const [engine, server, client] = ['engine', 'server', 'client'].map((part) => of(side, part).toFixed(2))
+    return `${side}: engine and program ${engine}, server ${server}, client ${client}`
+  })
+  const busy = (of(peer, 'all') / of(ours, 'all')).toFixed(2)
+  return `CPU time ${way}, s/GB: ${parts.join('; ')}. Where all cores are busy the ratio of throughputs is ${busy}.`
+}

@@ -1,7 +1,10 @@
 /** The bare engine: what a container costs without us, over the Engine API itself, without the start of a client program. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { call, engine, image, type TestEngine } from '../test/rigs/docker.ts'
+import type { Bench } from './question.ts'
+import type { Server } from './server.ts'
+import { startSshdWith } from './sshd.ts'
 
 const idle = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
 
@@ -80,3 +83,10 @@ export const dockerConfig = (bare: BareEngine, more: object = {}, labels: object
     },
   },
 })
+
+/** sshd with the engine's client as the forced command. Undefined: there is no docker program, or we are not root. */
+export async function dockerPeer(bench: Bench, bare: BareEngine, words: string): Promise<Server | undefined> {
+  if (dockerCli === undefined || process.getuid?.() !== 0) return undefined
+  const config = `ForceCommand exec ${dockerCli} -H ${bare.host} ${words}`
+  return startSshdWith({ config, gid: statSync(bare.socketPath).gid }, bench.credentials, bench.signal)
+}

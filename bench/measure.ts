@@ -23,10 +23,10 @@ export interface Rounds {
 }
 
 /** Runs `measure` on each server in turn; every other round in the reverse order (A B, B A, A B, …). */
-export async function interleave(
-  servers: readonly Server[],
+export async function interleave<Side extends { readonly name: string }>(
+  servers: readonly Side[],
   { rounds, warmUp, signal, progress }: Rounds,
-  measure: (server: Server) => Promise<Figures>,
+  measure: (server: Side) => Promise<Figures>,
 ): Promise<Samples> {
   const samples = new Map<string, Map<string, number[]>>()
   for (let round = -warmUp; round < rounds; round++) {

@@ -8,8 +8,12 @@ const tickMs = 10
 interface Stat {
   readonly pid: number
   readonly parent: number
+  /** At most 15 characters. */
+  readonly name: string
   /** User and system time of the process and of its children that were waited for, in ms. */
   readonly cpuMs: number
+  /** The part of the children. */
+  readonly childrenMs: number
 }
 
 /** Fields of /proc/PID/stat after the command name, which may contain blanks and parentheses. */
@@ -24,17 +28,23 @@ function stat(pid: number): Stat | undefined {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const at = (index: number): number => Number(fields[index])
   // man proc_pid_stat: (4) ppid, (14) utime, (15) stime, (16) cutime, (17) cstime; `fields` begins with (3).
-  return { pid, parent: at(1), cpuMs: (at(11) + at(12) + at(13) + at(14)) * tickMs }
+  const childrenMs = (at(13) + at(14)) * tickMs
+  const name = text.slice(text.indexOf('(') + 1, text.lastIndexOf(')'))
+  return { pid, parent: at(1), name, cpuMs: (at(11) + at(12)) * tickMs + childrenMs, childrenMs }
+}
+
+function* processes(): Generator<Stat> {
+  for (const name of readdirSync('/proc')) {
+    const one = /^\d+$/.test(name) ? stat(Number(name)) : undefined
+    if (one !== undefined) yield one
+  }
 }
 
 /** A process and all of its descendants. */
 function tree(root: number): Stat[] {
   const children = new Map<number, Stat[]>()
   const found: Stat[] = []
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const one = stat(Number(name))
-    if (one === undefined) continue
+  for (const one of processes()) {
     if (one.pid === root) found.push(one)
     const siblings = children.get(one.parent)
     if (siblings === undefined) children.set(one.parent, [one])
@@ -49,6 +59,17 @@ function tree(root: number): Stat[] {
  * when it is waited for, so nothing is counted twice.
  */
 export const cpuMs = (root: number): number => tree(root).reduce((sum, { cpuMs }) => sum + cpuMs, 0)
+
+/** CPU time in ms of those of our children that have ended. */
+export const endedChildrenMs = (): number => stat(process.pid)?.childrenMs ?? 0
+
+/** CPU time in ms of the processes of these names and of their children that were waited for, by process. */
+export const cpuMsNamed = (names: ReadonlySet<string>): ReadonlyMap<number, number> =>
+  new Map([...processes()].filter(({ name }) => names.has(name)).map(({ pid, cpuMs }) => [pid, cpuMs]))
+
+/** What those who still run have used in between. */
+export const grownMs = (before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number =>
+  [...after].reduce((sum, [pid, ms]) => sum + ms - (before.get(pid) ?? 0), 0)
 
 export const processCount = (root: number): number => tree(root).length
 

@@ -23,12 +23,20 @@ type bulkResult struct {
 	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
+// direction is one way of a stream, for the library's client and for the raw one.
+type direction struct {
+	library func(session *ssh.Session, command string, bytes int64) error
+	raw     func(*rawStream) error
+}
+
 // bulk runs `stream` on as many connections as asked for; logging in is not part of the time.
-func bulk(name string, args []string, stream func(session *ssh.Session, command string, bytes int64) error) error {
+func bulk(name string, args []string, stream direction) error {
 	set, target := flags(name)
 	bytes := set.Int64("bytes", 1<<30, "bytes per stream")
 	streams := set.Int("streams", 1, "streams, each on its own connection")
 	command := set.String("command", "", "the server's command; {bytes} stands for the number of bytes")
+	first := set.String("first", "", "command that runs to its end before, outside of the time: a server may start something for each connection")
+	raw := set.Bool("raw", false, "one stream over aes128-gcm@openssh.com with a client that costs less than the library's")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -36,9 +44,21 @@ func bulk(name string, args []string, stream func(session *ssh.Session, command 
 		return errors.New("-command is missing")
 	}
 	program := strings.ReplaceAll(*command, "{bytes}", strconv.FormatInt(*bytes, 10))
+	if *raw {
+		elapsed, err := rawBulk(target, stream.raw, *first, program, *bytes)
+		if err != nil {
+			return err
+		}
+		return printBulk(*bytes, elapsed)
+	}
 	clients, err := target.dialMany(*streams, *streams)
 	if err != nil {
 		return err
+	}
+	if *first != "" {
+		if err := workers(*streams, *streams, func(i int) error { return runOn(clients[i], *first) }); err != nil {
+			return err
+		}
 	}
 	begin := time.Now()
 	err = workers(*streams, *streams, func(i int) error {
@@ -47,67 +67,75 @@ func bulk(name string, args []string, stream func(session *ssh.Session, command 
 			return err
 		}
 		defer session.Close()
-		return stream(session, program, *bytes)
+		return stream.library(session, program, *bytes)
 	})
 	if err != nil {
 		return err
 	}
-	seconds := time.Since(begin).Seconds()
+	elapsed := time.Since(begin)
 	for _, client := range clients {
 		client.Close()
 	}
-	total := *bytes * int64(*streams)
+	return printBulk(*bytes*int64(*streams), elapsed)
+}
+
+func printBulk(total int64, elapsed time.Duration) error {
+	seconds := elapsed.Seconds()
 	return print(bulkResult{total, seconds, float64(total) / seconds / 1e6, cpuSeconds()})
 }
 
 func down(args []string) error {
-	return bulk("down", args, func(session *ssh.Session, command string, bytes int64) error {
-		out, err := session.StdoutPipe()
+	return bulk("down", args, direction{libraryDown, (*rawStream).down})
+}
+
+func libraryDown(session *ssh.Session, command string, bytes int64) error {
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := session.Start(command); err != nil {
+		return err
+	}
+	var got int64
+	buffer := make([]byte, chunk)
+	for {
+		n, err := out.Read(buffer)
+		got += int64(n)
+		if err == io.EOF {
+			break
+		}
 		if err != nil {
 			return err
 		}
-		if err := session.Start(command); err != nil {
-			return err
-		}
-		var got int64
-		buffer := make([]byte, chunk)
-		for {
-			n, err := out.Read(buffer)
-			got += int64(n)
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if got != bytes {
-			return fmt.Errorf("%q sent %d bytes instead of %d", command, got, bytes)
-		}
-		return session.Wait()
-	})
+	}
+	if got != bytes {
+		return fmt.Errorf("%q sent %d bytes instead of %d", command, got, bytes)
+	}
+	return session.Wait()
 }
 
 func up(args []string) error {
-	return bulk("up", args, func(session *ssh.Session, command string, bytes int64) error {
-		in, err := session.StdinPipe()
+	return bulk("up", args, direction{libraryUp, (*rawStream).up})
+}
+
+func libraryUp(session *ssh.Session, command string, bytes int64) error {
+	in, err := session.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := session.Start(command); err != nil {
+		return err
+	}
+	buffer := make([]byte, chunk)
+	for left := bytes; left > 0; {
+		n, err := in.Write(buffer[:min(left, chunk)])
 		if err != nil {
 			return err
 		}
-		if err := session.Start(command); err != nil {
-			return err
-		}
-		buffer := make([]byte, chunk)
-		for left := bytes; left > 0; {
-			n, err := in.Write(buffer[:min(left, chunk)])
-			if err != nil {
-				return err
-			}
-			left -= int64(n)
-		}
-		if err := in.Close(); err != nil {
-			return err
-		}
-		return session.Wait()
-	})
+		left -= int64(n)
+	}
+	if err := in.Close(); err != nil {
+		return err
+	}
+	return session.Wait()
 }

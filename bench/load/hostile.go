@@ -8,8 +8,6 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // hostileReady is printed when all clients have done their worst, hostileResult after stdin has ended.
@@ -30,13 +28,10 @@ type hostileResult struct {
 
 // attacker is one client of a mode; an error is how its connection ended.
 type attacker struct {
-	*rawWire
+	rawSession
 	command        string
 	bytes          int64
 	sent, received atomic.Int64
-	// The window the server granted when the channel was opened.
-	window uint32
-	remote uint32
 }
 
 // mode does what its name says until it can do no more; nil means that the connection is still alive.
@@ -65,7 +60,7 @@ func hostile(args []string) error {
 	attackers := make([]*attacker, *count)
 	err := workers(*count, 16, func(i int) error {
 		wire, err := target.dialRaw()
-		attackers[i] = &attacker{rawWire: wire, command: *command, bytes: *bytes}
+		attackers[i] = &attacker{rawSession: rawSession{rawWire: wire}, command: *command, bytes: *bytes}
 		return err
 	})
 	if err != nil {
@@ -132,56 +127,4 @@ func describe(ending error) (text string, ended bool) {
 		return "alive", false
 	}
 	return "closed", true
-}
-
-// openFailure is the server's refusal of a channel, RFC 4254 section 5.1.
-type openFailure struct {
-	reason uint32
-	text   string
-}
-
-func (f *openFailure) Error() string { return fmt.Sprintf("open failure %d: %s", f.reason, f.text) }
-
-// openSession opens a channel with any window and packet size one likes.
-func (a *attacker) openSession(window, packet uint32) error {
-	err := a.send(message(msgChannelOpen, struct {
-		Kind                   string
-		Channel, Window, Limit uint32
-	}{"session", 0, window, packet}))
-	if err != nil {
-		return err
-	}
-	for {
-		payload, err := a.next()
-		if err != nil {
-			return err
-		}
-		switch payload[0] {
-		case msgOpenConfirmed:
-			var m struct{ Ours, Theirs, Window, Limit uint32 }
-			if err := ssh.Unmarshal(payload[1:], &m); err != nil {
-				return err
-			}
-			a.window, a.remote = m.Window, m.Theirs
-			return nil
-		case msgOpenFailure:
-			var m struct {
-				Ours, Reason uint32
-				Text, Lang   string
-			}
-			if err := ssh.Unmarshal(payload[1:], &m); err != nil {
-				return err
-			}
-			return &openFailure{m.Reason, m.Text}
-		}
-	}
-}
-
-func (a *attacker) exec() error {
-	return a.send(message(msgChannelRequest, struct {
-		Channel uint32
-		Kind    string
-		Reply   bool
-		Command string
-	}{a.remote, "exec", true, a.command}))
 }

@@ -15,7 +15,7 @@ func (a *attacker) hugeWindow() error {
 	if err := a.openSession(math.MaxUint32, 32768); err != nil {
 		return err
 	}
-	if err := a.exec(); err != nil {
+	if err := a.exec(a.command); err != nil {
 		return err
 	}
 	for {
@@ -38,7 +38,7 @@ func (a *attacker) overrun() error {
 	if err := a.openSession(1<<21, 32768); err != nil {
 		return err
 	}
-	if err := a.exec(); err != nil {
+	if err := a.exec(a.command); err != nil {
 		return err
 	}
 	packet := message(msgChannelData, struct {
@@ -85,7 +85,7 @@ func (a *attacker) packetZero() error {
 	if err := a.openSession(math.MaxUint32, 0); err != nil {
 		return err
 	}
-	return a.exec()
+	return a.exec(a.command)
 }
 
 // drain reads what the server has sent until it is quiet; nil means that the connection is alive.

@@ -22,7 +22,12 @@ type rawWire struct {
 	// nil before NEWKEYS.
 	seal, open   cipher.AEAD
 	sealIV, opIV []byte
+	// Not nil: every packet is received into it.
+	lent []byte
 }
+
+// lend makes what receive returns valid only until its next call; for those who keep nothing.
+func (w *rawWire) lend() { w.lent = make([]byte, maxPacket+16) }
 
 func newRawWire(conn net.Conn) *rawWire {
 	return &rawWire{conn: conn, in: bufio.NewReaderSize(conn, 1<<16)}
@@ -43,8 +48,8 @@ func step(iv []byte) {
 	binary.BigEndian.PutUint64(iv[4:], binary.BigEndian.Uint64(iv[4:])+1)
 }
 
-// frame pads and encrypts a payload.
-func (w *rawWire) frame(payload []byte) []byte {
+// appendFrame pads and encrypts a payload at the end of `to`.
+func (w *rawWire) appendFrame(to, payload []byte) []byte {
 	// With GCM the length field is not part of the padded blocks.
 	header, block := 5, 8
 	if w.seal != nil {
@@ -54,21 +59,21 @@ func (w *rawWire) frame(payload []byte) []byte {
 	if padding < 4 {
 		padding += block
 	}
-	packet := make([]byte, 4, 4+1+len(payload)+padding+16)
-	binary.BigEndian.PutUint32(packet, uint32(1+len(payload)+padding))
-	packet = append(packet, byte(padding))
-	packet = append(packet, payload...)
-	packet = append(packet, make([]byte, padding)...)
+	at := len(to)
+	to = binary.BigEndian.AppendUint32(to, uint32(1+len(payload)+padding))
+	to = append(to, byte(padding))
+	to = append(to, payload...)
+	to = append(to, make([]byte, padding)...)
 	if w.seal == nil {
-		return packet
+		return to
 	}
-	sealed := w.seal.Seal(packet[:4], w.sealIV, packet[4:], packet[:4])
+	to = w.seal.Seal(to[:at+4], w.sealIV, to[at+4:], to[at:at+4])
 	step(w.sealIV)
-	return sealed
+	return to
 }
 
 func (w *rawWire) send(payload []byte) error {
-	_, err := w.conn.Write(w.frame(payload))
+	_, err := w.conn.Write(w.appendFrame(nil, payload))
 	return err
 }
 
@@ -82,10 +87,15 @@ func (w *rawWire) receive() ([]byte, error) {
 	if length < 2 || length > maxPacket {
 		return nil, fmt.Errorf("packet of %d bytes", length)
 	}
-	body := make([]byte, length)
+	size := int(length)
 	if w.open != nil {
-		body = make([]byte, length+16)
+		size += w.open.Overhead()
 	}
+	body := w.lent
+	if body == nil {
+		body = make([]byte, size)
+	}
+	body = body[:size]
 	if _, err := io.ReadFull(w.in, body); err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 /** One stream of bytes out of a container, and one into it, beside `docker exec` on the same container. */
 import { type BulkPeer, bulkBeside } from '../bulk-beside.ts'
-import { type BareEngine, bareEngine, dockerCli, dockerConfig } from '../engine.ts'
-import { startWith } from '../ours.ts'
+import { type BareEngine, bareEngine, dockerCli, dockerConfig, dockerPeer } from '../engine.ts'
+import { startOurs, startWith } from '../ours.ts'
 import { type Answer, type Bench, orNote, type Question } from '../question.ts'
 
 interface Found {
@@ -9,25 +9,40 @@ interface Found {
   readonly docker: string
 }
 
+/** Programs are children of the shims. */
+const engine = new Set(['dockerd', 'containerd', 'containerd-shim'])
+
 async function measure(bench: Bench, { bare, docker }: Found): Promise<Answer> {
   await using stack = new AsyncDisposableStack()
-  const start = startWith({ backend: 'docker', config: dockerConfig(bare) })
-  const server = stack.use(await start(bench.credentials, bench.signal))
+  const { credentials, signal } = bench
+  // One container for all rounds: to make one is no part of this question.
+  const config = dockerConfig(bare, { share: { by: 'user', linger: '30s' } })
+  const server = stack.use(await startWith({ backend: 'docker', config })(credentials, signal))
+  const empty = stack.use(await startOurs(credentials, signal))
   const container = await bare.create()
   stack.defer(() => bare.remove(container))
   const peer: BulkPeer = {
     name: 'docker exec',
     words: (command, withInput) => [docker, 'exec', ...(withInput ? ['-i'] : []), container, 'sh', '-c', command],
   }
-  return { rows: await bulkBeside(bench, server, peer, 'a container', 2 ** 29), notes: [] }
+  const sshd = await dockerPeer(bench, bare, `exec -i ${container} /bin/sh -c "$SSH_ORIGINAL_COMMAND"`)
+  if (sshd !== undefined) stack.use(sshd)
+  const commandOf = (direction: string, bytes: number): string => (direction === 'down' ? `source ${bytes}` : 'sink')
+  const others = [
+    ...(sshd === undefined ? [] : [{ name: 'sshd + docker exec', server: sshd }]),
+    { name: 'no container', server: empty, commandOf },
+  ]
+  return await bulkBeside(bench, { server, peer, room: 'a container', bytes: 2 ** 29, engine, others })
 }
 
 export const dockerBulk: Question = {
   name: 'docker-bulk',
   title: 'Bulk bytes through a container',
   about:
-    'One stream of 512 MiB out of a container (`head -c` of /dev/zero) and into it (`cat`), over SSH with aes128-gcm and by ' +
-    "`docker exec`. Ours has the engine's side of the way and SSH's encryption besides; the CPU time is that of our daemon, and of the client program.",
+    'One stream of 512 MiB out of a container (`dd` of /dev/zero) and into it (`cat`), over SSH with aes128-gcm and by ' +
+    "`docker exec`. Ours has the engine's side of the way, and SSH's encryption and network besides. Also over sshd with " +
+    '`docker exec` as its forced command, and to and from our daemon itself without a container, which is the floor. All ' +
+    'processes, the client too, share the cores of the machine.',
   run: (bench) => orNote(bench, find, measure),
 }
 

@@ -1,15 +1,13 @@
 /** `ssh host true` from the connection to the exit status, each with a container of its own. */
 import { randomBytes } from 'node:crypto'
-import { statSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type BareEngine, bareEngine, dockerCli, dockerConfig } from '../engine.ts'
+import { type BareEngine, bareEngine, dockerConfig, dockerPeer } from '../engine.ts'
 import { runLoad, targetFlags } from '../load.ts'
 import { startWith } from '../ours.ts'
 import { type Answer, type Bench, orNote, type Question, rowsOf } from '../question.ts'
 import { note, noteTimes, type Sides, timed } from '../samples.ts'
 import type { Server } from '../server.ts'
-import { startSshdWith } from '../sshd.ts'
 import { summarize } from '../stats.ts'
 
 /** A login takes its time, and the engine has to come to rest after it: all of it takes about two minutes. */
@@ -56,20 +54,13 @@ async function login(bench: Bench, server: Server, count = 1, parallel = 1) {
   return { p50: latencyUs.p50 / 1000, p99: latencyUs.p99 / 1000, max: latencyUs.max / 1000 }
 }
 
-/** Undefined: there is no docker program. */
-async function startPeer(bench: Bench, bare: BareEngine, container: string): Promise<Server | undefined> {
-  if (dockerCli === undefined || process.getuid?.() !== 0) return undefined
-  const config = `ForceCommand ${dockerCli} -H ${bare.host} exec ${container} /bin/sh -c true`
-  return startSshdWith({ config, gid: statSync(bare.socketPath).gid }, bench.credentials, bench.signal)
-}
-
 async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
   await using stack = new AsyncDisposableStack()
   const warm = await startOurs(bench, bare, { min: ready }, stack)
   const cold = await startOurs(bench, bare, {}, stack)
   const container = await bare.create()
   stack.defer(() => bare.remove(container))
-  const peer = await startPeer(bench, bare, container)
+  const peer = await dockerPeer(bench, bare, `exec ${container} /bin/sh -c true`)
   if (peer !== undefined) stack.use(peer)
   const sides: Sides = new Map()
   // In turn, so that what disturbs the machine disturbs all of them.
