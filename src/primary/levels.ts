@@ -1,4 +1,5 @@
 /** The gauges of the metrics endpoint, from whoever knows them. */
+import type { Output } from '../shared/log/output.ts'
 import { processName, type reportedGauges } from '../shared/metric/gauges.ts'
 import type { Audit, AuditGauges } from './audit/index.ts'
 import type { Country } from './country.ts'
@@ -10,10 +11,11 @@ export interface LevelSources {
   readonly ssh: SshService
   readonly audit: Audit | undefined
   readonly country: Country
+  readonly output: Output
   isReady(): boolean
 }
 
-export function createLevels({ ssh, audit, country, isReady }: LevelSources): () => readonly Level[] {
+export function createLevels({ ssh, audit, country, output, isReady }: LevelSources): () => readonly Level[] {
   const build: Level = ['containerssh_build_info', 1, { version: version(), node: process.versions.node }]
   return () => [
     build,
@@ -21,6 +23,7 @@ export function createLevels({ ssh, audit, country, isReady }: LevelSources): ()
     ...sshLevels(ssh),
     ['containerssh_process_resident_memory_bytes', process.memoryUsage.rss(), { process: 'primary' }],
     ['containerssh_process_link_queued_bytes', sum(ssh.fleet.workers, 'queuedBytes'), { process: 'primary' }],
+    ['containerssh_log_waiting_bytes', output.queuedBytes],
     ...(audit === undefined ? [] : auditLevels(audit.gauges())),
     ...(country.builtMs === undefined
       ? []

@@ -51,7 +51,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const isReady = (): boolean => pool.state === 'running' && ssh.fleet.isServing
   const health = config.health.enable ? healthService(config.health, log, isReady, listening.health) : undefined
   const metrics = config.metrics.enable
-    ? await metricsOf(config, log, { ssh, audit, country, isReady }, listening.metrics)
+    ? await metricsOf(config, log, { ssh, audit, country, output, isReady }, listening.metrics)
     : undefined
   const services = [health, metrics, audit?.service, ssh].filter((service) => service !== undefined)
   const pool = createPool(services, log)

@@ -1,6 +1,7 @@
 /** Between the log and a destination: what becomes of each record, of floods, and of what had to be dropped. */
 import { sleep } from '../deadline.ts'
 import { createLog, type Level, type LogRecord } from '../log.ts'
+import { processCounters } from '../metric.ts'
 import { type Destination, RETRY_MS } from './destination.ts'
 import { floodGate } from './flood.ts'
 import { levels } from './level.ts'
@@ -57,8 +58,10 @@ export function createOutlet<T>(options: OutletOptions<T>): Output {
   const gate = floodGate({
     records: options.flood.records,
     intervalMs: options.flood.interval,
-    tell: ({ level, code, source, count }) =>
-      log.emit('LOG_RECORDS_SUPPRESSED', { suppressed: code, source, count }, { level }),
+    tell({ level, code, source, count }) {
+      processCounters.add([['containerssh_log_missing_records_total', ['suppressed'], count]])
+      log.emit('LOG_RECORDS_SUPPRESSED', { suppressed: code, source, count }, { level })
+    },
   })
   /** Room again, and no failure since the destination was last tried. */
   const isWell = (): boolean =>

@@ -1,5 +1,6 @@
 /** What the log says when the log itself fails: `LOG_WRITE_FAILED` on standard error, seldom. */
 import { createLog, type LogRecord } from '../log.ts'
+import { processCounters } from '../metric.ts'
 import { descriptor } from './descriptor.ts'
 import type { Destination } from './destination.ts'
 import { type Format, formatLine } from './format.ts'
@@ -60,6 +61,7 @@ export function troubleReport(name: string, format: Format, stderr = openStderr)
   const miss = (count: number) => {
     dropped += count
     total += count
+    if (count > 0) processCounters.add([['containerssh_log_missing_records_total', ['dropped'], count]])
     lastAt = Date.now()
   }
 

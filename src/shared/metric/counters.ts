@@ -133,6 +133,10 @@ export const counters = {
     help: 'Worker processes that ended, and why: asked to, by a crash, or killed because they did not answer.',
     labels: { reason: ['stop', 'crash', 'hang'] },
   },
+  containerssh_log_missing_records_total: {
+    help: 'Log records that were not written: dropped or lost by a destination in trouble, or suppressed in a flood.',
+    labels: { reason: ['dropped', 'suppressed'] },
+  },
   containerssh_audit_waits_total: {
     help: 'Times that a connection began to wait until its audit records were stored, by whose limit was reached.',
     labels: { limit: ['connection', 'worker'] },

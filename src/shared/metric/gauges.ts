@@ -23,6 +23,7 @@ export const daemonGauges = {
   containerssh_workers: 'Worker processes, by what they are doing.',
   containerssh_ready: '1 while all services run and every worker serves, otherwise 0.',
   containerssh_build_info: 'Always 1; the labels tell which version runs.',
+  containerssh_log_waiting_bytes: 'Log records that their destination has not taken.',
   containerssh_audit_open_logs: 'Audit logs that are being written.',
   containerssh_audit_waiting_bytes: 'Audit records that are not stored yet, in bytes.',
   containerssh_audit_waiting_tasks: 'Batches of audit records that wait for a thread.',

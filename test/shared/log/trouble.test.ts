@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it, mock } from 'node:test'
 import type { Destination } from '../../../src/shared/log/destination.ts'
 import { REPORT_EVERY_MS, troubleReport } from '../../../src/shared/log/trouble.ts'
+import { processCounters } from '../../../src/shared/metric.ts'
 
 let told: { readonly message: string; readonly dropped: number }[] = []
 const stderr = (): Destination => ({
@@ -54,6 +55,18 @@ describe('the report of trouble with the log', () => {
     report.failed(new Error('no space'))
     assert.match(told[0]?.message ?? '', /\/x.*\(no space\)$/)
     report.close(0)
+  })
+
+  it('counts what is missing for the metrics', () => {
+    const missing = () =>
+      processCounters.read().find(([name]) => name === 'containerssh_log_missing_records_total')?.[2] ?? 0
+    const before = missing()
+    const report = troubleReport('/x', 'ljson', stderr)
+    report.failed(new Error('no space'), 2)
+    report.dropped()
+    report.close(4)
+    assert.equal(missing() - before, 7)
+    assert.equal(report.total, 7)
   })
 
   it('repeats records as long as there is trouble, and not otherwise', () => {
