@@ -337,7 +337,8 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
   KUBERNETES_SHARE_FAILED: {
     level: 'error',
     says: 'The pod that the connection is to share cannot be had.',
-    doc: 'The API server did not keep or tell who is in it. The role needs patch of pods.',
+    doc: 'The API server did not keep or tell who is in it. The role needs patch of pods. What may pass is tried again, with level debug.',
+    labels: { attempt: 'number?', statusCode: 'number?', reason: 'string?' },
     seed: false,
   },
   KUBERNETES_SHARE_LEAVE_FAILED: {

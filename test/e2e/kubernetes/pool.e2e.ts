@@ -8,8 +8,9 @@ import type { Pod } from '../../../src/workers/backends/kubernetes/api.ts'
 import type { Member } from '../../../src/workers/ports.ts'
 import { exec, run, talk } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
+import { startApiProxy } from '../../rigs/kubernetes/api-proxy.ts'
 import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { type KubernetesOptions, type KubernetesRig, kubernetesRoom } from './rig.ts'
+import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, nothing } from './rig.ts'
 
 const limit = (): AbortSignal => AbortSignal.timeout(30_000)
 
@@ -131,6 +132,56 @@ describe('pods that are made ahead', { concurrency: 1 }, () => {
     assert.deepEqual((await run(session, 'exit 8')).exit, { kind: 'status', code: 8 })
     assert.ok(!(await rig.containers()).includes(taken))
     assert.deepEqual(rig.claimed(), [])
+    await session[Symbol.asyncDispose]()
+    await rig[Symbol.asyncDispose]()
+  })
+
+  test('one that died while the API server told nothing is not given out either', async () => {
+    await using proxy = await startApiProxy(cluster, [
+      { match: /allowWatchBookmarks/, answer: { status: 500, message: 'in flames' } },
+    ])
+    const rig = await pool({ min: 1 }, { connection: { ...nothing, host: proxy.url } })
+    const [victim = ''] = await rig.filled(1)
+    await rig.logged('KUBERNETES_WATCH_FAILED')
+    proxy.rules = [{ match: /GET .*\/pods\?(?!.*fieldSelector)/, answer: { status: 500, message: 'in flames' } }]
+    await rig.api.deletePod({ namespace: 'default', name: victim }, 0, limit())
+    const session = rig.enter()
+    assert.deepEqual((await run(session, 'exit 6')).exit, { kind: 'status', code: 6 })
+    assert.deepEqual(rig.claimed(), [])
+    await rig.logged('KUBERNETES_POOL_POD_LOST', ({ labels }) => labels['podName'] === victim)
+    await session[Symbol.asyncDispose]()
+    await rig[Symbol.asyncDispose]()
+  })
+
+  test('two workers that want the same pod: one gets it', async () => {
+    const rig = await pool({ min: 1 })
+    const [name = ''] = await rig.filled(1)
+    const profile = (await rig.all())[0]?.metadata.labels?.['containerssh_pool'] ?? ''
+    const path = '/metadata/labels/containerssh_pool'
+    const steps = [
+      { op: 'test', path, value: profile },
+      { op: 'remove', path },
+    ] as const
+    const rivals = Array.from({ length: 4 }, () => rig.api.patchPod({ namespace: 'default', name }, steps, limit()))
+    const tries = Promise.allSettled(rivals)
+    const session = rig.enter()
+    assert.deepEqual((await run(session, 'exit 2')).exit, { kind: 'status', code: 2 })
+    const got = (await tries).filter(({ status }) => status === 'fulfilled')
+    assert.equal(got.length + rig.claimed().length, 1)
+    await session[Symbol.asyncDispose]()
+    await rig[Symbol.asyncDispose]()
+  })
+
+  test('are removed when no more logins come, and those who are in one stay', async () => {
+    const rig = await pool({ min: 2 })
+    await rig.filled(2)
+    const session = rig.enter()
+    assert.equal((await run(session, 'echo in')).stdout, 'in\n')
+    rig.backend.retire?.()
+    const names = async (): Promise<string[]> => (await rig.all()).map(({ metadata }) => metadata.name)
+    await until('the others to go', async () => (await names()).length === 1, 30_000)
+    assert.deepEqual(await names(), rig.claimed())
+    assert.equal((await run(session, 'echo still in')).stdout, 'still in\n')
     await session[Symbol.asyncDispose]()
     await rig[Symbol.asyncDispose]()
   })

@@ -8,8 +8,9 @@ import { createSession } from '../../../src/workers/backends/session.ts'
 import type { ConnectionId, Member, Session } from '../../../src/workers/ports.ts'
 import { exec, run, talk } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
+import { startApiProxy } from '../../rigs/kubernetes/api-proxy.ts'
 import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { type KubernetesOptions, type KubernetesRig, kubernetesRoom } from './rig.ts'
+import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, nothing } from './rig.ts'
 
 const limit = (): AbortSignal => AbortSignal.timeout(30_000)
 
@@ -173,6 +174,29 @@ describe('a pod that connections share', { concurrency: 1 }, () => {
     await leave(session)
     await house.noPods()
     await run(enter(ghost), 'true')
+    assert.equal((await house.pods()).length, 1)
+    await a.backend.reap(limit())
+    assert.deepEqual(await house.pods(), [])
+  })
+
+  test('an API server that is busy is asked again; one that keeps nothing: refused; whoever cannot leave is taken for gone', async () => {
+    await using proxy = await startApiProxy(cluster)
+    await using house = await workers({ by: 'user' }, { connection: { ...nothing, host: proxy.url } })
+    const { a, b } = house
+    const first = enter(a)
+    await run(first, 'true')
+    proxy.rules = [{ match: /^PATCH .*\/pods\//, times: 2, answer: { status: 503, message: 'busy' } }]
+    const second = enter(b)
+    assert.deepEqual((await run(second, 'exit 2')).exit, { kind: 'status', code: 2 })
+    proxy.rules = [{ match: /^PATCH .*\/pods\//, answer: { status: 403, message: 'not allowed' } }]
+    await assert.rejects(run(enter(a), 'true'), { code: 'KUBERNETES_SHARE_FAILED' })
+    assert.equal(
+      (await a.logged('KUBERNETES_SHARE_FAILED', ({ level }) => level === 'error')).labels['statusCode'],
+      403,
+    )
+    await leave(first, second)
+    await b.logged('KUBERNETES_SHARE_LEAVE_FAILED')
+    proxy.rules = []
     assert.equal((await house.pods()).length, 1)
     await a.backend.reap(limit())
     assert.deepEqual(await house.pods(), [])

@@ -36,12 +36,12 @@ export function createRegister(common: Common, marks: Marks): Register<Make> {
       await marks.drop('joining', connectionId, signal)
       return others.filter((mark) => mark.kind === 'member' && mark.containerId === containerId).length
     },
-    async leave({ share, connectionId, id }, lingers, signal) {
+    async leave({ share, connectionId, id }, lingers, _log, signal) {
       if (lingers) await marks.put({ kind: 'lingering', share, connectionId, containerId: id }, signal)
       await marks.drop('member', connectionId, signal)
       await marks.drop('joining', connectionId, signal)
     },
-    stopLingering: ({ connectionId }, signal) => marks.drop('lingering', connectionId, signal),
+    stopLingering: ({ connectionId }, _log, signal) => marks.drop('lingering', connectionId, signal),
     endUnused: (place, log, signal) => endUnused(common, place, marks, log, signal),
     async unused(signal) {
       const containers = await engine.listContainers(label.share, signal)

@@ -26,6 +26,8 @@ export interface House extends AsyncDisposable {
   room(settings: KubernetesSettings): Room
   /** Gives the number of pods removed. Never rejects for the cluster's sake. */
   reap(signal: AbortSignal): Promise<number>
+  /** Nothing is made ahead any more; what was is removed. */
+  retire(): void
 }
 
 /** Pods that wait for their turn to be made ahead: far more than any pool asks for. */
@@ -89,6 +91,7 @@ export function createHouse(settings: KubernetesSettings, identity: Identity, wo
       const [removed] = await Promise.all([reapAll(signal), pools.tend()])
       return removed
     },
+    retire: () => cleanup.track(Promise.resolve(pools[Symbol.asyncDispose]())),
     async [Symbol.asyncDispose]() {
       await pools[Symbol.asyncDispose]()
       await shares[Symbol.asyncDispose]()

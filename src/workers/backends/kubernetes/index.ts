@@ -55,6 +55,9 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
       const counts = await Promise.all(houses.values().map((house) => house.reap(signal)))
       return counts.reduce((sum, one) => sum + one, 0)
     },
+    retire() {
+      for (const house of houses.values()) house.retire()
+    },
     [Symbol.asyncDispose]: () => houses[Symbol.asyncDispose](),
   }
 }

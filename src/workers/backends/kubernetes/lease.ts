@@ -1,14 +1,14 @@
 /**
  * Who is alive, for daemons on other machines: each worker renews an object of the API
- * (https://kubernetes.io/docs/concepts/architecture/leases/). Whoever looks from time to time and sees the same, or
- * nothing, for as long as the lease lasts knows that nobody renews it. No clock is compared with another, and while the
- * API server is away nobody looks.
+ * (https://kubernetes.io/docs/concepts/architecture/leases/), and looks at those of others: see lease-watch.ts. While the
+ * API server is away nobody looks, and nobody is taken for dead.
  */
 import { type Identity, ownerState } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Client } from './client.ts'
 import { ApiError, asApiError } from './failure.ts'
 import { label } from './labels.ts'
+import { createLeaseWatch, type LeaseWatch, type Seen } from './lease-watch.ts'
 
 export interface Leases extends AsyncDisposable {
   /** Renews our own in this namespace from now on. False: others may not see that we are alive. Never rejects. */
@@ -25,17 +25,9 @@ interface Lease {
   readonly spec?: { readonly leaseDurationSeconds?: number }
 }
 
-/** As much as is known of somebody else. */
-interface Watched {
-  version: string
-  durationMs: number
-  /** Looks in a row that saw the same, or nothing. */
-  misses: number
-}
-
 interface Held {
   readonly timer: NodeJS.Timeout
-  readonly watched: Map<string, Watched>
+  readonly watch: LeaseWatch
   /** The first round is over. */
   readonly tried: Promise<void>
   running: Promise<void> | undefined
@@ -45,8 +37,6 @@ interface Held {
 const group = '/apis/coordination.k8s.io/v1'
 const callMs = 8000
 const roundsInLease = 4
-/** Of owners that are watched, in a namespace. */
-const mostWatched = 1000
 
 /** `gone`: somebody has been found to be. */
 export function createLeases(
@@ -83,30 +73,15 @@ export function createLeases(
       await ask({ method: 'POST', path: pathOf(namespace), body: newLease(leaseName(owner), body) }, signal)
     }
   }
-  const isOver = ({ misses, durationMs }: Watched): boolean => misses > roundsInLease && misses * roundMs > durationMs
-  const look = async (namespace: string, { watched }: Held, signal: AbortSignal): Promise<void> => {
+  const look = async (namespace: string, { watch }: Held, signal: AbortSignal): Promise<void> => {
     const query = { labelSelector: label.owner }
     const { items } = (await ask({ method: 'GET', path: pathOf(namespace), query }, signal)) as { items: Lease[] }
-    const leases = new Map(items.map((one) => [one.metadata.labels?.[label.owner] ?? '', one]))
-    leases.delete(owner)
-    for (const who of leases.keys()) if (!watched.has(who)) watch(watched, who)
-    let isNews = false
-    for (const [who, one] of watched) {
-      const lease = leases.get(who)
-      const wasOver = isOver(one)
-      const version = lease?.metadata.resourceVersion ?? one.version
-      one.misses = version === one.version ? one.misses + 1 : 0
-      one.version = version
-      one.durationMs = (lease?.spec?.leaseDurationSeconds ?? 0) * 1000 || one.durationMs
-      isNews ||= isOver(one) && !wasOver
-      if (lease !== undefined && (isOver(one) || ownerState(who) === 'dead')) await drop(namespace, who, signal)
-    }
+    const others = new Map(items.map((one) => [one.metadata.labels?.[label.owner] ?? '', seenIn(one)]))
+    others.delete(owner)
+    const isNews = watch.look(others)
+    const over = [...others.keys()].filter((who) => watch.isOver(who, false) || ownerState(who) === 'dead')
+    for (const who of over) await drop(namespace, who, signal)
     if (isNews) gone()
-  }
-  const watch = (watched: Map<string, Watched>, who: string): Watched => {
-    const one = { version: '', durationMs, misses: 0 }
-    if (watched.size < mostWatched) watched.set(who, one)
-    return one
   }
   const round = async (namespace: string, held: Held): Promise<void> => {
     try {
@@ -131,10 +106,7 @@ export function createLeases(
     isDead(namespace, who, isLeased) {
       const state = ownerState(who)
       if (state !== 'foreign') return state === 'dead'
-      const held = namespaces.get(namespace)
-      if (held === undefined) return false
-      const one = held.watched.get(who) ?? (isLeased ? watch(held.watched, who) : undefined)
-      return one !== undefined && isOver(one)
+      return namespaces.get(namespace)?.watch.isOver(who, isLeased) === true
     },
     async [Symbol.asyncDispose]() {
       const ended = [...namespaces]
@@ -158,12 +130,18 @@ export function createLeases(
       })
     }
     const timer = setInterval(again, roundMs).unref()
-    const held: Held = { timer, watched: new Map(), tried: tried.promise, running: undefined, isOurs: false }
+    const watch = createLeaseWatch(roundMs, durationMs)
+    const held: Held = { timer, watch, tried: tried.promise, running: undefined, isOurs: false }
     namespaces.set(namespace, held)
     again()
     return held
   }
 }
+
+const seenIn = ({ metadata, spec }: Lease): Seen => ({
+  version: metadata.resourceVersion,
+  durationMs: spec?.leaseDurationSeconds === undefined ? undefined : spec.leaseDurationSeconds * 1000,
+})
 
 const leaseName = (owner: string): string => `containerssh-${owner}`
 

@@ -20,8 +20,8 @@ export interface Register<M> {
    */
   enter(visit: Visit, limit: number, make: M, log: Log, signal: AbortSignal): Promise<number | undefined>
   /** `lingers`: it stays all the same, until `stopLingering`. Right after an `enter` that failed, too. */
-  leave(visit: Visit, lingers: boolean, signal: AbortSignal): Promise<void>
-  stopLingering(visit: Visit, signal: AbortSignal): Promise<void>
+  leave(visit: Visit, lingers: boolean, log: Log, signal: AbortSignal): Promise<void>
+  stopLingering(visit: Visit, log: Log, signal: AbortSignal): Promise<void>
   /** Removes it unless somebody is in it; false: somebody is, or it is gone. */
   endUnused(place: Place, log: Log, signal: AbortSignal): Promise<boolean>
   /** Those that nobody is in, as far as can be seen. */

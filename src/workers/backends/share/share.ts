@@ -83,10 +83,10 @@ async function depart<M>(
   const limited = (task: (signal: AbortSignal) => Promise<void>): Promise<void> =>
     within('leaving what is shared', LEAVE_MS, undefined, task)
   try {
-    await limited((signal) => register.leave(visit, lingers, signal))
+    await limited((signal) => register.leave(visit, lingers, log, signal))
     if (lingers) await sleep(lingerMs, closing)
     await limited(async (signal) => {
-      if (lingers) await register.stopLingering(visit, signal)
+      if (lingers) await register.stopLingering(visit, log, signal)
       if (visit.id !== '') await register.endUnused(visit, log, signal)
     })
   } catch (error) {
