@@ -11,6 +11,7 @@ import { findGo } from '../../bench/go.ts'
 import { buildGuest } from '../../scripts/guest.ts'
 import { installClients } from './clients/install.ts'
 import { engine } from './docker.ts'
+import { installPromtool } from './promtool.ts'
 import { installObjectStorage } from './s3/install.ts'
 import { step } from './step.ts'
 
@@ -89,6 +90,7 @@ export async function prepare(): Promise<void> {
   await installClients()
   await guestHelper()
   await installObjectStorage()
+  await installPromtool()
   const { host } = await engine()
   process.stdout.write(`✔ Docker engine at ${host}\n`)
 }
