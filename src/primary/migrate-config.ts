@@ -15,7 +15,7 @@ export interface Migrated {
 
 const migrated = (path: string, source: string): string => {
   const anyCase = path.endsWith('.json')
-  const migration: Migration = { anyCase, problems: [], warnings: [], deprecations: [] }
+  const migration: Migration = { anyCase, forPrint: true, problems: [], warnings: [], deprecations: [] }
   if (!anyCase) return withChange(source, (tree) => migrate(tree, migration))
   const tree = jsonTree(source)
   return tree === undefined ? '' : asYaml(canonical(migrate(tree, migration), schema))
@@ -24,7 +24,7 @@ const migrated = (path: string, source: string): string => {
 /** @throws ConfigErrors if the file cannot be used, or is written so that the new form would not mean the same. */
 export const migrateConfig = async (path: string): Promise<Migrated> => {
   const source = await readSource(path)
-  const before = await parseConfig(path, source, { onlyParse: true })
+  const before = await parseConfig(path, source, { onlyParse: true, forPrint: true })
   const text = migrated(path, source)
   const after = await parseConfig(`${path}.yaml`, text, { onlyParse: true })
   if (!isDeepStrictEqual(after.config, before.config)) {

@@ -48,6 +48,7 @@ const execution = section({
     ),
     readOnly: flag().meta(ours('Nothing can be written by SFTP and `scp -O`; needs `agentBinary`.')),
   }).meta(ours('Bounds of the subsystem `sftp`, for clients that may not run commands.')),
+  disableCommand: flag().meta(ours('Only shells. For what was written for `dockerrun`; today `security` says it.')),
   imagePullPolicy: choice(['Always', 'IfNotPresent', 'Never'], 'IfNotPresent').describe('When the image is pulled.'),
   pullProgress: flag(true).meta(ours('Users are told on standard error about a pull that takes longer than a second.')),
   exposeAuthMetadataAsEnv: flag().describe(

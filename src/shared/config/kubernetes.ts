@@ -46,6 +46,7 @@ const pod = section({
   consoleContainerNumber: integer(0, 0).describe('Which container of the pod runs programs, counted from 0.'),
   createMissingPods: flag().describe('`persistent` mode: makes the pod if there is none.'),
   disableAgent: flag().describe('The image has no guest agent.'),
+  disableCommand: flag().meta(ours('Only shells. For what was written for `kuberun`; today `security` says it.')),
   exposeAuthMetadataAsAnnotations: textMap().describe('Metadata of the login to annotations: key to name.'),
   exposeAuthMetadataAsEnv: textMap().describe('Metadata of the login to environment variables: key to name.'),
   exposeAuthMetadataAsLabels: textMap().describe('Metadata of the login to labels: key to name.'),

@@ -30,6 +30,8 @@ export interface LoadOptions {
   readonly rooms?: readonly string[]
   /** Only what the types of the options tell: no rules over several options, no key files. */
   readonly onlyParse?: boolean
+  /** See `Migration`. */
+  readonly forPrint?: boolean
 }
 
 /** The option that an issue makes unusable: for an item of a list, the whole list. */
@@ -79,11 +81,11 @@ interface Parsed {
 }
 
 /** What the types of the options tell. Fails if there is so much wrong that nothing else is worth a look. */
-const parse = (isJson: boolean, source: string, report: Reporter): Parsed => {
+const parse = (isJson: boolean, source: string, report: Reporter, forPrint = false): Parsed => {
   const tree = treeOf(isJson, source, report)
   const lists = { problems: duplicates(tree), warnings: [] as Problem[] }
   const reading: Reading = { anyCase: isJson, converts: !isJson, isFile: true, places: new Map(), ...lists }
-  const old: Migration = { anyCase: isJson, deprecations: [], ...lists }
+  const old: Migration = { anyCase: isJson, forPrint, deprecations: [], ...lists }
   const value = shape(migrate(tree, old), schema, reading)
   const deprecations = old.deprecations.map(({ record, ...problem }) => {
     const line = report.line(problem)
@@ -101,7 +103,13 @@ const parse = (isJson: boolean, source: string, report: Reporter): Parsed => {
 /** The same for a text that has been read already. `path` decides the format: `.json`, anything else is YAML. */
 export const parseConfig = async (path: string, source: string, options: LoadOptions = {}): Promise<Loaded> => {
   const report = reporter(path, source)
-  const { config: parsed, wrong, problems, reading, deprecations } = parse(path.endsWith('.json'), source, report)
+  const {
+    config: parsed,
+    wrong,
+    problems,
+    reading,
+    deprecations,
+  } = parse(path.endsWith('.json'), source, report, options.forPrint)
   if (options.onlyParse === true) {
     if (problems.length > 0) return report.fail(problems)
     return { config: parsed, warnings: report.lines(reading.warnings), deprecations }

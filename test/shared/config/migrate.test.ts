@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { parse } from 'yaml'
 import { migrateConfig } from '../../../src/primary/migrate-config.ts'
 import { ConfigErrors, type Loaded, parseConfig } from '../../../src/shared/config/load.ts'
+import type { Config } from '../../../src/shared/config/schema.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'migrate-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -74,13 +75,25 @@ dockerrun:
   assert.match(loaded.deprecations[0]?.line ?? '', /^c\.yaml:2:1: dockerrun: is deprecated; write backend: docker/)
 })
 
-test('disableCommand forbids commands and subsystems, whatever security says about them', async () => {
-  const source = 'backend: dockerrun\nsecurity: {command: {mode: enable}, tty: {mode: disable}}\n'
-  const { security } = (await parsed(`${source}dockerrun: {config: {disableCommand: true}}\n`)).config
-  assert.deepEqual(
-    [security.command.mode, security.subsystem.mode, security.tty.mode, security.shell.mode],
-    ['disable', 'disable', 'disable', ''],
-  )
+test('disableCommand stays what it was until the file is migrated: then security says it', async () => {
+  const beside = 'security: {command: {mode: enable}, tty: {mode: disable}}\n'
+  const modes = ({ security }: Config): string[] =>
+    [security.command, security.subsystem, security.tty, security.shell].map(({ mode }) => mode)
+  for (const [source, isDisabled] of [
+    [
+      'backend: dockerrun\ndockerrun: {config: {disableCommand: true}}\n',
+      ({ docker }: Config) => docker.execution.disableCommand,
+    ],
+    [
+      'backend: kuberun\nkuberun: {pod: {disableCommand: true}}\n',
+      ({ kubernetes }: Config) => kubernetes.pod.disableCommand,
+    ],
+  ] as const) {
+    const old = (await parsed(source + beside)).config
+    assert.deepEqual([isDisabled(old), modes(old)], [true, ['enable', '', 'disable', '']])
+    const today = (await parsed((await migrateConfig(write(source + beside))).text)).config
+    assert.deepEqual([isDisabled(today), modes(today)], [false, ['disable', 'disable', 'disable', '']])
+  }
 })
 
 test('a file of 0.3 that names no backend and has a dockerrun section means dockerrun', async () => {
@@ -257,7 +270,7 @@ const old: readonly (readonly [name: string, source: string, suffix?: string])[]
     'a webhook beside a newer one',
     'auth: {url: "http://x", password: {method: webhook, webhook: {url: "http://y"}}}\n',
   ],
-  ['dockerrun', 'backend: dockerrun\ndockerrun: {config: {disableCommand: true, timeout: 3000000000}}\n'],
+  ['dockerrun', 'backend: dockerrun\ndockerrun: {config: {disableCommand: false, timeout: 3000000000}}\n'],
   ['an implied dockerrun', '# c\ndockerrun:\n  config:\n    container: {image: x}\n'],
   ['kuberun', kuberun],
   ['an unused section', 'backend: docker\nkuberun: {}\nlog: {level: info}\n'],

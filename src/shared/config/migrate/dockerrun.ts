@@ -1,7 +1,7 @@
 /** `dockerrun`: a container for each session, without the guest agent. */
 import { fault } from '../../codes/fault.ts'
 import { entryOf, isTrue, mapping } from './edit.ts'
-import { type LegacyBackend, legacy, moved, page, times } from './legacy-backend.ts'
+import { disabledCommand, type LegacyBackend, legacy, moved, page, times } from './legacy-backend.ts'
 
 const connectionKeys = { host: 'host', cacert: 'cacert', cert: 'cert', key: 'key', config: '' }
 const executionKeys = {
@@ -20,7 +20,8 @@ export const dockerrun: LegacyBackend = {
   name: 'dockerrun',
   successor: 'docker',
   isPreset: true,
-  translate(section, at, { problems, warnings }) {
+  translate(section, at, migration) {
+    const { problems, warnings } = migration
     const config = legacy.find(section, 'config')?.value
     const connection = moved(section, connectionKeys, 'dockerrun', (entry, path, message) =>
       problems.push({ at: entry.at, path, message: `${message}; see ${page('dockerrun')}` }),
@@ -33,6 +34,7 @@ export const dockerrun: LegacyBackend = {
       entryOf('shellCommand', [], at),
       entryOf('disableAgent', true, at),
       entryOf('imagePullPolicy', 'Always', at),
+      ...disabledCommand(dockerrun, section, at, migration),
     ]
     const limits = times(legacy.find(config, 'timeout'), 'dockerrun.config', timeouts)
     const parts = [

@@ -11,6 +11,8 @@ export interface Deprecation extends Problem {
 export interface Migration {
   /** Keys match in any case, as in JSON. */
   readonly anyCase: boolean
+  /** The tree is to be printed as a file of today: nothing stays in it that only old files are to have. */
+  readonly forPrint: boolean
   readonly problems: Problem[]
   readonly warnings: Problem[]
   readonly deprecations: Deprecation[]

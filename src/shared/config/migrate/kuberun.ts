@@ -2,7 +2,7 @@
 import { fault } from '../../codes/fault.ts'
 import type { Entry, Mapping } from '../tree.ts'
 import { entryOf, isTrue, type Migration, mapping, renamed, textOf } from './edit.ts'
-import { type LegacyBackend, legacy, moved, page, times } from './legacy-backend.ts'
+import { disabledCommand, type LegacyBackend, legacy, moved, page, times } from './legacy-backend.ts'
 import { currentPodSpec } from './pod-spec.ts'
 
 const kept = (...keys: readonly string[]): Record<string, string> => Object.fromEntries(keys.map((key) => [key, key]))
@@ -22,7 +22,8 @@ const podKeys = {
 }
 const timeouts = ['podStart', 'podStop', 'commandStart', 'signal', 'window']
 
-const podOf = (section: Mapping, at: number, { problems, warnings }: Migration): Entry[] => {
+const podOf = (section: Mapping, at: number, migration: Migration): Entry[] => {
+  const { problems, warnings } = migration
   const pod = legacy.find(section, 'pod')?.value
   const old = moved(pod, podKeys, 'kuberun.pod', (entry, path, message) =>
     problems.push({ at: entry.at, path, message: `${message}; see ${page('kuberun')}` }),
@@ -39,6 +40,7 @@ const podOf = (section: Mapping, at: number, { problems, warnings }: Migration):
     entryOf('mode', 'session', at),
     ...(has('shellCommand') ? [] : [entryOf('shellCommand', [], at)]),
     entryOf('disableAgent', !isTrue(legacy.find(pod, 'enableAgent')?.value), at),
+    ...disabledCommand(kuberun, section, at, migration),
   ]
 }
 

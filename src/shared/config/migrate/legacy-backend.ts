@@ -8,7 +8,7 @@ export interface LegacyBackend {
   readonly successor: 'docker' | 'kubernetes'
   /** The backend of files that name none. */
   readonly isPreset?: boolean
-  /** What the section says in the new form. */
+  /** What the section says in the new form; that commands are disabled, by an option of its own unless it is printed. */
   translate(section: Mapping, at: number, migration: Migration): Mapping
   /** Commands and subsystems are refused. */
   isCommandDisabled(section: Mapping): boolean
@@ -49,6 +49,10 @@ export const times = (entry: Entry | undefined, path: string, keys: readonly str
     ? []
     : keys.map((key) => renamed({ ...entry, source: undefined }, key, `${path}.${entry.key}`))
 
+/** The option that has the old code for what is refused; a file of today says it in `security`. */
+export const disabledCommand = (old: LegacyBackend, section: Mapping, at: number, { forPrint }: Migration): Entry[] =>
+  old.isCommandDisabled(section) && !forPrint ? [entryOf('disableCommand', true, at)] : []
+
 export const migrateBackend = (tree: Mapping, old: LegacyBackend, migration: Migration): Mapping => {
   const { find, without, put, putAt } = finder(migration.anyCase)
   const backend = find(tree, 'backend')
@@ -81,7 +85,7 @@ export const migrateBackend = (tree: Mapping, old: LegacyBackend, migration: Mig
   }
   if (section === undefined) result = put(result, place)
   result = put(result, { ...(backend ?? {}), ...entryOf('backend', old.successor, backend?.at ?? at) })
-  if (!old.isCommandDisabled(value)) return result
+  if (!old.isCommandDisabled(value) || !migration.forPrint) return result
   const disabled = entryOf('mode', 'disable', at)
   return putAt(putAt(result, ['security', 'command'], disabled), ['security', 'subsystem'], disabled)
 }

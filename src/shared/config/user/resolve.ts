@@ -53,7 +53,7 @@ export function resolve(base: Config, answer: unknown, rules: Rules): Resolved {
   }
   if (tree.kind !== 'map') return refused([{ at: 0, path: '', message: 'is not an object' }])
   const { problems: wrong, warnings } = reading
-  const old: Migration = { anyCase: true, deprecations: [], problems: wrong, warnings }
+  const old: Migration = { anyCase: true, forPrint: false, deprecations: [], problems: wrong, warnings }
   const written = migrate(isPresent ? tree : withoutZeros(tree), old)
   const merged = merge(schema, base, shape(written, schema, reading), rules.merge) as Merged // keys of the schema only
   const others = otherOptions(base, merged, reading)

@@ -8,6 +8,7 @@ import type { Log } from '../../../shared/log.ts'
 import type { Occupant, RoomFaults, Sandbox, Say } from '../../ports.ts'
 import { openLeased } from '../leased.ts'
 import type { ReapingBackend } from '../rooms.ts'
+import { shellsOnly } from '../shells-only.ts'
 import { createHouse, type House, houseName } from './house.ts'
 import { type DockerSettings, occupantLabels, type Room } from './room.ts'
 import { openSandbox } from './sandbox.ts'
@@ -74,7 +75,15 @@ export async function docker(config: Config, identity: Identity, workerLog: Log)
   }
 }
 
-function openIn(room: Room, who: Occupant, log: Log, signal: AbortSignal, say: Say | undefined): Promise<Sandbox> {
-  const { mode, pullProgress } = room.settings.execution
-  return (mode === 'session' ? openSessionSandbox : openSandbox)(room, who, log, signal, pullProgress ? say : undefined)
+async function openIn(
+  room: Room,
+  who: Occupant,
+  log: Log,
+  signal: AbortSignal,
+  say: Say | undefined,
+): Promise<Sandbox> {
+  const { mode, pullProgress, disableCommand } = room.settings.execution
+  const openOne = mode === 'session' ? openSessionSandbox : openSandbox
+  const sandbox = await openOne(room, who, log, signal, pullProgress ? say : undefined)
+  return shellsOnly(disableCommand, 'DOCKERRUN_EXEC_DISABLED', sandbox)
 }

@@ -8,6 +8,7 @@ import type { Log } from '../../../shared/log.ts'
 import type { Occupant, RoomFaults, Sandbox } from '../../ports.ts'
 import { openLeased } from '../leased.ts'
 import type { ReapingBackend } from '../rooms.ts'
+import { shellsOnly } from '../shells-only.ts'
 import { createHouse, type House, houseName } from './house.ts'
 import { type KubernetesSettings, occupantLabels, type Room } from './room.ts'
 import { openSandbox } from './sandbox.ts'
@@ -36,8 +37,10 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
   const openIn = async (house: House, room: Room, who: Occupant, signal: AbortSignal): Promise<Sandbox> => {
     const own = who.peer.log.with(occupantLabels(who))
     tellAgent(room.settings, own)
-    if (room.settings.pod.mode === 'session') return openSessionSandbox(room, who)
-    return openSandbox(room, house.guests, who, own, signal)
+    const { mode, disableCommand } = room.settings.pod
+    const sandbox =
+      mode === 'session' ? openSessionSandbox(room, who) : await openSandbox(room, house.guests, who, own, signal)
+    return shellsOnly(disableCommand, 'KUBERUN_EXEC_DISABLED', sandbox)
   }
   const openOwn = async (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> =>
     openLeased(

@@ -9,7 +9,8 @@ export type PodSettings = Config['kubernetes']['pod']
 
 /** What a mode adds to the console container. */
 export interface Console {
-  readonly command: readonly string[]
+  /** Absent: as configured, or else the image's own. */
+  readonly command?: readonly string[]
   /** NAME to value, beyond the user's own. */
   readonly env?: ReadonlyMap<string, string>
   /** Session mode: the program of the container is that of the channel. */
@@ -66,7 +67,8 @@ function consoleContainer(container: Plain, { command, env = new Map(), attached
   const more = [...env].map(([name, value]) => ({ name, value }))
   return {
     ...container,
-    command: command.map(literally),
+    // Arguments would go to the program of the user.
+    ...(command !== undefined && { command: command.map(literally), ...(attached !== undefined && { args: [] }) }),
     ...(more.length > 0 && { env: [...listOf(container['env']), ...more] }),
     ...(attached !== undefined && { stdin: true, stdinOnce: true, tty: attached.tty }),
   }
@@ -145,6 +147,12 @@ const shellIdle = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 
 /** Without the guest agent its command, which is the default, would only make the start fail. */
 export const idleCommand = ({ disableAgent, idleCommand, agentPath }: PodSettings): readonly string[] =>
   disableAgent && idleCommand[0] === agentPath ? shellIdle : idleCommand
+
+/** What the configuration has the console container run: command and arguments; empty: what the image says. */
+export function consoleCommand({ spec, consoleContainerNumber }: PodSettings): readonly string[] {
+  const { command, args } = containersOf(spec)[consoleContainerNumber] ?? {}
+  return listOf(command).length === 0 ? [] : [...listOf(command), ...listOf(args)].map(String)
+}
 
 export const consoleImage = ({ spec, consoleContainerNumber }: PodSettings): string =>
   String(containersOf(spec)[consoleContainerNumber]?.['image'] ?? '')

@@ -11,7 +11,7 @@ import type { Place } from './exec.ts'
 import { asApiError, failureLabels } from './failure.ts'
 import { follow } from './follow.ts'
 import { noForwarding } from './forward.ts'
-import { consoleName, sftpCommand } from './pod.ts'
+import { consoleCommand, consoleName, type PodSettings, sftpCommand } from './pod.ts'
 import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noSubsystem, shuttingDown } from './sandbox.ts'
@@ -55,14 +55,20 @@ export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
 
 /** @throws Fault */
 function make(room: Room, who: Occupant, program: Program, log: Log, signal: AbortSignal): Promise<Pod> {
-  const words = wordsOf(program.what, room.settings.pod, { hasShell: true, sftp: sftpCommand(room.settings.pod) })
+  const { pod } = room.settings
+  const words = wordsOf(program.what, pod, { hasShell: true, sftp: sftpCommand(pod) })
   if (words === undefined) throw noSubsystem(program.what)
   const env = new Map(variablesOf(new Map(), program).map(split))
   const attached = { tty: program.pty !== undefined }
-  const container = consoleName(room.settings.pod)
-  const console = { command: waitingShell(staying(words, attached.tty), program), env, attached }
-  return makePod(room, { who, console }, isAttachable(container), log, signal)
+  const own = words.length === 0 ? consoleCommand(pod) : words
+  const held = isBare(pod, program) ? {} : { command: waitingShell(staying(own, attached.tty), program) }
+  const console = { ...held, env, attached }
+  return makePod(room, { who, console }, isAttachable(consoleName(pod)), log, signal)
 }
+
+/** A shell that only the image knows of: nobody can stand in front of it, so it begins before we are there. */
+const isBare = (pod: PodSettings, { what }: Program): boolean =>
+  what.kind === 'shell' && pod.shellCommand.length === 0 && consoleCommand(pod).length === 0
 
 const split = (variable: string): [string, string] => {
   const at = variable.indexOf('=')
@@ -97,10 +103,11 @@ async function attach(
     const error = asApiError(thrown)
     throw fault('KUBERNETES_EXEC_FAILED', { podName, ...failureLabels(error, 1) }, { cause: error })
   })
-  const place: Place = { room, pod: name, container, by: 'shim', closing }
+  const by = isBare(room.settings.pod, program) ? 'none' : 'shim'
+  const place: Place = { room, pod: name, container, by, closing }
   // What the program waits for, before anything that is for the program itself: from here on nothing it says is lost.
-  stream.write(Buffer.from('\n'))
-  const pump = createPump({ stream, tty, announcement: 'shim', stdio, log })
+  if (by === 'shim') stream.write(Buffer.from('\n'))
+  const pump = createPump({ stream, tty, announcement: by, stdio, log })
   const code = async (over: AbortSignal): Promise<number | undefined> => {
     await pump.ended
     return over.aborted ? undefined : exitCode(room, pod, container, log, over)
