@@ -60,7 +60,7 @@ export function planOf(settings: GuestSettings, inside: Inside, volume: string |
   const mode = modeOf(settings, inside, volume)
   const usable = mode === 'none' ? undefined : volume
   const sftp = sftpOf(settings, inside, usable)
-  const scp = scpOf(settings, inside, usable)
+  const scp = scpOf(settings, inside, usable, sftp)
   return {
     mode,
     agent: mode === 'image' ? [settings.agentPath] : mode === 'inject' ? [HELPER] : undefined,
@@ -96,11 +96,15 @@ function sftpOf(settings: GuestSettings, inside: Inside, volume: string | undefi
   return volume === undefined ? undefined : [HELPER, 'sftp-server', ...bounds]
 }
 
-/** A way to copy files beside SFTP, so there is none where there is no SFTP. */
-function scpOf(settings: GuestSettings, inside: Inside, volume: string | undefined): Plan['scp'] {
+/**
+ * A way to copy files beside SFTP, so there is none where there is no SFTP. Who wants a shell to help gets the helper for
+ * it only where that is needed anyway.
+ */
+function scpOf(settings: GuestSettings, inside: Inside, volume: string | undefined, sftp: Plan['sftp']): Plan['scp'] {
   const bounds = boundsOf(settings)
   const isPossible = volume !== undefined && sftpPath(settings) !== undefined
-  if (bounds.length === 0 && (inside.scp || !isPossible)) return 'own'
+  const isWanted = !inside.scp && (settings.agentMode !== 'shell' || sftp?.[0] === HELPER)
+  if (bounds.length === 0 && !(isWanted && isPossible)) return 'own'
   return isPossible ? [HELPER, 'scp', ...bounds, '--'] : 'none'
 }
 

@@ -85,6 +85,8 @@ describe('what serves scp -t and scp -f', () => {
     [{}, { ...everything, scp: false }, undefined, 'own'],
     [{ subsystems: {} }, {}, 'v', 'own'],
     [{ agentMode: 'none' }, {}, 'v', 'own'],
+    [{ agentMode: 'shell' }, { ...everything, scp: false }, 'v', 'own'],
+    [{ agentMode: 'shell' }, { shell: true }, 'v', [...ours, '--']],
     [{ sftp: { readOnly: true } }, everything, 'v', [...ours, '--read-only', '--']],
     [{ sftp: { root: '/data' } }, everything, 'v', [...ours, '--root', '/data', '--']],
     [{ sftp: { root: '/data' } }, everything, undefined, 'none'],
