@@ -32,7 +32,14 @@ export interface BulkPlan {
   /** Names of the processes that both sides need besides, with their children (at most 15 characters each). */
   readonly engine: ReadonlySet<string>
   /** Other servers for the same stream. */
-  readonly others?: readonly Omit<Side, 'run'>[]
+  readonly others?: readonly OtherServer[]
+}
+
+interface OtherServer {
+  readonly name: string
+  readonly server: Server
+  /** Where its commands are not those of a shell. */
+  readonly commandOf?: CommandOf
 }
 
 type CommandOf = (direction: Direction, bytes: number) => string
@@ -41,8 +48,6 @@ type CommandOf = (direction: Direction, bytes: number) => string
 interface Side {
   readonly name: string
   readonly server?: Server
-  /** Where its commands are not those of a shell. */
-  readonly commandOf?: CommandOf
   /** MB/s of one stream. */
   run(direction: Direction, bytes: number): Promise<number>
 }
@@ -129,9 +134,7 @@ export async function bulkBeside(bench: Bench, planned: BulkPlan): Promise<Answe
   const sides = [
     overSsh(bench, plan.server, ours),
     overPeer(peer, bench.signal),
-    ...others.flatMap(({ name, server, commandOf }) =>
-      server === undefined ? [] : [overSsh(bench, server, name, commandOf)],
-    ),
+    ...others.map(({ name, server, commandOf }) => overSsh(bench, server, name, commandOf)),
   ]
   const answers: Answer[] = []
   for (const direction of directions) {

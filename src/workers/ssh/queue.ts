@@ -5,7 +5,7 @@
 import { maximumPacketBytes } from './numbers.ts'
 
 const leastBlockBytes = 4096
-/** For a whole packet each, used again: with new memory for every packet the garbage collector took 1.5 s per GB. */
+/** For a whole packet each, used again: with new memory for every packet the garbage collector took 2 s per GB. */
 const spares: Buffer[] = []
 /** As many as one window at its largest. */
 const sparesMax = 64

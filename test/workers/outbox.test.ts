@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Outbox } from '../../../src/workers/outbox.ts'
+import { Outbox } from '../../src/workers/outbox.ts'
 
 /** Takes everything at once. */
 function sink(taken: Buffer[]): Duplex {
