@@ -15,6 +15,7 @@ const errors = async (source: string): Promise<readonly string[]> => {
 }
 const print = `SHA256:${'A'.repeat(43)}`
 const pod = (options: string): string => `backend: kubernetes\nkubernetes: {pod: {${options}}}`
+const cluster = (options: string): string => `backend: kubernetes\nkubernetes: {${options}}`
 const proxy = (options: string): string => `backend: sshproxy\nsshproxy: {${options}}`
 
 const guest = (options: string): string => `docker: {execution: {${options}}}`
@@ -32,6 +33,23 @@ for (const [source, expected] of [
   [
     'docker: {share: {by: user}, execution: {containername: x}}',
     ['docker.share.by: is not possible with docker.execution.containername; expected none'],
+  ],
+  [cluster('share: {by: user}'), []],
+  [
+    cluster('share: {by: user}, pool: {min: 1}'),
+    ['kubernetes.share.by: is not possible with kubernetes.pool; expected none'],
+  ],
+  [
+    cluster('share: {by: user}, pod: {metadata: {name: x}}'),
+    ['kubernetes.share.by: is not possible with kubernetes.pod.metadata.name; expected none'],
+  ],
+  [
+    cluster('pool: {min: 2}, pod: {mode: session}'),
+    ['kubernetes.pool.min: is not possible in session mode; expected 0'],
+  ],
+  [
+    cluster('pool: {min: 2}, pod: {metadata: {name: x}}'),
+    ['kubernetes.pool.min: is not possible with kubernetes.pod.metadata.name, which only one can have; expected 0'],
   ],
   ['docker: {pool: {min: 2}}', []],
   ['docker: {pool: {min: 2, max: 1}}', ['docker.pool.max: 1 is less than pool.min; expected 2 or more, or 0']],
