@@ -8,6 +8,7 @@ import { count, processHistograms } from '../shared/metric.ts'
 import type { AuditReport } from './answers.ts'
 import { createPassage, type Passage } from './passage.ts'
 import {
+  hangs,
   inspect,
   isSeating,
   keep,
@@ -55,6 +56,8 @@ export interface FleetOptions {
   /** Records of the workers. */
   write(record: LogRecord): void
   readonly events: FleetEvents
+  /** A worker that has given no sign of life for longer is killed. */
+  readonly silenceMs: number
 }
 export interface WorkerState {
   readonly number: number
@@ -93,6 +96,8 @@ export interface Fleet {
   readonly missing: number
   /** All that are to take connections do. */
   readonly isServing: boolean
+  /** Some worker takes connections, and none hangs. */
+  readonly isLively: boolean
 }
 
 export function createFleet(options: FleetOptions): Fleet {
@@ -192,6 +197,9 @@ export function createFleet(options: FleetOptions): Fleet {
       const current = posts.filter(({ stage }) => stage === 'current')
       return current.length > 0 && current.every(isSeating)
     },
+    get isLively() {
+      return posts.some(isSeating) && !posts.some((post) => hangs(post, LOOK_MS, options.silenceMs))
+    },
   }
 }
 
@@ -259,13 +267,13 @@ function leastLoaded(posts: readonly Post[], passage: Passage): Post | undefined
   return best
 }
 
-function look({ log, events }: FleetOptions, posts: readonly Post[], passage: Passage): void {
+function look({ log, events, silenceMs }: FleetOptions, posts: readonly Post[], passage: Passage): void {
   for (const { ticket, remote } of passage.expire(performance.now())) {
     log.emit('SSH_CONNECTION_REFUSED', { remoteAddr: remote.address, reason: 'no worker took it in time' })
     count('containerssh_ssh_refusals_total', { reason: 'busy' })
     events.closed(ticket, 'server')
   }
-  for (const post of posts) inspect(post, log, LOOK_MS)
+  for (const post of posts) inspect(post, log, LOOK_MS, silenceMs)
 }
 
 function closeAll({ events }: FleetOptions, tickets: readonly number[]): void {

@@ -3,17 +3,19 @@ import { asFault } from '../shared/codes/fault.ts'
 import type { Config } from '../shared/config/index.ts'
 import type { Loaded } from '../shared/config/load.ts'
 import type { Output } from '../shared/log/output.ts'
-import { createLog, type Log } from '../shared/log.ts'
+import { createLog, type LevelSwitch, type Log } from '../shared/log.ts'
 import type { Audit } from './audit/index.ts'
-import { openCountry } from './country.ts'
+import { type Country, openCountry } from './country.ts'
 import { healthService } from './health.ts'
 import { loadHostKeys } from './host-keys.ts'
 import type { LevelSources } from './levels.ts'
+import { type Notify, openNotify } from './notify.ts'
 import { createReload } from './reload.ts'
 import { createPool, type Service } from './services.ts'
 import { obeySignals } from './signals.ts'
 import type { Sockets } from './sockets.ts'
-import { sshService } from './ssh-service.ts'
+import { type SshService, sshService } from './ssh-service.ts'
+import { supervise } from './supervision.ts'
 import { createUpgrade, tellReady } from './upgrade.ts'
 
 export interface DaemonOptions {
@@ -35,52 +37,42 @@ export interface DaemonOptions {
  * @throws Fault when the configuration names something that cannot be used
  */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
-  const { config, hostKeys, output, sockets, workerEntry } = options
-  const { listening } = sockets
-  const { write } = output
+  const { config, output, sockets } = options
   const level = { level: config.log.level }
-  const log = createLog({ level, write })
-  const usual = new URL(
-    import.meta.url.endsWith('.ts') ? '../workers/worker.ts' : '../workers/worker.js',
-    import.meta.url,
-  )
-  const audit = await auditOf(config, hostKeys, log)
+  const log = createLog({ level, write: output.write })
+  const notify = openNotify(process.env, log)
   using country = await openCountry(config, log.with({ module: 'core' }))
-  const inherited = listening.ssh
-  const ssh = sshService({ config, hostKeys, workerEntry: workerEntry ?? usual, log, write, audit, country, inherited })
-  const isReady = (): boolean => pool.state === 'running' && ssh.fleet.isServing
-  const health = config.health.enable ? healthService(config.health, log, isReady, listening.health) : undefined
-  const metrics = config.metrics.enable
-    ? await metricsOf(config, log, { ssh, audit, country, output, isReady }, listening.metrics)
-    : undefined
+  const parts = await partsOf(options, { log, notify, country, isRunning: () => pool.state === 'running' })
+  const { ssh, health, metrics, audit } = parts
   const services = [health, metrics, audit?.service, ssh].filter((service) => service !== undefined)
   const pool = createPool(services, log)
-  const reload = createReload({
-    ...options,
-    log,
-    // A key that was made at the start and could not be saved is still ours.
-    hostKeys: async (next) =>
-      next.ssh.hostkeys.length === 0 ? hostKeys : loadHostKeys({ config: next, configPath: options.configPath, log }),
-    async apply(settings) {
-      await ssh.configure(settings)
-      level.level = settings.config.log.level
-    },
-  })
+  const supervision = supervise(notify, ssh)
+  const reload = reloadOf(options, parts, level, log)
   const release = obeySignals({
-    stop: pool.stop,
+    stop() {
+      supervision.stopping()
+      pool.stop()
+    },
     kill() {
       ssh.kill()
       output.close()
       process.exit(1)
     },
     async reload() {
+      supervision.reloading()
       await output.rotate()
       await Promise.all([country.renew(), health?.renew?.(), metrics?.renew?.()])
-      await reload()
+      supervision.reloaded(await reload())
     },
-    upgrade: createUpgrade({ ssh, metrics, health }, log),
+    upgrade: createUpgrade({
+      services: { ssh, metrics, health },
+      log,
+      environment: notify.environment,
+      handedOver: supervision.handedOver,
+    }),
   })
   const ready = (): void => {
+    supervision.ready()
     if (sockets.relieved !== undefined) tellReady(sockets.relieved)
   }
   try {
@@ -90,6 +82,69 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   } finally {
     release()
   }
+}
+
+interface Parts {
+  readonly ssh: SshService
+  readonly audit: Audit | undefined
+  readonly health: Service | undefined
+  readonly metrics: Service | undefined
+}
+
+interface Surroundings {
+  readonly log: Log
+  readonly notify: Notify
+  readonly country: Country
+  /** All services run. */
+  isRunning(): boolean
+}
+
+async function partsOf(options: DaemonOptions, { log, notify, country, isRunning }: Surroundings): Promise<Parts> {
+  const { config, hostKeys, output, sockets } = options
+  const usual = new URL(
+    import.meta.url.endsWith('.ts') ? '../workers/worker.ts' : '../workers/worker.js',
+    import.meta.url,
+  )
+  const audit = await auditOf(config, hostKeys, log)
+  const ssh = sshService({
+    config,
+    hostKeys,
+    workerEntry: options.workerEntry ?? usual,
+    log,
+    write: output.write,
+    audit,
+    country,
+    inherited: sockets.listening.ssh,
+    // systemd's patience is longer than ours, so that a worker that hangs costs its own connections only.
+    ...(notify.watchdogMs === undefined ? {} : { silenceMs: notify.watchdogMs / 2 }),
+  })
+  const { health: healthSocket, metrics: metricsSocket } = sockets.listening
+  const isReady = (): boolean => isRunning() && ssh.fleet.isServing
+  return {
+    ssh,
+    audit,
+    health: config.health.enable ? healthService(config.health, log, isReady, healthSocket) : undefined,
+    metrics: config.metrics.enable
+      ? await metricsOf(config, log, { ssh, audit, country, output, isReady }, metricsSocket)
+      : undefined,
+  }
+}
+
+function reloadOf(options: DaemonOptions, { ssh }: Parts, level: LevelSwitch, log: Log): () => Promise<boolean> {
+  const { config, configPath, hostKeys, load } = options
+  return createReload({
+    config,
+    configPath,
+    log,
+    load,
+    // A key that was made at the start and could not be saved is still ours.
+    hostKeys: async (next) =>
+      next.ssh.hostkeys.length === 0 ? hostKeys : loadHostKeys({ config: next, configPath, log }),
+    async apply(settings) {
+      await ssh.configure(settings)
+      level.level = settings.config.log.level
+    },
+  })
 }
 
 /** Its libraries, and those of the metrics, are loaded only where they are used. */

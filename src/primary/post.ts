@@ -1,7 +1,7 @@
 /** One place in the fleet: a worker process and, after its death, the next one, with growing pauses. */
 import { type Fault, fault } from '../shared/codes/fault.ts'
 import { sleep } from '../shared/deadline.ts'
-import { LOAD_INTERVAL_MS, type Order } from '../shared/ipc/contract.ts'
+import type { Order } from '../shared/ipc/contract.ts'
 import type { Remote } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
@@ -17,8 +17,6 @@ const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 30_000
 /** A worker that has served this long was a good one: the next death is the first again. */
 const STABLE_MS = 60_000
-/** Looks without a sign of life, about LOAD_INTERVAL_MS apart. Counted, not timed: a suspended machine kills no worker. */
-const SILENT_LOOKS = 30
 
 /** Rising: its configuration is not in force yet. Retired: it keeps the connections that it has, and ends with the last. */
 export type Stage = 'rising' | 'current' | 'retired'
@@ -206,14 +204,18 @@ const startFault = (post: Post): Fault =>
     reason: post.failure?.message ?? 'the process ended before it was ready',
   })
 
+/** No sign of life from it at more looks, `lookMs` apart, than `silenceMs` holds. */
+export const hangs = (post: Post, lookMs: number, silenceMs: number): boolean =>
+  isServing(post) && post.silentLooks * lookMs > silenceMs
+
 /** Ends a process whose event loop does not turn any more. To be called every `lookMs`. */
-export function inspect(post: Post, log: Log, lookMs: number): void {
-  if (post.process === undefined || !isServing(post)) return
-  post.silentLooks += 1
-  if (post.silentLooks * lookMs <= SILENT_LOOKS * LOAD_INTERVAL_MS) return
+export function inspect(post: Post, log: Log, lookMs: number, silenceMs: number): void {
+  // Counted, not timed: a suspended machine kills no worker.
+  if (isServing(post)) post.silentLooks += 1
+  if (!hangs(post, lookMs, silenceMs)) return
   log.emit('WORKER_UNRESPONSIVE', { worker: post.number, silentMs: post.silentLooks * lookMs })
   post.isHung = true
-  post.process.kill()
+  post.process?.kill()
 }
 
 export function orderDrain({ process }: Post, deadlineMs: number): void {

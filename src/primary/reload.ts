@@ -31,17 +31,20 @@ const lasting: Readonly<Record<string, (running: Config, next: Config) => Config
   instance: ({ instance }, next) => ({ ...next, instance }),
 }
 
-/** The function never rejects. Calls that come while it works are one more round after it. */
-export function createReload(options: ReloadOptions): () => Promise<void> {
+/**
+ * The function never rejects, and resolves to whether the file holds now. Calls that come while it works are one more
+ * round after it.
+ */
+export function createReload(options: ReloadOptions): () => Promise<boolean> {
   let { config } = options
   let again = false
-  let running: Promise<void> | undefined
+  let running: Promise<boolean> | undefined
 
-  const round = async (): Promise<void> => {
+  const round = async (): Promise<boolean> => {
     again = false
     const applied = await attempt(options, config)
-    if (applied !== undefined) config = applied
-    if (again) await round()
+    config = applied ?? config
+    return again ? round() : applied !== undefined
   }
   return () => {
     again = true

@@ -15,6 +15,7 @@ import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
 import { createRefusals, type Refusals } from './refusal.ts'
 import type { Service } from './services.ts'
+import type { Supervised } from './supervision.ts'
 import { createVisitors, type Visitors } from './visitors.ts'
 
 export interface SshServiceOptions {
@@ -29,6 +30,8 @@ export interface SshServiceOptions {
   readonly country: Pick<Country, 'of'>
   /** A socket that listens already. */
   readonly inherited?: number | undefined
+  /** A worker that has given no sign of life for longer is killed. */
+  readonly silenceMs?: number
 }
 /** What can change while connections are served. */
 export interface SshSettings {
@@ -36,7 +39,7 @@ export interface SshSettings {
   /** PEM texts. */
   readonly hostKeys: readonly string[]
 }
-export interface SshService extends Service {
+export interface SshService extends Service, Supervised {
   /** From now on these hold for new connections. @throws Fault WORKER_START_FAILED; then everything is as before */
   configure(settings: SshSettings): Promise<void>
   handOver(): void
@@ -47,8 +50,10 @@ export interface SshService extends Service {
   readonly fleet: Pick<Fleet, 'workers' | 'missing' | 'isServing'>
 }
 
+const SILENCE_MS = 60_000
+
 export function sshService(options: SshServiceOptions): SshService {
-  const { workerEntry, log, write, audit, country, inherited } = options
+  const { workerEntry, log, write, audit, country, inherited, silenceMs = SILENCE_MS } = options
   let { config } = options
   const sshLog = log.with({ module: 'ssh' })
   const admission = createAdmission(config.ssh, { sentenced: tellSentence(sshLog) })
@@ -60,6 +65,7 @@ export function sshService(options: SshServiceOptions): SshService {
     log: log.with({ module: 'core' }),
     write,
     events: eventsOf({ admission, refusals, visitors, country, audit }),
+    silenceMs,
   })
   const door = { admission, refusals, fleet, visitors, country, audit }
   const accept = (handle: TcpHandle): void => receive(handle, door)
@@ -75,6 +81,15 @@ export function sshService(options: SshServiceOptions): SshService {
     admission,
     visitors,
     fleet,
+    get connections() {
+      return admission.connections
+    },
+    get serving() {
+      return fleet.workers.filter(({ phase, stage }) => phase === 'serving' && stage === 'current').length
+    },
+    get isLively() {
+      return fleet.isLively
+    },
     async configure(next) {
       await fleet.replace(crewOf(next))
       admission.configure(next.config.ssh)

@@ -12,11 +12,17 @@ const READY_MS = 60_000
 /** What the new process says. */
 const READY = 'ready\n'
 
+export interface UpgradeOptions {
+  readonly services: Readonly<Record<SocketName, Service | undefined>>
+  readonly log: Log
+  /** Beside the one that this process has. */
+  readonly environment: NodeJS.ProcessEnv
+  /** The successor serves. */
+  handedOver(): void
+}
+
 /** The function never rejects. Once a successor serves, further calls do nothing. */
-export function createUpgrade(
-  services: Readonly<Record<SocketName, Service | undefined>>,
-  log: Log,
-): () => Promise<void> {
+export function createUpgrade({ services, log, environment, handedOver }: UpgradeOptions): () => Promise<void> {
   const own = log.with({ module: 'core' })
   let going = false
   return async () => {
@@ -28,13 +34,14 @@ export function createUpgrade(
       if (descriptor !== undefined) descriptors.set(name, descriptor)
     }
     try {
-      const pid = await startSuccessor(descriptors, own)
+      const pid = await startSuccessor(descriptors, environment, own)
       own.emit('CORE_HANDED_OVER', { pid })
     } catch (error) {
       going = false
       own.emit('CORE_UPGRADE_FAILED', { reason: error instanceof Error ? error.message : String(error) })
       return
     }
+    handedOver()
     for (const name of socketNames) services[name]?.handOver?.()
   }
 }
@@ -43,7 +50,11 @@ export function createUpgrade(
  * Resolves to the process id of the new server, once it serves.
  * @throws Error when there is none; then nothing has changed
  */
-async function startSuccessor(descriptors: ReadonlyMap<SocketName, number>, log: Log): Promise<number> {
+async function startSuccessor(
+  descriptors: ReadonlyMap<SocketName, number>,
+  environment: NodeJS.ProcessEnv,
+  log: Log,
+): Promise<number> {
   const [script, ...rest] = process.argv.slice(1)
   if (script === undefined) throw new Error('this process does not know its own program')
   const names = [...descriptors.keys(), RELIEVED]
@@ -51,6 +62,7 @@ async function startSuccessor(descriptors: ReadonlyMap<SocketName, number>, log:
     stdio: ['ignore', 'inherit', 'inherit', ...descriptors.values(), 'pipe'],
     env: {
       ...process.env,
+      ...environment,
       LISTEN_FDS: String(names.length),
       LISTEN_FDNAMES: names.join(':'),
       [HANDOVER]: String(process.pid),

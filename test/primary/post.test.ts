@@ -16,11 +16,11 @@ test('a worker that serves and gives no sign of life for a minute is killed, wit
   }
   const offend = (): void => undefined
   post.process = { number: 3, pid: 1, link, pass: () => undefined, kill, offend, ended: new Promise(() => undefined) }
-  for (let look = 0; look < 29; look++) inspect(post, log, 2000)
+  for (let look = 0; look < 29; look++) inspect(post, log, 2000, 60_000)
   post.silentLooks = 0 // what any report does
-  for (let look = 0; look < 30; look++) inspect(post, log, 2000)
+  for (let look = 0; look < 30; look++) inspect(post, log, 2000, 60_000)
   assert.equal(kills, 0)
-  inspect(post, log, 2000)
+  inspect(post, log, 2000, 60_000)
   assert.equal(kills, 1)
   assert.deepEqual(
     records.map(({ code, labels }) => [code, labels['worker']]),
@@ -42,6 +42,6 @@ test('a worker that drains, or has not started, is left to its deadline', () => 
       offend: () => assert.fail('killed'),
       ended: new Promise(() => undefined),
     }
-    for (let look = 0; look < 100; look++) inspect(post, log, 2000)
+    for (let look = 0; look < 100; look++) inspect(post, log, 2000, 60_000)
   }
 })

@@ -93,6 +93,7 @@ export async function startFleet(
     entry: echoWorker,
     log,
     write,
+    silenceMs: 60_000,
     events: {
       authenticated: admission.authenticated,
       closed: admission.closed,

@@ -51,4 +51,11 @@ export const service = defineCodes('Service', ['SERVICE'], {
     doc: 'One member of the service pool ended with an error. The other members are stopped and the process exits with status 1; the last record tells the error.',
     labels: { service: 'string' },
   },
+  SERVICE_NOTIFY_FAILED: {
+    level: 'warning',
+    says: 'systemd could not be told the state of the service: {reason}.',
+    doc: 'The socket in `NOTIFY_SOCKET` does not take messages, or there is neither the package unix-dgram nor the program systemd-notify to send them with. The server serves, but systemd may take it for one that does not start or hangs.',
+    labels: { reason: 'string' },
+    seed: false,
+  },
 })
