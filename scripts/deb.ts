@@ -10,7 +10,16 @@ const root = resolve(import.meta.dirname, '..')
 const work = join(root, '.cache/deb')
 const debian = join(root, 'systemd/debian')
 const installed = '/usr/lib/containerssh'
-const shipped = ['package.json', 'package-lock.json', 'LICENSE', 'NOTICE.md', 'README.md', 'src', 'docs', '.cache/guest']
+const shipped = [
+  'package.json',
+  'package-lock.json',
+  'LICENSE',
+  'NOTICE.md',
+  'README.md',
+  'src',
+  'docs',
+  '.cache/guest',
+]
 /** Where the package has the files of `systemd/`. */
 const units: Readonly<Record<string, string>> = {
   'containerssh.service': '/lib/systemd/system/containerssh.service',
@@ -34,7 +43,10 @@ function stageProgram(stage: string): void {
   run('npm', ['prune', '--omit=dev', '--ignore-scripts', '--offline', '--no-audit', '--no-fund'], target)
   mkdirSync(join(stage, 'usr/bin'), { recursive: true })
   const command = join(stage, 'usr/bin/containerssh')
-  writeFileSync(command, `#!/bin/sh\nexec ${installed}/node_modules/node/bin/node ${installed}/src/primary/cli.ts "$@"\n`)
+  writeFileSync(
+    command,
+    `#!/bin/sh\nexec ${installed}/node_modules/node/bin/node ${installed}/src/primary/cli.ts "$@"\n`,
+  )
   chmodSync(command, 0o755)
 }
 

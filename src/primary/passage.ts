@@ -3,6 +3,8 @@ import type { Arrival, TcpHandle } from '../shared/ipc/handle.ts'
 
 /** A worker that hangs, or has no descriptor left to receive with, must not hold the client for ever. */
 const TRANSIT_MS = 10_000
+/** As long as a worker may take to start: the first connection may be what systemd started us for. */
+const WAITING_MS = 30_000
 /** Connections that wait for the first worker to be ready, or for the next one after the death of all. */
 const MAX_PARKED = 1024
 
@@ -108,7 +110,7 @@ export function createPassage(): Passage {
       return ended
     },
     expire(now) {
-      const late = held().filter((one) => now - one.since > TRANSIT_MS)
+      const late = held().filter((one) => now - one.since > (one.worker === 0 ? WAITING_MS : TRANSIT_MS))
       for (const one of late) drop(one)
       return late
     },

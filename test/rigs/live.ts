@@ -26,7 +26,7 @@ export function stay(client: Client, command: readonly string[] = ['cat']): Live
     async answers() {
       const word = randomBytes(6).toString('hex')
       child.stdin.write(`${word}\n`)
-      await until(`an echo, saw "${complaint}"`, () => said.includes(word), 30_000)
+      await until(`an echo, saw "${complaint}"`, () => said.includes(word), 120_000)
     },
     async end() {
       const exit = once(child, 'exit')

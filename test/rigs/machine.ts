@@ -3,7 +3,7 @@
  * It has a network of its own, and of the host only what is bound into it. Needs root.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { children, until } from './daemon.ts'
@@ -13,8 +13,8 @@ export interface Machine extends AsyncDisposable {
   run(command: string, input?: string): string
   /** The same, with the exit status instead of an error. */
   tries(command: string): { readonly status: number; readonly output: string }
-  /** In front of a command, it runs there. */
-  readonly inside: readonly string[]
+  /** In front of a command of the host, it has the machine's network. */
+  readonly network: readonly string[]
 }
 
 const bootMs = 60_000
@@ -40,12 +40,11 @@ export async function bootMachine(binds: readonly string[] = []): Promise<Machin
   nspawn.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint += text
   })
-  const [leader] = await until(
-    `a machine; ${complaint}`,
+  const leader = await until(
+    'a machine',
     () => {
       if (nspawn.exitCode !== null) throw new Error(`no machine: ${complaint}`)
-      const found = children(nspawn.pid ?? 0)
-      return found.length > 0 ? found : undefined
+      return children(nspawn.pid ?? 0).find(isSystemd)
     },
     bootMs,
   )
@@ -54,6 +53,7 @@ export async function bootMachine(binds: readonly string[] = []): Promise<Machin
     const [program = '', ...rest] = inside
     return execFileSync(program, [...rest, '/bin/sh', '-c', command], {
       encoding: 'utf8',
+      stdio: 'pipe',
       input,
       timeout: commandMs,
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' },
@@ -70,7 +70,7 @@ export async function bootMachine(binds: readonly string[] = []): Promise<Machin
   await until('systemd', () => tries('systemctl is-active test.target').output.trim() === 'active', bootMs)
   exec('ip link set lo up')
   return {
-    inside,
+    network: ['nsenter', '-t', String(leader), '-n'],
     tries,
     run(command, input) {
       try {
@@ -83,13 +83,22 @@ export async function bootMachine(binds: readonly string[] = []): Promise<Machin
     async [Symbol.asyncDispose]() {
       const ended = new Promise((resolve) => nspawn.once('exit', resolve))
       // systemd(1): halts the machine.
-      if (leader !== undefined) process.kill(leader, 37) // SIGRTMIN+3
+      process.kill(leader, 37) // SIGRTMIN+3
       const late = setTimeout(() => nspawn.kill('SIGKILL'), 30_000)
       await ended
       clearTimeout(late)
       for (const path of [root, join(folder, 'changes')]) execFileSync('umount', [path])
       rmSync(folder, { recursive: true })
     },
+  }
+}
+
+/** Its first children only prepare for it. */
+function isSystemd(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8') === 'systemd\n'
+  } catch {
+    return false // it has gone
   }
 }
 
@@ -100,6 +109,13 @@ function overlay(folder: string): string {
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2g,mode=0755', 'containerssh-test', changes])
   const [upper, work] = [join(changes, 'upper'), join(changes, 'work')]
   for (const path of [upper, work]) mkdirSync(path)
-  execFileSync('mount', ['-t', 'overlay', '-o', `lowerdir=/,upperdir=${upper},workdir=${work}`, 'containerssh-test', root])
+  execFileSync('mount', [
+    '-t',
+    'overlay',
+    '-o',
+    `lowerdir=/,upperdir=${upper},workdir=${work}`,
+    'containerssh-test',
+    root,
+  ])
   return root
 }

@@ -48,6 +48,7 @@ const packages: Readonly<Record<string, string>> = {
   rsyslogd: 'rsyslog',
   journalctl: 'systemd',
   debootstrap: 'debootstrap',
+  'systemd-nspawn': 'systemd-container',
 }
 
 async function debianPackages(): Promise<void> {

@@ -52,10 +52,18 @@ export const anyHost: readonly string[] = [
   ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
 ]
 
-export function client(port: number, key: Key, user = 'alice', host = '127.0.0.1'): Client {
+/** `network`: words in front of the command, for a client in another network namespace. */
+export function client(
+  port: number,
+  key: Key,
+  user = 'alice',
+  host = '127.0.0.1',
+  network: readonly string[] = [],
+): Client {
+  const [program = 'ssh', ...words] = [...network, 'ssh']
   const options = [...anyHost, '-i', key.file, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes']
   const start = (command: readonly string[], more: readonly string[] = []): SshProcess =>
-    spawn('ssh', [...options, ...more, '-p', String(port), `${user}@${host}`, ...command], {
+    spawn(program, [...words, ...options, ...more, '-p', String(port), `${user}@${host}`, ...command], {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
   return {
