@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defaults } from '../../src/shared/config/schema.ts'
 import { until } from '../../test/rigs/daemon.ts'
 import { anyHost } from '../../test/rigs/ssh.ts'
 import { bulkBeside } from '../bulk-beside.ts'
@@ -16,6 +15,7 @@ import { note, noteTimes, type Sides } from '../samples.ts'
 import type { Server } from '../server.ts'
 
 const rounds = 4
+const loginsPerRound = 4
 /** Of the cluster, for bytes; its programs are one binary. */
 const engine = new Set(['kube', 'etcd', 'containerd', 'containerd-shim'])
 const ready = 4
@@ -78,47 +78,46 @@ async function costOfLogin({ server }: Ours, signal: AbortSignal, login: () => P
   return { wallMs, cpu: cpuMs(server.pid) - before }
 }
 
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
+
 async function logins(bench: Bench, bare: BareCluster, running: string, sides: Sides): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const cold = await startOurs(bench, bare, {}, stack)
-  const warm = hasPool ? await startOurs(bench, bare, { pool: { min: ready } }, stack) : undefined
-  const login = (ours: Ours) => () => firstByte(sshTo(bench.credentials, ours.server), bench.signal)
-  const made: string[] = []
-  const fresh = async (): Promise<number> => {
-    const start = performance.now()
-    const pod = await bare.create()
-    made.push(pod)
-    const createdMs = performance.now() - start
-    return createdMs + (await firstByte(bare.exec(pod, 'echo x', false), bench.signal))
-  }
-  const count = bench.quick ? 2 : 6
+  const warm = await startOurs(bench, bare, { pool: { min: ready } }, stack)
+  const login = (ours: Ours): Promise<number> => firstByte(sshTo(bench.credentials, ours.server), bench.signal)
+  const exec = (pod: string): Promise<number> => firstByte(bare.exec(pod, 'echo x', false), bench.signal)
   for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
     bench.progress(`logins, ${round < 0 ? 'warm-up' : `round ${round + 1}`}`)
-    const times = { cold: [] as number[], warm: [] as number[], exec: [] as number[], fresh: [] as number[] }
-    let cpu = 0
-    for (let run = 0; run < count; run++) {
-      await Promise.all([cold.settled(0), warm?.settled(ready)])
-      const ours = await costOfLogin(cold, bench.signal, login(cold))
-      times.cold.push(ours.wallMs)
-      cpu += ours.cpu
+    const times = {
+      cold: [] as number[],
+      cpu: [] as number[],
+      warm: [] as number[],
+      exec: [] as number[],
+      run: [] as number[],
+    }
+    for (let run = 0; run < (bench.quick ? 2 : loginsPerRound); run++) {
+      await Promise.all([cold.settled(0), warm.settled(ready)])
+      const { wallMs, cpu } = await costOfLogin(cold, bench.signal, () => login(cold))
+      times.cold.push(wallMs)
+      times.cpu.push(cpu)
       await sleep(restMs)
-      times.exec.push(await firstByte(bare.exec(running, 'echo x', false), bench.signal))
+      times.exec.push(await exec(running))
       await sleep(restMs)
-      if (warm !== undefined) times.warm.push(await login(warm)())
+      times.warm.push(await login(warm))
       await sleep(restMs)
-      times.fresh.push(await fresh())
-      for (const pod of made.splice(0)) await bare.remove(pod)
+      const start = performance.now()
+      const pod = await bare.create()
+      times.run.push(performance.now() - start + (await exec(pod)))
+      await bare.remove(pod)
     }
     if (round < 0) continue
     noteTimes(sides, 'ours', 'cold', times.cold)
-    note(sides, 'ours', 'cpu', cpu / count)
+    note(sides, 'ours', 'cpu', mean(times.cpu))
+    noteTimes(sides, 'ours', 'warm', times.warm)
     noteTimes(sides, 'kubectl exec', 'warm', times.exec)
-    noteTimes(sides, 'kubectl run, wait, exec', 'cold', times.fresh)
-    if (warm !== undefined) noteTimes(sides, 'ours', 'warm', times.warm)
+    noteTimes(sides, 'kubectl run, wait, exec', 'cold', times.run)
   }
 }
-
-const hasPool = 'pool' in defaults().kubernetes
 
 const rows: readonly RowSpec[] = [
   { figure: 'warm', label: 'p50, pod made ahead', unit: 'ms' },
@@ -140,8 +139,7 @@ async function measure(bench: Bench, cluster: BareCluster): Promise<Answer> {
     words: (command: string, withInput: boolean) => bare.exec(running, command, withInput),
   }
   const bulk = await bulkBeside(bench, { server, peer, room: 'a pod', bytes: 2 ** 27, engine })
-  const notes = hasPool ? [] : ['Without pods made ahead: there is no `kubernetes.pool`.']
-  return { rows: [...rowsOf(sides, rows), ...bulk.rows], notes: [...notes, ...bulk.notes] }
+  return { rows: [...rowsOf(sides, rows), ...bulk.rows], notes: bulk.notes }
 }
 
 export const kubernetes: Question = {
