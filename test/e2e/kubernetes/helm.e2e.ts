@@ -36,9 +36,9 @@ describe('the Helm chart in a cluster', { concurrency: 1 }, () => {
     const cluster = stack.use(await startCluster({ images: [await buildDaemonImage()] }))
     // Into another cluster the image would have to come through a registry.
     assert.ok(cluster.own !== undefined, 'this test needs a cluster of its own: unset KUBECONFIG')
-    const { hostAliases } = stack.use(await apiService(cluster.own))
+    const { hostAliases, env } = stack.use(await apiService(cluster.own))
     admin = await operator(cluster.kubeconfig)
-    writeFileSync(values, JSON.stringify({ ...settings(key), hostAliases }))
+    writeFileSync(values, JSON.stringify({ ...settings(key), hostAliases, extraEnv: env }))
     await admin.kubectl('create', 'namespace', 'guests')
     // A pod needs it, and a controller makes it.
     await until(

@@ -9,7 +9,11 @@ import type { OwnCluster } from './cluster.ts'
 export interface ApiService extends AsyncDisposable {
   /** For `spec.hostAliases` of pods. */
   readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[]
+  /** For their containers: the kubelet names an address there that only kube-proxy knows. */
+  readonly env: readonly { readonly name: string; readonly value: string }[]
 }
+
+const name = 'kubernetes.default.svc'
 
 /** To be disposed before the cluster is, which takes the bridge away. */
 export async function apiService({ layout: { bridge, subnet, ports } }: OwnCluster): Promise<ApiService> {
@@ -33,7 +37,8 @@ export async function apiService({ layout: { bridge, subnet, ports } }: OwnClust
   })
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(443, ip, resolve))
   return {
-    hostAliases: [{ ip, hostnames: ['kubernetes.default.svc'] }],
+    hostAliases: [{ ip, hostnames: [name] }],
+    env: [{ name: 'KUBERNETES_SERVICE_HOST', value: name }],
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
