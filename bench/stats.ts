@@ -26,3 +26,9 @@ export function ratio(ours: readonly number[], theirs: readonly number[]): Summa
 
 /** Half of the range over the median: 0.1 reads "plus or minus 10 %". */
 export const spread = ({ median, min, max }: Summary): number => (max - min) / 2 / median
+
+/** The sample that `part` of them do not exceed: 0.99 for the 99th percentile. */
+export function percentile(samples: readonly number[], part: number): number {
+  const sorted = [...samples].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN
+}

@@ -12,6 +12,7 @@ import { kubernetes } from './kubernetes.ts'
 import { login } from './login.ts'
 import { memory } from './memory.ts'
 import { s3 } from './s3.ts'
+import { scrape } from './scrape.ts'
 import { webhook } from './webhook.ts'
 
 export const questions: readonly Question[] = [
@@ -22,6 +23,7 @@ export const questions: readonly Question[] = [
   bulk,
   echo,
   memory,
+  scrape,
   docker,
   dockerLogin,
   dockerBulk,
