@@ -33,6 +33,8 @@ export interface BulkPlan {
   readonly engine: ReadonlySet<string>
   /** Other servers for the same stream. */
   readonly others?: readonly OtherServer[]
+  /** Which of them has no room behind it. */
+  readonly floor?: string
 }
 
 interface OtherServer {
@@ -141,7 +143,7 @@ export async function bulkBeside(bench: Bench, planned: BulkPlan): Promise<Answe
     const way = direction === 'down' ? `out of ${room}` : `into ${room}`
     const order = { ...bench, rounds: bench.quick ? 1 : rounds, warmUp: 1, progress: progressOf(bench, way) }
     const samples = await interleave(sides, order, (side) => measureSide(side, direction, plan))
-    answers.push({ rows: rowsFor(samples, peer.name, way), notes: [whereTimeGoes(samples, peer.name, way)] })
+    answers.push({ rows: rowsFor(samples, peer.name, way), notes: [whereTimeGoes(samples, plan, way)] })
   }
   return { rows: answers.flatMap(({ rows }) => rows), notes: answers.flatMap(({ notes }) => notes) }
 }
@@ -169,13 +171,16 @@ function rowsFor(samples: Samples, peer: string, way: string) {
   ]
 }
 
-/** With all cores busy the CPU time of all processes is what decides. */
-function whereTimeGoes(samples: Samples, peer: string, way: string): string {
+/** Where all cores are busy the CPU time of all processes decides. The engine's work is the same whoever asks for it. */
+function whereTimeGoes(samples: Samples, { peer, floor }: BulkPlan, way: string): string {
   const of = (side: string, figure: string): number => summarize(samples.get(side)?.get(figure) ?? []).median
   const parts = [...samples.keys()].map((side) => {
     const [engine, server, client] = ['engine', 'server', 'client'].map((part) => of(side, part).toFixed(2))
     return `${side}: engine and program ${engine}, server ${server}, client ${client}`
   })
-  const busy = (of(peer, 'all') / of(ours, 'all')).toFixed(2)
-  return `CPU time ${way}, s/GB: ${parts.join('; ')}. Where all cores are busy the ratio of throughputs is ${busy}.`
+  const engine = of(peer.name, 'engine')
+  const ratio = (side: string): string =>
+    ((engine + of(peer.name, 'client')) / (engine + of(side, 'server') + of(side, 'client'))).toFixed(2)
+  const best = floor === undefined ? '' : `, and ${ratio(floor)} if the room cost us nothing`
+  return `CPU time ${way}, s/GB: ${parts.join('; ')}. Where all cores are busy the ratio is ${ratio(ours)}${best}.`
 }

@@ -12,6 +12,8 @@ interface Found {
 /** Programs are children of the shims. */
 const engine = new Set(['dockerd', 'containerd', 'containerd-shim'])
 
+const floor = 'no container'
+
 async function measure(bench: Bench, { bare, docker }: Found): Promise<Answer> {
   await using stack = new AsyncDisposableStack()
   const { credentials, signal } = bench
@@ -30,9 +32,9 @@ async function measure(bench: Bench, { bare, docker }: Found): Promise<Answer> {
   const commandOf = (direction: string, bytes: number): string => (direction === 'down' ? `source ${bytes}` : 'sink')
   const others = [
     ...(sshd === undefined ? [] : [{ name: 'sshd + docker exec', server: sshd }]),
-    { name: 'no container', server: empty, commandOf },
+    { name: floor, server: empty, commandOf },
   ]
-  return await bulkBeside(bench, { server, peer, room: 'a container', bytes: 2 ** 29, engine, others })
+  return await bulkBeside(bench, { server, peer, room: 'a container', bytes: 2 ** 29, engine, others, floor })
 }
 
 export const dockerBulk: Question = {
