@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { helper } from '../guest/program.ts'
 import { derivedImage } from '../rigs/derived-image.ts'
 import { sayHello, startDisplay, startOwnAgent } from '../rigs/desktop.ts'
 import { image } from '../rigs/docker.ts'
-import { answering, converse, freePort, startService } from '../rigs/services.ts'
+import { answering, converse, folder, freePort, startService } from '../rigs/services.ts'
 import { house, services, visit } from '../rigs/visit.ts'
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -67,6 +69,26 @@ describe('in session mode the container, which is made for the program, has', { 
     assert.match(await display.heard, /request$/)
     // Another program of the connection has a container of its own, and an agent.
     const { stdout } = await client.inside('ssh-add -L; echo $DISPLAY', ['-A'])
+    assert.match(stdout.toString(), agent.said)
+    client.ssh.stdin.end()
+    await once(client.ssh, 'exit')
+  })
+
+  test('no agent at first, where what the image has is none: from the next program on ours serves', async () => {
+    await helper()
+    using scripts = folder()
+    writeFileSync(scripts.path('stranger'), '#!/bin/sh\necho "I am a stranger"\n')
+    const as = { '/usr/bin/containerssh-agent': scripts.path('stranger') }
+    const name = await derivedImage('containerssh-test/session-stranger:1', 'containerssh-test/busybox:1', {
+      paths,
+      as,
+    })
+    await using agent = await startOwnAgent()
+    await using home = await house(name, { mode })
+    await using client = await visit(home, 'echo "[$SSH_AUTH_SOCK]"; echo ready; cat', ['-A'], agent.env)
+    await client.said(/^\[\]/m)
+    await home.daemon.line('DOCKER_GUEST_AGENT_INVALID')
+    const { stdout } = await client.inside('ssh-add -L', ['-A'])
     assert.match(stdout.toString(), agent.said)
     client.ssh.stdin.end()
     await once(client.ssh, 'exit')
