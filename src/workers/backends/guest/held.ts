@@ -3,8 +3,8 @@
  * its display and its agent are, of which it has to be told. It waits for lines NAME=value and an empty one.
  */
 import type { Program, Pty } from '../../ports.ts'
-import { SHELL } from '../guest/command.ts'
-import type { Plan } from '../guest/plan.ts'
+import { SHELL } from './command.ts'
+import type { Plan } from './plan.ts'
 
 /** `read` takes single bytes, so what follows the empty line is the program's (POSIX.1 XCU, read). */
 const WAIT = 'while IFS= read -r line && [ -n "$line" ]; do export "$line"; done'
