@@ -36,6 +36,8 @@ const help = `Usage:
       Serves SFTP on standard input and output; within the folder alone, if one is given.
   scp [--root FOLDER] [--read-only] -- -t|-f [-dpqrv] PATH...
       Serves scp's old protocol, with the same bounds; without any it becomes the scp of the image, if there is one.
+  install PATH
+      Copies this program.
   license
   --help
 Signals: ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2
@@ -77,6 +79,8 @@ func run(args []string) int {
 		status, err = sftpServer(args)
 	case "scp":
 		status, err = scp(args)
+	case "install":
+		status, err = install(args)
 	case "license":
 		_, err = io.WriteString(os.Stdout, license)
 	case "-h", "--help":

@@ -23,6 +23,7 @@ const docker = (engine: () => RoomOptions['engine']): Backend => ({
   async open(row) {
     if (row.guest === 'inject') await helper()
     const given = engine()
+    if (row.mode === 'persistent') throw new Error('there is no such mode')
     return room({
       mode: row.mode,
       image: row.image,
@@ -62,7 +63,7 @@ export function tryIn(rows: readonly Row[], backend: Backend): void {
       })
       after(async () => {
         await place.session[Symbol.asyncDispose]()
-        assert.deepEqual(await place.rig.containers(), [])
+        if (row.can.has('removal')) assert.deepEqual(await place.rig.containers(), [])
         await place.rig[Symbol.asyncDispose]()
       })
       for (const behaviour of behaviours) {

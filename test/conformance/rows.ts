@@ -8,23 +8,34 @@ import type { Mode, RoomOptions } from './rig.ts'
 /**
  * Of a room: delivers signals; ends the program of a channel that is closed; sets the size of a terminal before the
  * program starts; tells a program that is not there from one that fails; has somebody who speaks sftp; has
- * somebody who listens in it; tells the end of a program while its streams are still in use.
+ * somebody who listens in it; tells the end of a program while its streams are still in use; gives programs variables;
+ * has a container of its own, which goes with the connection.
  */
-export type Ability = 'signals' | 'ending' | 'firstSize' | 'notFound' | 'sftp' | 'forwarding' | 'ownEnd'
+export type Ability =
+  | 'signals'
+  | 'ending'
+  | 'firstSize'
+  | 'notFound'
+  | 'sftp'
+  | 'forwarding'
+  | 'ownEnd'
+  | 'environment'
+  | 'removal'
 
 export interface Row {
   readonly engine: 'docker' | 'podman' | 'kubernetes'
-  readonly mode: Mode
+  readonly mode: Mode | 'persistent'
   readonly image: NonNullable<RoomOptions['image']>
   readonly guest: 'shell' | 'none' | 'image' | 'inject'
   readonly can: ReadonlySet<Ability>
 }
 
 const busybox = 'containerssh-test/busybox:1'
+const agent = 'containerssh-test/agent:1'
 const debian = 'containerssh-test/debian:1'
 const noShell = 'containerssh-test/noshell:1'
 
-function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row['guest']): Row {
+function row(engine: Row['engine'], mode: Row['mode'], image: Row['image'], guest: Row['guest']): Row {
   const helped = guest !== 'none'
   const abilities: readonly (readonly [Ability, boolean])[] = [
     // The engine itself signals and stops the main process of a container.
@@ -37,6 +48,9 @@ function row(engine: Row['engine'], mode: Mode, image: Row['image'], guest: Row[
     ['ownEnd', engine !== 'kubernetes' || mode === 'session'],
     ['sftp', image !== noShell || guest === 'inject'],
     ['forwarding', guest === 'image' || guest === 'inject'],
+    // Its API has no variables for a program in a pod that runs.
+    ['environment', engine !== 'kubernetes' || mode === 'session' || helped],
+    ['removal', mode !== 'persistent'],
   ]
   return { engine, mode, image, guest, can: new Set(abilities.flatMap(([name, has]) => (has ? [name] : []))) }
 }
@@ -59,13 +73,20 @@ export const rows: readonly Row[] = [
   row('podman', 'session', busybox, 'shell'),
   row('podman', 'session', noShell, 'none'),
   row('kubernetes', 'connection', busybox, 'shell'),
+  row('kubernetes', 'connection', busybox, 'inject'),
+  row('kubernetes', 'connection', agent, 'image'),
+  row('kubernetes', 'connection', noShell, 'none'),
+  row('kubernetes', 'connection', noShell, 'inject'),
   row('kubernetes', 'session', busybox, 'shell'),
+  row('kubernetes', 'session', noShell, 'inject'),
+  row('kubernetes', 'persistent', busybox, 'shell'),
+  row('kubernetes', 'persistent', noShell, 'inject'),
 ]
 
 export const nameOf = ({ mode, image, guest }: Row): string =>
   `${mode} mode, ${/\/(\w+):/.exec(image)?.[1]}, guest: ${guest}`
 
-/** Of the section `docker.execution`. */
+/** Of the sections `docker.execution` and `kubernetes.pod`. */
 export function executionOf({ image, guest }: Row): Readonly<Record<string, unknown>> {
   const shell = image === noShell ? ['/busybox', 'sh'] : image === debian ? ['/bin/bash'] : ['/bin/sh']
   return {

@@ -143,9 +143,9 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
   },
   KUBERNETES_GUEST_AGENT_DISABLED: {
     level: 'warning',
-    says: 'The guest agent is disabled; some features of SSH will not work.',
-    doc: 'With `kubernetes.pod.disableAgent` there is nobody in the pod to deliver signals, write files or forward connections. Use it only for images that cannot have the guest agent.',
-    labels: { reason: 'string?' },
+    says: 'No guest agent; some features of SSH will not work.',
+    doc: 'The image has no guest agent, or `kubernetes.pod` forbids its use, and none is put into the pod: the label `missing` says what does not work. Once per image and worker.',
+    labels: { reason: 'string?', image: 'string?', agentMode: 'string?', missing: 'string?' },
   },
   KUBERNETES_PROGRAM_ALREADY_RUNNING: {
     level: 'debug',
@@ -184,6 +184,27 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
     doc: 'The legacy option `kuberun.pod.disableCommand` forbids programs and subsystems; only a shell can be started. New configurations use `security.command.mode: disable`.',
     user: 'Program execution is disabled',
     labels: { command: 'string?', subsystem: 'string?' },
+  },
+  KUBERNETES_GUEST_MODE: {
+    level: 'debug',
+    says: 'Programs are helped by: {agentMode}.',
+    doc: 'What `kubernetes.pod.agentMode` has led to with this image: `image`, `inject`, `shell` or `none`.',
+    labels: { image: 'string?', agentMode: 'string' },
+    seed: false,
+  },
+  KUBERNETES_GUEST_LOOK_FAILED: {
+    level: 'error',
+    says: 'What is in the pod cannot be found out.',
+    doc: 'It was to be found out whether the image has the guest agent and a shell.',
+    labels: { podName: 'string', reason: 'string?' },
+    seed: false,
+  },
+  KUBERNETES_AGENT_INJECT_FAILED: {
+    level: 'warning',
+    says: 'The guest agent cannot be put into the pod: {reason}.',
+    doc: 'The file of `kubernetes.pod.agentBinary` cannot be read, the image has no shell to write it, or the pod does not take it. With `agentMode: inject` it is an error, otherwise things go on without.',
+    labels: { reason: 'string' },
+    seed: false,
   },
   KUBERNETES_FILE_WRITE: {
     level: 'debug',

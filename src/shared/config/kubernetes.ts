@@ -42,10 +42,28 @@ const connection = section({
 })
 
 const pod = section({
+  agentBinary: section({
+    amd64: text().meta(
+      ours('For nodes of this architecture; empty: the one that was built with this program, if any.'),
+    ),
+    arm64: text().meta(
+      ours('For nodes of this architecture; empty: the one that was built with this program, if any.'),
+    ),
+  }).meta(ours('Files of the guest agent that a shell of the image puts into pods, when there is no `agentImage`.')),
+  agentImage: text().meta(
+    ours(
+      'Image with our guest agent at `/usr/bin/containerssh-agent`, from which an init container copies it into pods.',
+    ),
+  ),
+  agentMode: choice(['auto', 'image', 'inject', 'shell', 'none'], 'auto').meta(
+    ours(
+      'Who helps with programs in the pod: the guest agent of the `image`, ours by `inject`, the `shell` of the image, or `none`. `auto`: the first that there is.',
+    ),
+  ),
   agentPath: text('/usr/bin/containerssh-agent').describe('The guest agent in the image.'),
   consoleContainerNumber: integer(0, 0).describe('Which container of the pod runs programs, counted from 0.'),
   createMissingPods: flag().describe('`persistent` mode: makes the pod if there is none.'),
-  disableAgent: flag().describe('The image has no guest agent.'),
+  disableAgent: flag().describe('The image has no guest agent: `agentMode: auto` does not look for it.'),
   disableCommand: flag().meta(ours('Only shells. For what was written for `kuberun`; today `security` says it.')),
   exposeAuthMetadataAsAnnotations: textMap().describe('Metadata of the login to annotations: key to name.'),
   exposeAuthMetadataAsEnv: textMap().describe('Metadata of the login to environment variables: key to name.'),
@@ -55,9 +73,15 @@ const pod = section({
   mode: choice(['connection', 'session', 'persistent'], 'connection').describe(
     '`connection`: one pod per connection; `session`: one per session channel; `persistent`: one that stays.',
   ),
+  sftp: section({
+    root: text().meta(ours('Folder of the container that is the whole of it for SFTP; needs the injected agent.')),
+    readOnly: flag().meta(ours('Nothing can be written by SFTP; needs the injected agent.')),
+  }).meta(ours('Bounds of the subsystem `sftp`, for clients that may not run commands.')),
   shellCommand: texts(['/bin/bash']).describe('Runs for a shell.'),
   spec: podObject('PodSpec').default(presetSpec).describe('PodSpec of the Kubernetes API.'),
-  subsystems: textMap(sftpServer).describe('Name to the path of one program.'),
+  subsystems: textMap(sftpServer).describe(
+    'Name to the path of one program. `sftp` may be `internal-sftp`, which is also taken if the image does not have the path.',
+  ),
 })
 
 // As the Kubernetes library of the Go program read it.

@@ -10,7 +10,7 @@ const origin = { address: '192.0.2.9', port: 9 }
 const signal = (): AbortSignal => AbortSignal.timeout(30_000)
 
 /** In session mode the way leads into the container of a program that runs. */
-async function inhabited({ another, script }: Place) {
+async function inhabited({ another, script, row }: Place) {
   const rig = await another()
   const session = rig.enter()
   const channel = await talk(session, { keepOpen: true })
@@ -18,7 +18,7 @@ async function inhabited({ another, script }: Place) {
   await until('ready', () => channel.stdout.text.includes('ready'))
   const leave = async (): Promise<void> => {
     await session[Symbol.asyncDispose]()
-    assert.deepEqual(await rig.containers(), [])
+    if (row.can.has('removal')) assert.deepEqual(await rig.containers(), [])
     await rig[Symbol.asyncDispose]()
   }
   return { rig, session, leave }

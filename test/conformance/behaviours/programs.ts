@@ -39,6 +39,7 @@ export const programs: readonly Behaviour[] = [
   },
   {
     name: 'environment variables arrive with their blanks, and a later one of a name wins',
+    needs: 'environment',
     async run({ session, script }) {
       const channel = await talk(session)
       await channel.start({ kind: 'env', name: 'GREETING', value: 'bye' })
@@ -47,15 +48,23 @@ export const programs: readonly Behaviour[] = [
       await channel.exit
       assert.equal(channel.stdout.text, 'hello  "world"')
     },
+    otherwise: 'do not arrive where nobody can set them',
+    async without({ session, script }) {
+      const channel = await talk(session)
+      await channel.start({ kind: 'env', name: 'GREETING', value: 'bye' })
+      await channel.start(script('printf "<%s>" "$GREETING"'))
+      await channel.exit
+      assert.equal(channel.stdout.text, '<>')
+    },
   },
   {
     name: 'variables of one channel are not those of another',
-    async run({ session, script, run }) {
+    async run({ session, script, run, row }) {
       const channel = await talk(session)
       await channel.start({ kind: 'env', name: 'ONLY_HERE', value: 'x' })
       await channel.start(script('printf %s "$ONLY_HERE"'))
       await channel.exit
-      assert.equal(channel.stdout.text, 'x')
+      assert.equal(channel.stdout.text, row.can.has('environment') ? 'x' : '')
       assert.equal((await run('printf "<%s>" "$ONLY_HERE"')).stdout, '<>')
     },
   },

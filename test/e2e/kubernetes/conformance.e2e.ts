@@ -1,8 +1,9 @@
 import { after, before, describe } from 'node:test'
 import { type Backend, tryIn } from '../../conformance/matrix.ts'
-import { rows } from '../../conformance/rows.ts'
+import { executionOf, type Row, rows } from '../../conformance/rows.ts'
+import { helper } from '../../guest/program.ts'
 import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { kubernetesRoom } from './rig.ts'
+import { type KubernetesOptions, kubernetesRoom } from './rig.ts'
 
 /** Where Kubernetes has another word. */
 const codes: Readonly<Record<string, string>> = {
@@ -10,14 +11,33 @@ const codes: Readonly<Record<string, string>> = {
   SIGNAL_FAILED_NO_PID: 'SIGNAL_FAILED_EXITED',
 }
 
-describe('kubernetes', { concurrency: 1 }, () => {
+let persistent = 0
+
+/** An image without a shell gets our guest agent from another image, one with a shell by that. */
+function optionsOf({ mode, image, guest, ...row }: Row): KubernetesOptions {
+  const agentImage = guest === 'inject' && image === 'containerssh-test/noshell:1' ? 'containerssh-test/agent:1' : ''
+  persistent += 1
+  const pod = {
+    ...executionOf({ mode, image, guest, ...row }),
+    disableAgent: false,
+    agentImage,
+    ...(mode === 'persistent' && {
+      createMissingPods: true,
+      metadata: { namespace: 'default', name: `stays-${persistent}` },
+    }),
+  }
+  return { mode, image, pod }
+}
+
+describe('kubernetes', { concurrency: 3 }, () => {
   let cluster: Cluster
   before(async () => {
+    await helper()
     cluster = await startCluster()
   })
   after(async () => cluster?.[Symbol.asyncDispose]())
   const backend: Backend = {
-    open: ({ mode, image }) => kubernetesRoom(cluster, { mode, image }),
+    open: (row) => kubernetesRoom(cluster, optionsOf(row)),
     code: (name) => `KUBERNETES_${codes[name] ?? name}`,
   }
   tryIn(

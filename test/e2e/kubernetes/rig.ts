@@ -57,7 +57,7 @@ export async function kubernetesRoom(cluster: Cluster, options: KubernetesOption
       const found = await api.listPods(
         'default',
         `containerssh_connection_id=${inhabited.occupant.peer.connectionId}`,
-        AbortSignal.timeout(5000),
+        AbortSignal.timeout(60_000),
       )
       return found
         .filter(({ metadata }) => metadata.deletionTimestamp === undefined)

@@ -24,6 +24,8 @@ export interface Rule {
   }
   /** Closes the connection without an answer: before the server is asked, or after it has answered. */
   readonly cut?: 'before' | 'after'
+  /** WebSockets: all that the server hears of the protocols that the client offers. */
+  readonly protocol?: string
   /** WebSockets: told when it is open; `reset` breaks it. */
   readonly opened?: (stream: { reset(): void }) => void
 }
@@ -82,7 +84,10 @@ export async function startApiProxy(cluster: Cluster, rules: Rule[] = []): Promi
     }
     const far = connect(upstream)
     keep(far)
-    const lines = Object.entries(headersOf(incoming.headers)).map(([name, value]) => `${name}: ${value}`)
+    const offered = rule?.protocol === undefined ? {} : { 'sec-websocket-protocol': rule.protocol }
+    const lines = Object.entries({ ...headersOf(incoming.headers), ...offered }).map(
+      ([name, value]) => `${name}: ${value}`,
+    )
     far.write(`GET ${incoming.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
     far.write(head)
     far.on('close', () => near.destroy()).pipe(near)

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { call, engine, image } from '../docker.ts'
 
 const pauseImage = 'registry.k8s.io/pause:3.6'
-const guests = ['containerssh-test/busybox:1', 'containerssh-test/noshell:1'] as const
+const guests = ['containerssh-test/busybox:1', 'containerssh-test/noshell:1', 'containerssh-test/agent:1'] as const
 
 /** `more`: names of images of the engine. */
 export async function importImages(folder: string, pause: string, more: readonly string[]): Promise<void> {

@@ -2,9 +2,7 @@
  * Our own guest agent for images that have none: a file on this machine, handed to containers through a volume on their
  * engine, which is named by the file's content, made once, mounted read-only, and kept for the containers to come.
  */
-import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
-import { posix, resolve } from 'node:path'
+import { posix } from 'node:path'
 import { fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import { newId } from '../../../shared/id.ts'
@@ -12,6 +10,7 @@ import type { Identity } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
 import { tarOf } from '../../../shared/tar.ts'
+import { type Binary, contentOf, createBinaries } from '../guest/binary.ts'
 import { HELPER, HELPER_FOLDER } from '../guest/plan.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Engine } from './engine.ts'
@@ -25,57 +24,21 @@ export interface Helpers {
   fill(volume: string, containerId: string, imageId: string, log: Log, signal: AbortSignal): Promise<void>
 }
 
-interface Binary {
-  readonly path: string
-  readonly hash: string
-}
-
-/** What `npm run guest` builds. */
-const built = resolve(import.meta.dirname, '../../../../.cache/guest')
-const builtPath = (architecture: string): string => resolve(built, `containerssh-agent-${architecture}`)
-/** The file may be replaced by a newer one. */
+/** A volume that could not be filled is not tried again for so long. */
 const rememberMs = 60_000
-const mostBytes = 64 * 2 ** 20
-const mostBinaries = 64
+const mostVolumes = 64
 /** Written last: a volume without it was left half-filled. */
 const COMPLETE = `${HELPER_FOLDER}/complete`
 const POLL_MS = 100
 /** A worker that fills a volume needs less than a second; one that died on it must not hold up logins for long. */
 const FILL_MS = 15_000
 
-/** @throws Fault */
-async function read(path: string): Promise<Buffer> {
-  try {
-    const file = await stat(path)
-    if (!file.isFile()) throw new Error(`${path} is no regular file`)
-    if (file.size > mostBytes) throw new Error(`${path} is larger than ${mostBytes} bytes`)
-    return await readFile(path)
-  } catch (cause) {
-    throw fault('DOCKER_AGENT_INJECT_FAILED', { reason: (cause as Error).message }, { cause })
-  }
-}
-const hashOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex')
-
 export function createHelpers(engine: Engine, identity: Identity, cleanup: Cleanup): Helpers {
-  const binaries = createLru<string, { readonly binary: Promise<Binary | undefined>; readonly until: number }>(
-    mostBinaries,
-  )
-  const volumes = createLru<string, Binary>(mostBinaries)
+  const binaries = createBinaries()
+  const volumes = createLru<string, Binary>(mostVolumes)
   const filling = new Map<string, Promise<void>>()
   const failedUntil = new Map<string, number>()
 
-  const binaryAt = (path: string, isOptional: boolean): Promise<Binary | undefined> => {
-    const known = binaries.get(path)
-    if (known !== undefined && performance.now() < known.until) return known.binary
-    const find = async (): Promise<Binary | undefined> => {
-      if (isOptional && (await stat(path).catch(() => undefined)) === undefined) return undefined
-      return { path, hash: hashOf(await read(path)) }
-    }
-    const binary = find()
-    binary.catch(() => undefined) // told to each that asks
-    binaries.set(path, { binary, until: performance.now() + rememberMs })
-    return binary
-  }
   const fillNow = async (volume: string, containerId: string, imageId: string, log: Log, signal: AbortSignal) => {
     while (!(await engine.hasPath(containerId, COMPLETE, signal))) {
       const filler = await reserve(volume, imageId, signal)
@@ -85,8 +48,8 @@ export function createHelpers(engine: Engine, identity: Identity, cleanup: Clean
       }
       try {
         const binary = volumes.get(volume)
-        const agent = binary === undefined ? undefined : await read(binary.path)
-        if (agent === undefined || hashOf(agent) !== binary?.hash) throw new Error('the file has just been replaced')
+        if (binary === undefined) throw new Error('the file is not known any more')
+        const agent = await contentOf(binary)
         const common = { uid: 0, gid: 0, mtime: 0 }
         const files = [
           { ...common, name: posix.basename(HELPER), content: agent, mode: 0o755 },
@@ -116,9 +79,9 @@ export function createHelpers(engine: Engine, identity: Identity, cleanup: Clean
   return {
     async volumeFor({ agentMode, agentBinary }, architecture) {
       if (agentMode === 'none') return undefined
-      const configured = architecture === 'amd64' || architecture === 'arm64' ? agentBinary[architecture] : ''
-      const path = configured === '' ? builtPath(architecture) : configured
-      const binary = await binaryAt(path, configured === '')
+      const binary = await binaries.find(agentBinary, architecture).catch((cause: Error) => {
+        throw fault('DOCKER_AGENT_INJECT_FAILED', { reason: cause.message }, { cause })
+      })
       if (binary === undefined) return undefined
       const volume = `containerssh-agent-${binary.hash.slice(0, 32)}`
       volumes.set(volume, binary)

@@ -3,7 +3,7 @@ import { fault } from '../../../shared/codes/fault.ts'
 import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, Stdio } from '../../ports.ts'
-import { environment, withAgent, withShim, withSize } from '../guest/command.ts'
+import { announced, announcementOf, environment, withSize } from '../guest/command.ts'
 import { exitOf } from '../guest/exit.ts'
 import type { Announcement, Header } from '../guest/header.ts'
 import type { Plan } from '../guest/plan.ts'
@@ -63,14 +63,6 @@ export async function runProgram(
     terminal.resizeFirst(program.pty.size, window)
   }
   return follow(place, id, pump, program, terminal, log)
-}
-
-const announcementOf = ({ agent, mode }: Plan): Announcement =>
-  agent !== undefined ? 'agent' : mode === 'shell' ? 'shim' : 'none'
-
-function announced(plan: Plan, words: readonly string[]): readonly string[] {
-  if (plan.agent !== undefined) return withAgent(plan.agent, words)
-  return plan.mode === 'shell' ? withShim(words) : words
 }
 
 function follow(place: Place, id: string, pump: Pump, program: Program, terminal: Terminal, log: Log): Running {

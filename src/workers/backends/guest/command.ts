@@ -1,5 +1,6 @@
 /** From what a channel asked for to the words that the engine executes. */
 import type { Program, Pty } from '../../ports.ts'
+import type { Announcement } from './header.ts'
 import type { Plan } from './plan.ts'
 
 export interface CommandSettings {
@@ -84,14 +85,21 @@ export function withSize(words: readonly string[], pty: Pty | undefined): readon
   return rows === 0 || columns === 0 ? words : [SHELL, '-c', SIZED, 'sh', String(rows), String(columns), ...words]
 }
 
-/** `agent`: the words before its subcommand. */
-export const withAgent = (agent: readonly string[], words: readonly string[]): readonly string[] => [
-  ...agent,
-  'console',
-  '--pid',
-  '--',
-  ...words,
-]
+/** `agent`: the words before its subcommand. `env`: NAME=value. */
+export const withAgent = (
+  agent: readonly string[],
+  words: readonly string[],
+  env: readonly string[] = [],
+): readonly string[] => [...agent, 'console', '--pid', ...env.flatMap((one) => ['--env', one]), '--', ...words]
+
+/** Who tells the process ID of a program. */
+export const announcementOf = ({ agent, mode }: Plan): Announcement =>
+  agent !== undefined ? 'agent' : mode === 'shell' ? 'shim' : 'none'
+
+export function announced(plan: Plan, words: readonly string[], env: readonly string[] = []): readonly string[] {
+  if (plan.agent !== undefined) return withAgent(plan.agent, words, env)
+  return plan.mode === 'shell' ? withShim(words) : words
+}
 
 /**
  * The variables of a program as the engine takes them: the channel's, over those that its place has for all programs. A

@@ -28,14 +28,17 @@ export interface ConduitOptions {
   readonly flow: { pause(): void; resume(): void }
   readonly tty: boolean
   readonly announcement: Announcement
+  /** Of a terminal: it shows the line that lets the program begin. */
+  readonly isEchoed?: boolean
   readonly stdio: Stdio
   /** What the program reads. */
   readonly input: Sink
 }
 
-export function createConduit({ flow, tty, announcement, stdio, input }: ConduitOptions): Conduit {
+export function createConduit(options: ConduitOptions): Conduit {
+  const { flow, tty, announcement, isEchoed, stdio, input } = options
   const header = Promise.withResolvers<Header>()
-  const reader = createHeaderReader(announcement, tty)
+  const reader = createHeaderReader(announcement, tty, isEchoed)
   let headerOpen = true
   let closed = false
   let blocked = 0

@@ -1,6 +1,7 @@
 /** A helper program in a container whose input and output are a stream for us, and whose process number is known. */
 import { Duplex } from 'node:stream'
-import { type Announcement, createHeaderReader, type Header } from './header.ts'
+import { sleep } from '../../../shared/deadline.ts'
+import { type Announcement, createHeaderReader, type Header, type HeaderReader } from './header.ts'
 
 export interface ExecStream {
   readonly stream: Duplex
@@ -37,16 +38,18 @@ export class ExecDuplex extends Duplex {
   ended = false
   received = 0
   readonly #room: RoomStream
-  readonly #reader: ReturnType<typeof createHeaderReader>
+  readonly #reader: HeaderReader | undefined
   readonly #over = Promise.withResolvers<void>()
   readonly #header = Promise.withResolvers<Header>()
-  #isOpen = true
+  #isOpen: boolean
   #continue: (() => void) | undefined
 
-  constructor(room: RoomStream, announcement: Announcement) {
+  /** Without an announcement there is no program: all bytes are the stream's. */
+  constructor(room: RoomStream, announcement?: Announcement) {
     super({ allowHalfOpen: true, readableHighWaterMark: bufferBytes, writableHighWaterMark: bufferBytes })
     this.#room = room
-    this.#reader = createHeaderReader(announcement, false)
+    this.#reader = announcement === undefined ? undefined : createHeaderReader(announcement, false)
+    this.#isOpen = this.#reader !== undefined
     this.header = this.#header.promise
     this.over = this.#over.promise
     room.onDrain(() => {
@@ -62,12 +65,12 @@ export class ExecDuplex extends Duplex {
       this.#take(bytes)
       return
     }
-    const found = this.#reader.push(bytes)
+    const found = this.#reader?.push(bytes)
     if (found !== undefined) this.#settle(found)
   }
   /** Nothing more comes from the program. */
   finish(error: Error | undefined): void {
-    if (this.#isOpen) this.#settle(this.#reader.end())
+    if (this.#isOpen && this.#reader !== undefined) this.#settle(this.#reader.end())
     this.ended = true
     this.#over.resolve()
     if (error === undefined) this.push(null)
@@ -97,3 +100,36 @@ export class ExecDuplex extends Duplex {
     done(error)
   }
 }
+
+/** Resolves when there is something to read, or nothing more to come. */
+export function readable(stream: Duplex, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) stream.off(event, done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    for (const event of events) stream.on(event, done)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}
+const events = ['readable', 'end', 'close', 'error'] as const
+
+/** Whoever is refused has ended by then. */
+const refusalMs = 200
+
+/** Whether it has connected to somebody without saying so. What it has said before it ended counts. */
+export async function livesOn({ stream, ended }: ExecStream, signal: AbortSignal): Promise<boolean> {
+  await Promise.race([sleep(refusalMs, signal), readable(stream, signal)])
+  return !signal.aborted && (stream.readableLength > 0 || !(ended() || stream.destroyed))
+}
+
+/** After the end of the client its peer, which does not learn of it, may go on to answer; then that end is for both. */
+export async function linger({ stream, received }: ExecStream, closing: AbortSignal): Promise<void> {
+  for (let seen = -1; seen !== received() && !stream.destroyed && !closing.aborted; ) {
+    seen = received()
+    await sleep(lingerMs, closing)
+  }
+  stream.destroy()
+}
+const lingerMs = 2000

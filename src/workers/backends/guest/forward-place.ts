@@ -36,9 +36,11 @@ export interface ForwardPlace {
   noAgent?(reason: string): void
   /** Has the worker wait for something at its end that goes on without its owner. */
   track(task: Promise<unknown>): void
+  /** Brings a guest agent into the container, which has none yet. Undefined: that is not possible after all. */
+  summon?(signal: AbortSignal): Promise<Plan['agent']>
   /**
    * The room's own way to a port at which a program of the container listens, which needs nobody in there. Undefined: it
    * does not lead to that target. @throws Fault SSH_FORWARD_CONNECT_FAILED
    */
-  dialOutside?(target: TcpTarget, signal: AbortSignal): Promise<Duplex> | undefined
+  dialOutside?(target: TcpTarget, signal: AbortSignal): Promise<Duplex | undefined>
 }

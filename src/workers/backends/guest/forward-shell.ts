@@ -7,14 +7,11 @@ import { fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import { placeName } from '../../place.ts'
 import { SHELL } from './command.ts'
-import type { ExecStream } from './exec-stream.ts'
+import { type ExecStream, linger, livesOn, readable } from './exec-stream.ts'
 import type { ForwardPlace, TcpTarget } from './forward-place.ts'
 
 /** What the script says first. */
 export const answers = { connected: 1, trying: 2, none: 3, oneEnd: 4 } as const
-/** A refused nc has ended by then. */
-const ncMs = 200
-
 /** The end of the peer ends it all: nobody could tell us of one direction alone. */
 const perl = `use Socket qw(:all);
 my ($error, @found) = getaddrinfo($ARGV[0], $ARGV[1], {socktype => SOCK_STREAM});
@@ -92,35 +89,6 @@ async function firstByte({ stream }: ExecStream, signal: AbortSignal): Promise<n
     await readable(stream, signal)
   }
 }
-
-function readable(stream: Duplex, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      for (const event of events) stream.off(event, done)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    for (const event of events) stream.on(event, done)
-    signal.addEventListener('abort', done, { once: true })
-  })
-}
-const events = ['readable', 'end', 'close', 'error'] as const
-
-/** What it has said before it ended counts. */
-async function livesOn({ stream, ended }: ExecStream, signal: AbortSignal): Promise<boolean> {
-  await Promise.race([sleep(ncMs, signal), readable(stream, signal)])
-  return !signal.aborted && (stream.readableLength > 0 || !(ended() || stream.destroyed))
-}
-
-/** After the end of the client its peer, which does not learn of it, may go on to answer; then that end is for both. */
-async function linger({ stream, received }: ExecStream, closing: AbortSignal): Promise<void> {
-  for (let seen = -1; seen !== received() && !stream.destroyed && !closing.aborted; ) {
-    seen = received()
-    await sleep(lingerMs, closing)
-  }
-  stream.destroy()
-}
-const lingerMs = 2000
 
 /** When nobody wants the stream any more, the program is ended: a closed input alone does not end all of them. */
 function closer({ closing, timeouts, help, track }: ForwardPlace, exec: ExecStream): Duplex {

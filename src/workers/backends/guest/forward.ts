@@ -1,4 +1,5 @@
 /** Forwarding into a container: by its guest agent; without one, TCP ports are reached by what the image has. */
+import type { Duplex } from 'node:stream'
 import { type Fault, fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import { type Door, placeName, type Target } from '../../place.ts'
@@ -9,12 +10,14 @@ import { dialByShell } from './forward-shell.ts'
 
 export function createGuestForwarding(place: ForwardPlace, log: Log): Forwarding {
   const { closing, codes } = place
-  const { agent, hasShell } = place.plan
+  let { agent } = place.plan
   /** Set when the image turns out to have no agent at the place where the configuration says that it is. */
-  let missing = agent === undefined
+  let missing = agent === undefined && place.summon === undefined
   const launch = async (signal: AbortSignal) => {
     try {
-      return await launchAgent(place, agent ?? [], log, signal)
+      agent ??= await place.summon?.(AbortSignal.any([signal, closing]))
+      if (agent === undefined) throw new NoAgentError('none can be brought into the container')
+      return await launchAgent(place, agent, log, signal)
     } catch (error) {
       if (error instanceof NoAgentError && !missing) {
         missing = true
@@ -42,10 +45,9 @@ export function createGuestForwarding(place: ForwardPlace, log: Log): Forwarding
     dial: (target, origin, signal) =>
       withAgent(
         () => forwarding.dial(target, origin, signal),
-        () =>
-          target.kind === 'tcp' && hasShell
-            ? dialByShell(place, target, signal)
-            : refuse(target, fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason: 'no-agent' })),
+        async () =>
+          (await dialWithout(place, target, signal)) ??
+          refuse(target, fault('SSH_FORWARD_CONNECT_FAILED', { target: placeName(target), reason: 'no-agent' })),
       ),
     listen: (door, arrive, signal) =>
       withAgent(
@@ -53,4 +55,12 @@ export function createGuestForwarding(place: ForwardPlace, log: Log): Forwarding
         () => refuse(door, fault('SSH_FORWARD_LISTEN_FAILED', { door: placeName(door), reason: 'no-agent' })),
       ),
   }
+}
+
+/** Undefined: nobody can do it. @throws Fault SSH_FORWARD_CONNECT_FAILED */
+async function dialWithout(place: ForwardPlace, target: Target, signal: AbortSignal): Promise<Duplex | undefined> {
+  if (target.kind !== 'tcp') return undefined
+  const outside = await place.dialOutside?.(target, signal)
+  if (outside !== undefined) return outside
+  return place.plan.hasShell ? dialByShell(place, target, signal) : undefined
 }

@@ -28,8 +28,10 @@ const LF = 0x0a
 /** runc's and crun's words, as the engine passes them on, when the program cannot be executed. */
 const RUNTIME_ERROR = 'OCI runtime exec failed'
 
-export function createHeaderReader(announcement: Announcement, tty: boolean): HeaderReader {
-  const parse = announcement === 'agent' ? binary : announcement === 'shim' ? decimal : runtimeError
+/** `isEchoed`: the terminal shows the line that the program was started with (CR LF) before the program's own words. */
+export function createHeaderReader(announcement: Announcement, tty: boolean, isEchoed = false): HeaderReader {
+  const read = announcement === 'agent' ? binary : announcement === 'shim' ? decimal : runtimeError
+  const parse = isEchoed ? afterEcho(read) : read
   let kept: Uint8Array = new Uint8Array(0)
   return {
     push(bytes) {
@@ -41,6 +43,14 @@ export function createHeaderReader(announcement: Announcement, tty: boolean): He
     end: () => ({ kind: 'short', text: kept }),
   }
 }
+
+type Parse = (bytes: Uint8Array, tty: boolean) => Header | undefined
+const afterEcho =
+  (read: Parse): Parse =>
+  (bytes, tty) => {
+    if (bytes.length < 2) return undefined
+    return read(bytes[0] === CR && bytes[1] === LF ? bytes.subarray(2) : bytes, tty)
+  }
 
 const plausible = (pid: number): boolean => pid >= 1 && pid <= MAX_PID
 

@@ -7,26 +7,29 @@ import { asFault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Turns } from '../../../shared/turns.ts'
 import type { Occupant } from '../../ports.ts'
+import type { Plan } from '../guest/plan.ts'
 import type { Nursery, PoolKind } from '../pool/nursery.ts'
 import { type PatchStep, type Pod, type PodName, patchPath } from './api.ts'
-import { makePod, nameOf, tellLongName } from './create.ts'
+import { nameOf, tellLongName } from './create.ts'
 import type { Ends } from './ends.ts'
 import { ApiError } from './failure.ts'
-import type { Guest, Guests } from './guest.ts'
+import { type Furnished, furnish, idling } from './furnish.ts'
+import type { Guests } from './guest.ts'
 import { label } from './labels.ts'
-import { consoleImage, consoleName, idleCommand, occupantMarks } from './pod.ts'
+import { occupantMarks, type PodRequest } from './pod.ts'
 import type { KubernetesSettings, Room } from './room.ts'
 import { isOver, isRunning } from './wait.ts'
 
-export interface Ready {
+export interface Ready extends Omit<Furnished, 'pod'> {
   readonly pod: PodName
-  readonly by: Guest
 }
 
 /** All of the settings that make a pod what it is. */
 export function launchOf({ pod }: KubernetesSettings): string {
-  const { metadata, spec, consoleContainerNumber, idleCommand, agentPath, disableAgent } = pod
-  return JSON.stringify([metadata, spec, consoleContainerNumber, idleCommand, agentPath, disableAgent])
+  const { metadata, spec, consoleContainerNumber, idleCommand, subsystems, sftp } = pod
+  const { agentPath, disableAgent, agentMode, agentImage, agentBinary } = pod
+  const guest = [agentPath, disableAgent, agentMode, agentImage, agentBinary]
+  return JSON.stringify([metadata, spec, consoleContainerNumber, idleCommand, subsystems, sftp, guest])
 }
 
 /** Undefined: pods of these settings cannot be made ahead. */
@@ -115,13 +118,12 @@ async function makeAhead(
   if (!(await starts.enter(signal))) throw new Error('too many pods are being started')
   try {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(settings.timeouts.podStart)])
-    const request = { console: { command: idleCommand(settings.pod) }, labels: { [label.pool]: profile } }
-    const pod = nameOf(await makePod(room, request, isRunning, log, deadline))
+    const requestOf = (plan: Plan): PodRequest => ({ console: idling(plan), labels: { [label.pool]: profile } })
+    const made = await furnish(room, guests, requestOf, isRunning, log, deadline)
+    const pod = nameOf(made.pod)
     try {
-      const container = consoleName(settings.pod)
-      const by = await guests.of(consoleImage(settings.pod), { room, pod, container, closing: signal }, log, deadline)
       signal.throwIfAborted()
-      return { pod, by }
+      return { ...made, pod }
     } catch (error) {
       cleanup.track(cleanup.remove(pod, log))
       throw error

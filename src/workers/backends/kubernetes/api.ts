@@ -1,7 +1,7 @@
 /** The calls of the Kubernetes API that we make, typed as far as we look. Every one throws `ApiError` only. */
 import type { Client } from './client.ts'
 import { ApiError } from './failure.ts'
-import { openStream, type PodStream } from './stream.ts'
+import { type End, openStream, type PodStream } from './stream.ts'
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/, the part that we read. */
 export interface Pod {
@@ -106,6 +106,8 @@ export interface Api {
   ): AsyncGenerator<PodEvent>
   exec(pod: PodName, spec: ExecSpec, signal: AbortSignal): Promise<PodStream>
   attach(pod: PodName, spec: Omit<ExecSpec, 'command'>, signal: AbortSignal): Promise<PodStream>
+  /** To a port at which a program of the pod listens, on its loopback interface. The outputs are what it says, and complaints. */
+  portForward(pod: PodName, port: number, signal: AbortSignal): Promise<PodStream>
   close(): Promise<void>
 }
 
@@ -122,8 +124,8 @@ interface Page {
 }
 
 export function createApi(client: Client): Api {
-  const stream = (path: string, query: URLSearchParams, signal: AbortSignal): Promise<PodStream> =>
-    client.stream(path, query, signal, (door) => openStream(door, signal))
+  const stream = (path: string, query: URLSearchParams, signal: AbortSignal, end: End = 'program') =>
+    client.stream(path, query, signal, (door) => openStream(door, end, signal))
   const podList = async (namespace: string, labelSelector: string, signal: AbortSignal): Promise<PodList> => {
     const pods: Pod[] = []
     for (let rest = ''; ; ) {
@@ -181,6 +183,8 @@ export function createApi(client: Client): Api {
       return stream(`${pathOf(pod)}/exec`, query, signal)
     },
     attach: (pod, spec, signal) => stream(`${pathOf(pod)}/attach`, streamQuery(spec), signal),
+    portForward: (pod, port, signal) =>
+      stream(`${pathOf(pod)}/portforward`, new URLSearchParams({ ports: String(port) }), signal, 'port'),
     close: client.close,
   }
 }

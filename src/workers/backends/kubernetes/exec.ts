@@ -1,5 +1,6 @@
 /** Programs in a running pod; and small helpers that only give an exit code. */
 import type { Log } from '../../../shared/log.ts'
+import type { Plan } from '../guest/plan.ts'
 import type { ExecSpec, PodName } from './api.ts'
 import { exitCodeOf } from './exit.ts'
 import { asApiError, failureLabels } from './failure.ts'
@@ -9,18 +10,20 @@ import type { PodStream, Status } from './stream.ts'
 const pieceBytes = 32 * 1024
 
 /** Where programs run. */
-export interface Place {
+export interface Spot {
   readonly room: Room
   readonly pod: PodName
   readonly container: string
-  readonly by: 'agent' | 'shim' | 'none'
   /** Aborted when the pod is about to be removed: nothing has to be tidied up in it any more. */
   readonly closing: AbortSignal
+}
+export interface Place extends Spot {
+  readonly plan: Plan
 }
 
 /** What cannot be started is tried again for as long as nothing has been started. @throws ApiError */
 export async function exec(
-  place: Place,
+  place: Spot,
   spec: Omit<ExecSpec, 'container'>,
   log: Log,
   signal: AbortSignal,
@@ -43,13 +46,16 @@ export interface HelperEnd {
   readonly message: string
 }
 
-/** Runs a helper to its end; `input` is what it reads, its output is thrown away. @throws ApiError; the signal's reason */
+/**
+ * Runs a helper to its end; its output is thrown away. `input` is what it reads; one that counts does not wait for the
+ * input's end, which old servers cannot tell. @throws ApiError; the signal's reason
+ */
 export async function runHelper(
-  place: Place,
+  place: Spot,
   command: readonly string[],
   log: Log,
   signal: AbortSignal,
-  input?: Uint8Array,
+  input?: { readonly bytes: Uint8Array; readonly isCounted: boolean },
 ): Promise<HelperEnd> {
   const stream = await exec(place, { command, tty: false, stdin: input !== undefined }, log, signal)
   const ended = new Promise<HelperEnd>((resolve, reject) => {
@@ -72,8 +78,8 @@ export async function runHelper(
     })
   })
   if (input !== undefined) {
-    await feed(stream, input, signal)
-    if (!stream.end()) {
+    await feed(stream, input.bytes, signal)
+    if (!stream.end() && !input.isCounted) {
       stream.destroy()
       return { exitCode: undefined, message: 'the end of input cannot be told before Kubernetes 1.30' }
     }

@@ -3,6 +3,7 @@ import { fault } from '../../../shared/codes/fault.ts'
 import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, WindowSize } from '../../ports.ts'
+import { announcementOf } from '../guest/command.ts'
 import { exitOf } from '../guest/exit.ts'
 import type { Header } from '../guest/header.ts'
 import type { Place } from './exec.ts'
@@ -82,11 +83,14 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
   return {
     exit: finish(),
     async resize(size) {
-      if (tty && !ended) resize(size)
+      if (!tty) return
+      const { columns: width, rows: height } = size
+      if (ended) throw fault('KUBERNETES_EXEC_RESIZE_FAILED', { width, height, reason: 'the program has ended' })
+      resize(size)
     },
     async signal(name, signal) {
       if (ended) throw fault('KUBERNETES_SIGNAL_FAILED_EXITED', { signal: name })
-      if (place.by === 'none') throw fault('KUBERNETES_EXEC_SIGNAL_FAILED_NO_AGENT', { signal: name })
+      if (announcementOf(place.plan) === 'none') throw fault('KUBERNETES_EXEC_SIGNAL_FAILED_NO_AGENT', { signal: name })
       const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.signal)])
       const pid = pidOf(await Promise.race([pump.header, aborted(limited)]))
       if (pid === undefined) throw fault('KUBERNETES_SIGNAL_FAILED_NO_PID', { signal: name })
@@ -105,8 +109,8 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
   }
 }
 
-function tellPid(pump: Pump, { by, pod }: Place, log: Log): void {
-  if (by === 'none') return
+function tellPid(pump: Pump, { plan, pod }: Place, log: Log): void {
+  if (announcementOf(plan) === 'none') return
   pump.header
     .then((header) => {
       if (header.kind === 'pid') log.emit('KUBERNETES_PID_RECEIVED', { pid: header.pid, podName: pod.name })

@@ -36,10 +36,11 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
 
   const openIn = async (house: House, room: Room, who: Occupant, signal: AbortSignal): Promise<Sandbox> => {
     const own = who.peer.log.with(occupantLabels(who))
-    tellAgent(room.settings, own)
     const { mode, disableCommand } = room.settings.pod
     const sandbox =
-      mode === 'session' ? openSessionSandbox(room, who) : await openSandbox(room, house.guests, who, own, signal)
+      mode === 'session'
+        ? openSessionSandbox(room, house.guests, who)
+        : await openSandbox(room, house.guests, who, own, signal)
     return shellsOnly(disableCommand, 'KUBERUN_EXEC_DISABLED', sandbox)
   }
   const openOwn = async (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> =>
@@ -63,10 +64,4 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
     },
     [Symbol.asyncDispose]: () => houses[Symbol.asyncDispose](),
   }
-}
-
-/** Per connection, because a connection may bring its own configuration. */
-function tellAgent({ pod }: KubernetesSettings, log: Log): void {
-  if (!pod.disableAgent) return
-  log.emit('KUBERNETES_GUEST_AGENT_DISABLED', { reason: 'signals are sent through the shell of the image' })
 }

@@ -2,7 +2,7 @@
 import type { Config } from '../../../shared/config/schema.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import type { Occupant } from '../../ports.ts'
-import { SHELL } from '../guest/command.ts'
+import { HELPER, HELPER_FOLDER } from '../guest/plan.ts'
 import { annotation, label, labelValue } from './labels.ts'
 
 export type PodSettings = Config['kubernetes']['pod']
@@ -15,6 +15,8 @@ export interface Console {
   readonly env?: ReadonlyMap<string, string>
   /** Session mode: the program of the container is that of the channel. */
   readonly attached?: { readonly tty: boolean }
+  /** A place for our guest agent; with an image, who puts it there. */
+  readonly helper?: { readonly image: string }
 }
 type Plain = Readonly<Record<string, unknown>>
 
@@ -47,7 +49,8 @@ export function podBody(pod: PodSettings, request: PodRequest, identity: Identit
     const own = withEnv(container)
     return index === pod.consoleContainerNumber ? consoleContainer(own, console) : own
   })
-  const { initContainers } = pod.spec
+  const { initContainers, volumes } = pod.spec
+  const helper = helperParts(pod, console)
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -58,20 +61,47 @@ export function podBody(pod: PodSettings, request: PodRequest, identity: Identit
       ...(console.attached !== undefined && { restartPolicy: 'Never', shareProcessNamespace: true }),
       ...pod.spec,
       containers,
-      ...(Array.isArray(initContainers) && { initContainers: (initContainers as Plain[]).map(withEnv) }),
+      ...((helper.initContainers.length > 0 || Array.isArray(initContainers)) && {
+        initContainers: [...helper.initContainers, ...(listOf(initContainers) as Plain[]).map(withEnv)],
+      }),
+      ...(helper.volumes.length > 0 && { volumes: [...listOf(volumes), ...helper.volumes] }),
     },
   }
 }
 
-function consoleContainer(container: Plain, { command, env = new Map(), attached }: Console): Plain {
+function consoleContainer(container: Plain, { command, env = new Map(), attached, helper }: Console): Plain {
   const more = [...env].map(([name, value]) => ({ name, value }))
   return {
     ...container,
     // Arguments would go to the program of the user.
     ...(command !== undefined && { command: command.map(literally), ...(attached !== undefined && { args: [] }) }),
     ...(more.length > 0 && { env: [...listOf(container['env']), ...more] }),
+    ...(helper !== undefined && { volumeMounts: [...listOf(container['volumeMounts']), mount(helper.image !== '')] }),
     ...(attached !== undefined && { stdin: true, stdinOnce: true, tty: attached.tty }),
   }
+}
+
+export const helperVolume = 'containerssh-agent'
+const mount = (readOnly: boolean): Plain => ({ name: helperVolume, mountPath: HELPER_FOLDER, readOnly })
+/** Where images of the guest agent have it. */
+const inAgentImage = '/usr/bin/containerssh-agent'
+
+/** Whoever puts it there has the rights and limits of the console, which the namespace allows. */
+function helperParts(
+  { spec, consoleContainerNumber }: PodSettings,
+  { helper }: Console,
+): Readonly<Record<'initContainers' | 'volumes', readonly Plain[]>> {
+  if (helper === undefined) return { initContainers: [], volumes: [] }
+  const { securityContext, resources } = containersOf(spec)[consoleContainerNumber] ?? {}
+  const init = {
+    name: helperVolume,
+    image: helper.image,
+    command: [inAgentImage, 'install', HELPER],
+    volumeMounts: [mount(false)],
+    ...(securityContext !== undefined && { securityContext }),
+    ...(resources !== undefined && { resources }),
+  }
+  return { initContainers: helper.image === '' ? [] : [init], volumes: [{ name: helperVolume, emptyDir: {} }] }
 }
 
 /** Kubernetes would expand `$(NAME)` and take `$$` for `$` (API reference, Container v1, command). */
@@ -141,13 +171,6 @@ export function environmentOf(pod: PodSettings, who: Occupant): ReadonlyMap<stri
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 const containersOf = (spec: PodSettings['spec']): readonly Plain[] => listOf(spec['containers']) as readonly Plain[]
 
-/** Stands in for the guest agent as the pod's main process. TERM ends it in about 0.1 s. */
-const shellIdle = [SHELL, '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
-
-/** Without the guest agent its command, which is the default, would only make the start fail. */
-export const idleCommand = ({ disableAgent, idleCommand, agentPath }: PodSettings): readonly string[] =>
-  disableAgent && idleCommand[0] === agentPath ? shellIdle : idleCommand
-
 /** What the configuration has the console container run: command and arguments; empty: what the image says. */
 export function consoleCommand({ spec, consoleContainerNumber }: PodSettings): readonly string[] {
   const { command, args } = containersOf(spec)[consoleContainerNumber] ?? {}
@@ -156,9 +179,3 @@ export function consoleCommand({ spec, consoleContainerNumber }: PodSettings): r
 
 export const consoleImage = ({ spec, consoleContainerNumber }: PodSettings): string =>
   String(containersOf(spec)[consoleContainerNumber]?.['image'] ?? '')
-
-/** The command of the subsystem `sftp`, of which nothing is known before it runs. */
-export const sftpCommand = ({ subsystems }: PodSettings): readonly string[] | undefined => {
-  const path = Object.hasOwn(subsystems, 'sftp') ? subsystems['sftp'] : undefined
-  return path === undefined ? undefined : [path]
-}

@@ -2,13 +2,13 @@
 import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Program, Running, Stdio } from '../../ports.ts'
+import { announcementOf } from '../guest/command.ts'
 import { exec, type Place } from './exec.ts'
 import { exitCodeOf, startFailure } from './exit.ts'
 import { asApiError, failureLabels } from './failure.ts'
 import { follow } from './follow.ts'
 import { createPump, type Pump } from './pump.ts'
-import { variablesOf, withAgent, withShell } from './script.ts'
-import { staying } from './staying.ts'
+import { execCommand, variablesOf } from './script.ts'
 
 /** @throws Fault */
 export async function runProgram(
@@ -20,21 +20,16 @@ export async function runProgram(
   log: Log,
   signal: AbortSignal,
 ): Promise<Running> {
-  const { room, by, closing } = place
+  const { room, plan, closing } = place
   const tty = program.pty !== undefined
   const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(room.settings.timeouts.commandStart)])
   const variables = variablesOf(login, program)
-  const command =
-    by === 'agent'
-      ? withAgent(room.settings.pod.agentPath, words, variables)
-      : by === 'shim'
-        ? withShell(staying(words, tty), variables, program)
-        : words
+  const command = execCommand(plan, words, variables, program)
   const stream = await exec(place, { command, tty, stdin: true }, log, limited).catch((thrown: unknown) => {
     const error = asApiError(thrown)
     throw fault('KUBERNETES_EXEC_FAILED', { podName: place.pod.name, ...failureLabels(error, 1) }, { cause: error })
   })
-  const pump = createPump({ stream, tty, announcement: by, stdio, log })
+  const pump = createPump({ stream, tty, announcement: announcementOf(plan), stdio, log })
   const code = (over: AbortSignal): Promise<number | undefined> => codeOf(pump, place, log, over)
   return follow({ place, program, stream, pump, log, code })
 }
@@ -45,7 +40,10 @@ async function codeOf(pump: Pump, { pod }: Place, log: Log, over: AbortSignal): 
   const code = status === undefined ? undefined : exitCodeOf(status)
   if (code !== undefined) return code
   const failed = status === undefined ? undefined : startFailure(status)
-  if (failed !== undefined) return failed
+  if (failed !== undefined) {
+    pump.tell(status?.message ?? '')
+    return failed
+  }
   if (over.aborted) return undefined
   const reason = status?.message ?? error?.message ?? 'the stream ended without a status'
   log.emit('KUBERNETES_EXIT_CODE_FAILED', { podName: pod.name, reason }, { level: 'error' })

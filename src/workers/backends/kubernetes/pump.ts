@@ -11,14 +11,14 @@ export interface Pump extends Pick<Conduit, 'header' | 'tell'> {
   close(): void
 }
 
-export interface PumpOptions extends Pick<ConduitOptions, 'tty' | 'announcement' | 'stdio'> {
+export interface PumpOptions extends Pick<ConduitOptions, 'tty' | 'announcement' | 'isEchoed' | 'stdio'> {
   readonly stream: PodStream
   readonly log: Log
 }
 
-export function createPump({ stream, tty, announcement, stdio, log }: PumpOptions): Pump {
+export function createPump({ stream, log, ...options }: PumpOptions): Pump {
   const ended = Promise.withResolvers<{ status: Status | undefined; error: Error | undefined }>()
-  const conduit = createConduit({ flow: stream, tty, announcement, stdio, input: inputSink(stream, log) })
+  const conduit = createConduit({ ...options, flow: stream, input: inputSink(stream, options.tty, log) })
   let status: Status | undefined
   stream.read({
     data(channel, bytes) {
@@ -45,12 +45,13 @@ export function createPump({ stream, tty, announcement, stdio, log }: PumpOption
   }
 }
 
-function inputSink(stream: PodStream, log: Log): Sink {
+function inputSink(stream: PodStream, tty: boolean, log: Log): Sink {
   return {
     write: (bytes) => stream.write(bytes),
     onDrain: (listener) => stream.onDrain(listener),
     end() {
-      if (!stream.end()) log.emit('KUBERNETES_INPUT_NOT_ENDED', {})
+      // A terminal has no end of input but the one that is typed.
+      if (!tty && !stream.end()) log.emit('KUBERNETES_INPUT_NOT_ENDED', {})
     },
   }
 }

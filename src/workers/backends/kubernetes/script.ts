@@ -1,48 +1,37 @@
+/** The commands that become programs in a pod. */
+import type { Program } from '../../ports.ts'
+import { announced, environment, SHELL, withSize } from '../guest/command.ts'
+import { held } from '../guest/held.ts'
+import type { Plan } from '../guest/plan.ts'
+import { staying } from './staying.ts'
+
 /**
- * What the shell of an image does in place of the guest agent. The API takes no variables for a program in a running
- * container, so the shell sets them: arguments `NAME=value …`, then `--`, then the words of the program.
+ * The API takes no variables for a program in a running container, so the shell sets them: arguments `NAME=value …`, then
+ * `--`, then the words of the program.
  */
-import type { Program, Pty } from '../../ports.ts'
-import { environment, SHELL } from '../guest/command.ts'
+const EXPORT = 'while [ "$1" != -- ]; do export "$1"; shift; done; shift; exec "$@"'
+const withVariables = (words: readonly string[], variables: readonly string[]): readonly string[] =>
+  variables.length === 0 ? words : [SHELL, '-c', EXPORT, 'sh', ...variables, '--', ...words]
 
-const EXPORT = 'while [ "$1" != -- ]; do export "$1"; shift; done; shift'
-/** The size from the pty request arrives too late for a program that asks at once. */
-const SIZE = 'stty rows "$ROWS" cols "$COLS" 2>/dev/null; unset ROWS COLS'
-/** Nobody is attached yet when the pod starts, and what is said before that is lost: it waits for one line. */
-const WAIT = 'stty -echo 2>/dev/null; IFS= read -r _; stty echo 2>/dev/null'
+/** As it can be with a shell. */
+const kept = (words: readonly string[], { pty }: Program): readonly string[] =>
+  withSize(staying(words, pty !== undefined), pty)
 
-/** Prints the process id, then becomes the program. */
-export function withShell(words: readonly string[], variables: readonly string[], program: Program): readonly string[] {
-  return [
-    SHELL,
-    '-c',
-    `${EXPORT}; ${sized(program.pty)}echo $$; exec "$@"`,
-    'sh',
-    ...variables,
-    ...size(program.pty),
-    '--',
-    ...words,
-  ]
-}
-
-/** The same as the main process of a pod of its own, where the variables are the pod's. */
-export function waitingShell(words: readonly string[], program: Program): readonly string[] {
-  const script = `${WAIT}; ${EXPORT}; ${sized(program.pty)}echo $$; exec "$@"`
-  return [SHELL, '-c', script, 'sh', ...size(program.pty), '--', ...words]
-}
-
-export const withAgent = (
-  agentPath: string,
+/** In a pod that runs. Old guest agents cannot replace a variable, so a shell of the image is better. */
+export const execCommand = (
+  plan: Plan,
   words: readonly string[],
   variables: readonly string[],
-): readonly string[] => [
-  agentPath,
-  'console',
-  '--pid',
-  ...variables.flatMap((variable) => ['--env', variable]),
-  '--',
-  ...words,
-]
+  program: Program,
+): readonly string[] =>
+  plan.hasShell ? announced(plan, withVariables(kept(words, program), variables)) : announced(plan, words, variables)
+
+/**
+ * As the main process of a pod of its own, where the variables are the pod's. Nobody is attached yet when the pod starts,
+ * and what is said before that is lost: it waits for the word to begin.
+ */
+export const heldCommand = (plan: Plan, words: readonly string[], program: Program): readonly string[] =>
+  held(plan, announced(plan, plan.hasShell ? kept(words, program) : words), program.pty)
 
 /** A shell can only set what is a name to it. */
 const isName = (variable: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*=/.test(variable)
@@ -50,8 +39,3 @@ const isName = (variable: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*=/.test(va
 /** Those of the login, then the channel's. */
 export const variablesOf = (login: ReadonlyMap<string, string>, program: Program): readonly string[] =>
   [...[...login].map(([name, value]) => `${name}=${value}`), ...environment(program)].filter(isName)
-
-const isSized = (pty: Pty | undefined): pty is Pty => pty !== undefined && pty.size.rows > 0 && pty.size.columns > 0
-const sized = (pty: Pty | undefined): string => (isSized(pty) ? `${SIZE}; ` : '')
-const size = (pty: Pty | undefined): readonly string[] =>
-  isSized(pty) ? [`ROWS=${pty.size.rows}`, `COLS=${pty.size.columns}`] : []

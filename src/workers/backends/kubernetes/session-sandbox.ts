@@ -3,49 +3,68 @@ import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant, Program, Running, Sandbox, Stdio } from '../../ports.ts'
 import { explained } from '../explain.ts'
-import { wordsOf } from '../guest/command.ts'
+import { announcementOf, wordsOf } from '../guest/command.ts'
+import type { ForwardPlace } from '../guest/forward-place.ts'
+import { createSessionForwarding } from '../guest/forward-session.ts'
+import { canWait, startOf } from '../guest/held.ts'
+import { HELPER, type Plan } from '../guest/plan.ts'
 import { orUndo } from '../undo.ts'
-import type { Pod } from './api.ts'
-import { makePod, nameOf } from './create.ts'
+import { nameOf } from './create.ts'
 import type { Place } from './exec.ts'
 import { asApiError, failureLabels } from './failure.ts'
+import { writeFiles } from './files.ts'
 import { follow } from './follow.ts'
-import { noForwarding } from './forward.ts'
-import { consoleCommand, consoleName, type PodSettings, sftpCommand } from './pod.ts'
+import { forwardPlace } from './forward.ts'
+import { type Furnished, furnish, nobodyInside } from './furnish.ts'
+import type { Guests } from './guest.ts'
+import type { Helper } from './helper.ts'
+import { type Console, consoleCommand, consoleName, type PodRequest, type PodSettings } from './pod.ts'
 import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
 import { noSubsystem, shuttingDown } from './sandbox.ts'
-import { variablesOf, waitingShell } from './script.ts'
-import { staying } from './staying.ts'
+import { heldCommand, variablesOf } from './script.ts'
 import { endIfHopeless, type Look, PodError, statusOf, waitFor } from './wait.ts'
 
 /** @throws Fault */
-export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
+export function openSessionSandbox(room: Room, guests: Guests, who: Occupant): Sandbox {
   const labels = occupantLabels(who)
   const closing = new AbortController()
   const programs = new Set<Promise<void>>()
-  const remove = (pod: Pod, log: Log): Promise<void> => room.cleanup.remove(nameOf(pod), log)
+  const forwarding = createSessionForwarding()
+  const remove = ({ pod }: Furnished, log: Log): Promise<void> => room.cleanup.remove(nameOf(pod), log)
   return {
     run: explained(async (program, stdio, signal) => {
       if (closing.signal.aborted) throw shuttingDown()
       const log = program.log.with(labels)
       const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
       const limited = AbortSignal.any([signal, closing.signal, deadline])
-      const making = make(room, who, program, log, limited)
-      const pod = await orUndo(room.cleanup, making, limited, (made) => remove(made, log), shuttingDown)
-      const own = log.with({ podName: pod.metadata.name })
-      const gone = (): Promise<void> => remove(pod, own)
+      const requestOf = (plan: Plan): PodRequest => ({ who, console: consoleFor(room, plan, program) })
+      const look = isAttachable(consoleName(room.settings.pod))
+      const making = furnish(room, guests, requestOf, look, log, limited)
+      const made = await orUndo(room.cleanup, making, limited, (one) => remove(one, log), shuttingDown)
+      const own = log.with({ podName: made.pod.metadata.name })
+      const place = placeOf(room, made, program, closing.signal)
+      const helper = made.helper(place, own)
+      const inside = (ended: AbortSignal): ForwardPlace => forwardPlace({ ...place, closing: ended }, helper, own)
+      const { open, leave } = forwarding.enter(inside, own)
+      const over = (): Promise<void> => {
+        leave()
+        return remove(made, own)
+      }
       try {
-        const running = await attach(room, pod, program, stdio, own, closing.signal, limited)
-        const settled = running.exit.then(gone, gone).finally(() => programs.delete(settled))
+        await prepare(place, helper, who, program, own, limited)
+        const variables = await open(program, limited)
+        const running = await attach(place, program, variables, stdio, own, limited)
+        const settled = running.exit.then(over, over).finally(() => programs.delete(settled))
         programs.add(settled)
         return running
       } catch (error) {
-        room.cleanup.track(gone())
+        room.cleanup.track(over())
         throw error
       }
     }),
-    ...noForwarding(who.peer.log.with(labels)),
+    dial: forwarding.dial,
+    listen: forwarding.listen,
     async [Symbol.asyncDispose]() {
       closing.abort()
       await Promise.all(programs)
@@ -53,17 +72,39 @@ export function openSessionSandbox(room: Room, who: Occupant): Sandbox {
   }
 }
 
-/** @throws Fault */
-function make(room: Room, who: Occupant, program: Program, log: Log, signal: AbortSignal): Promise<Pod> {
+const placeOf = (room: Room, { pod, plan }: Furnished, program: Program, closing: AbortSignal): Place => ({
+  ...{ room, closing, pod: nameOf(pod), container: consoleName(room.settings.pod) },
+  plan: isBare(room.settings.pod, program) ? { ...plan, mode: 'none', agent: undefined } : plan,
+})
+
+/** What the program of the pod is. @throws Fault */
+function consoleFor(room: Room, plan: Plan, program: Program): Console {
   const { pod } = room.settings
-  const words = wordsOf(program.what, pod, { hasShell: true, sftp: sftpCommand(pod) })
+  const words = wordsOf(program.what, pod, plan)
   if (words === undefined) throw noSubsystem(program.what)
+  if (!canWait(plan) && !isBare(pod, program)) {
+    const reason =
+      'in session mode a program has to wait for its client, and the image has neither a shell nor an agent'
+    throw fault('KUBERNETES_POD_CREATE_FAILED', { reason, why: nobodyInside }, { level: 'error' })
+  }
   const env = new Map(variablesOf(new Map(), program).map(split))
-  const attached = { tty: program.pty !== undefined }
   const own = words.length === 0 ? consoleCommand(pod) : words
-  const held = isBare(pod, program) ? {} : { command: waitingShell(staying(own, attached.tty), program) }
-  const console = { ...held, env, attached }
-  return makePod(room, { who, console }, isAttachable(consoleName(pod)), log, signal)
+  const held = isBare(pod, program) ? {} : { command: heldCommand(plan, own, program) }
+  return { ...held, env, attached: { tty: program.pty !== undefined } }
+}
+
+/** While the program waits. @throws Fault */
+async function prepare(
+  place: Place,
+  helper: Helper | undefined,
+  who: Occupant,
+  { what }: Program,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const { pod } = place.room.settings
+  if (pod.agentMode === 'inject' || wordsOf(what, pod, place.plan)?.[0] === HELPER) await helper?.bring(signal)
+  await writeFiles(place, who, log, signal)
 }
 
 /** A shell that only the image knows of: nobody can stand in front of it, so it begins before we are there. */
@@ -80,63 +121,56 @@ const isAttachable =
   (pod) => {
     const { state } = statusOf(pod, container) ?? {}
     if (state?.running !== undefined) return true
-    if (state?.terminated !== undefined) throw new PodError(state.terminated.message ?? 'it has ended already')
+    if (state?.terminated !== undefined) {
+      endIfHopeless(pod)
+      throw new PodError(state.terminated.message ?? 'it has ended already')
+    }
     endIfHopeless(pod)
     return undefined
   }
 
 async function attach(
-  room: Room,
-  pod: Pod,
+  place: Place,
   program: Program,
+  variables: ReadonlyMap<string, string>,
   stdio: Stdio,
   log: Log,
-  closing: AbortSignal,
   signal: AbortSignal,
 ): Promise<Running> {
-  const name = nameOf(pod)
-  const podName = name.name
-  const container = consoleName(room.settings.pod)
+  const { room, pod, container, plan } = place
+  const podName = pod.name
   const tty = program.pty !== undefined
   log.emit('KUBERNETES_POD_ATTACH', { podName })
-  const stream = await room.api.attach(name, { container, tty, stdin: true }, signal).catch((thrown: unknown) => {
+  const stream = await room.api.attach(pod, { container, tty, stdin: true }, signal).catch((thrown: unknown) => {
     const error = asApiError(thrown)
     throw fault('KUBERNETES_EXEC_FAILED', { podName, ...failureLabels(error, 1) }, { cause: error })
   })
-  const by = isBare(room.settings.pod, program) ? 'none' : 'shim'
-  const place: Place = { room, pod: name, container, by, closing }
   // What the program waits for, before anything that is for the program itself: from here on nothing it says is lost.
-  if (by === 'shim') stream.write(Buffer.from('\n'))
-  const pump = createPump({ stream, tty, announcement: by, stdio, log })
+  const isHeld = !isBare(room.settings.pod, program)
+  if (isHeld) stream.write(startOf(plan, program.pty, variables))
+  const pump = createPump({
+    ...{ stream, tty, stdio, log },
+    announcement: announcementOf(plan),
+    isEchoed: isHeld && tty && !plan.hasShell,
+  })
   const code = async (over: AbortSignal): Promise<number | undefined> => {
     await pump.ended
-    return over.aborted ? undefined : exitCode(room, pod, container, log, over)
+    return over.aborted ? undefined : exitCode(place, log, over)
   }
   return follow({ place, program, stream, pump, log, code })
 }
 
 /** The stream only tells that it is over; the pod tells how. */
-async function exitCode(
-  room: Room,
-  pod: Pod,
-  container: string,
-  log: Log,
-  over: AbortSignal,
-): Promise<number | undefined> {
+async function exitCode({ room, pod, container }: Place, log: Log, over: AbortSignal): Promise<number | undefined> {
   const limited = AbortSignal.any([over, AbortSignal.timeout(room.settings.timeouts.podStop)])
   try {
-    const from = await room.api.pod(nameOf(pod), limited)
+    const from = await room.api.pod(pod, limited)
     if (from === undefined) throw new Error('the pod is gone')
-    return await waitFor(
-      room.api,
-      nameOf(pod),
-      from,
-      (one) => statusOf(one, container)?.state?.terminated?.exitCode,
-      limited,
-    )
+    const look: Look<number> = (one) => statusOf(one, container)?.state?.terminated?.exitCode
+    return await waitFor(room.api, pod, from, look, limited)
   } catch (cause) {
     if (over.aborted) return undefined
-    const labels = { podName: pod.metadata.name, reason: (cause as Error).message }
+    const labels = { podName: pod.name, reason: (cause as Error).message }
     log.emit('KUBERNETES_EXIT_CODE_FAILED', labels, { cause, level: 'error' })
     return undefined
   }

@@ -6,13 +6,6 @@ import { isSignalName } from '../guest/exit.ts'
 import { endingWords, politeSignal, signalWords } from '../guest/signal.ts'
 import { type Place, runHelper } from './exec.ts'
 
-const words = (place: Place, pid: number, name: string): readonly string[] =>
-  signalWords(
-    { hasShell: place.by !== 'agent', agent: place.by === 'agent' ? [place.room.settings.pod.agentPath] : undefined },
-    pid,
-    name,
-  )
-
 /** @throws Fault */
 export async function deliver(place: Place, pid: number, name: string, log: Log, signal: AbortSignal): Promise<void> {
   const labels = { signal: name, podName: place.pod.name }
@@ -23,7 +16,7 @@ export async function deliver(place: Place, pid: number, name: string, log: Log,
     return fault('KUBERNETES_EXEC_SIGNAL_FAILED', { ...labels, reason, ...others }, { ...level, cause })
   }
   if (!isSignalName(name)) throw failed('there is no such signal in SSH')
-  const end = await runHelper(place, words(place, pid, name), log, signal).catch((cause: unknown) => {
+  const end = await runHelper(place, signalWords(place.plan, pid, name), log, signal).catch((cause: unknown) => {
     throw failed('the helper cannot be run', { cause })
   })
   if (end.exitCode === undefined) throw failed(`the helper cannot be run: ${end.message}`)
@@ -41,12 +34,12 @@ export async function endProgram(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  if (place.by === 'shim') {
+  if (place.plan.hasShell) {
     await runHelper(place, endingWords(pid, tty), log, signal)
     return
   }
-  const { exitCode } = await runHelper(place, words(place, pid, politeSignal(tty)), log, signal)
+  const { exitCode } = await runHelper(place, signalWords(place.plan, pid, politeSignal(tty)), log, signal)
   if (exitCode !== 0) return
   await sleep(2000, signal)
-  if (!signal.aborted) await runHelper(place, words(place, pid, 'KILL'), log, signal)
+  if (!signal.aborted) await runHelper(place, signalWords(place.plan, pid, 'KILL'), log, signal)
 }

@@ -40,8 +40,15 @@ export interface PodStream {
   destroy(): void
 }
 
-const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io']
+/** What is at the other end, newest protocol first. The kubelet's way to a port has never had another. */
+const protocols = {
+  program: ['v5.channel.k8s.io', 'v4.channel.k8s.io'],
+  port: ['v4.channel.k8s.io'],
+} as const
+export type End = keyof typeof protocols
 const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const
+/** Of one port: both directions, and what the kubelet complains about. */
+const portChannel = { ...channel, stdout: 0, stderr: 1 } as const
 /** Input that the socket has not taken; above, the client is not asked for more. */
 const mostQueuedBytes = 256 * 1024
 /** The API server sends at most 32 KiB and a byte. */
@@ -56,11 +63,12 @@ const pingMs = 30_000
 const withoutMask = (mask: Buffer): void => void mask.fill(0)
 
 /** @throws ApiError when the server refuses or does not answer, the signal's reason when it was aborted. */
-export function openStream({ url, headers, tls }: Door, signal: AbortSignal): Promise<PodStream> {
+export function openStream({ url, headers, tls }: Door, end: End, signal: AbortSignal): Promise<PodStream> {
+  const spoken: readonly string[] = protocols[end]
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
     callBegins()
-    const socket = new WebSocket(url, protocols, {
+    const socket = new WebSocket(url, [...spoken], {
       headers,
       ...tls,
       perMessageDeflate: false,
@@ -94,17 +102,17 @@ export function openStream({ url, headers, tls }: Door, signal: AbortSignal): Pr
     socket.once('open', () => {
       settled()
       socket.off('error', failed)
-      if (!protocols.includes(socket.protocol)) {
+      if (!spoken.includes(socket.protocol)) {
         socket.terminate()
-        failed(new ApiError(200, `the API server speaks ${JSON.stringify(socket.protocol)}, expected ${protocols[0]}`))
+        failed(new ApiError(200, `the API server speaks ${JSON.stringify(socket.protocol)}, expected ${spoken[0]}`))
         return
       }
-      resolve(streamOf(socket))
+      resolve(streamOf(socket, end === 'port' ? portChannel : channel))
     })
   })
 }
 
-function streamOf(socket: WebSocket): PodStream {
+function streamOf(socket: WebSocket, numbers: typeof channel | typeof portChannel): PodStream {
   let reader: StreamReader | undefined
   let drain: (() => void) | undefined
   let isFull = false
@@ -138,8 +146,8 @@ function streamOf(socket: WebSocket): PodStream {
   socket.on('message', (message: Buffer) => {
     isAlive = true
     const bytes = message.subarray(1)
-    if (message[0] === channel.stdout) reader?.data('stdout', bytes)
-    else if (message[0] === channel.stderr) reader?.data('stderr', bytes)
+    if (message[0] === numbers.stdout) reader?.data('stdout', bytes)
+    else if (message[0] === numbers.stderr) reader?.data('stderr', bytes)
     else if (message[0] === channel.status) reader?.status(statusOf(bytes))
   })
   socket.on('error', (error) => ended(error))
@@ -179,7 +187,7 @@ function streamOf(socket: WebSocket): PodStream {
       drain = listener
     },
     end() {
-      if (socket.protocol !== protocols[0]) return false
+      if (socket.protocol !== protocols.program[0]) return false
       send(Buffer.of(channel.close, channel.stdin))
       return true
     },

@@ -9,10 +9,17 @@ export type Look<T> = (pod: Pod) => T | undefined
 export class PodError extends Error {
   /** For users: nothing about the inside of the cluster. */
   readonly why: string
+  /** Its container could not be started: the command is not there. */
+  readonly isUnstartable: boolean
 
-  constructor(message: string, why = 'it has ended', options?: ErrorOptions) {
+  constructor(
+    message: string,
+    why = 'it has ended',
+    { isUnstartable = false, ...options }: ErrorOptions & { readonly isUnstartable?: boolean } = {},
+  ) {
     super(message, options)
     this.why = why
+    this.isUnstartable = isUnstartable
   }
 }
 
@@ -23,9 +30,11 @@ const badImage: ReadonlySet<string> = new Set([
   'ErrImageNeverPull',
   'InvalidImageName',
 ])
-const hopeless: ReadonlySet<string> = new Set([
-  ...badImage,
-  'CreateContainerConfigError',
+const hopeless: ReadonlySet<string> = new Set([...badImage, 'CreateContainerConfigError'])
+/** Its command cannot be executed, as containerd, Docker's shim and the kubelet say it. */
+const unstartable: ReadonlySet<string> = new Set([
+  'StartError',
+  'ContainerCannotRun',
   'CreateContainerError',
   'RunContainerError',
   'CrashLoopBackOff',
@@ -107,22 +116,22 @@ export async function waitGone(api: Api, pod: Pod, signal: AbortSignal): Promise
 
 /** @throws PodError when a container will not start, in the kubelet's words */
 export function endIfHopeless(pod: Pod): void {
-  for (const { name, reason, message } of waitingOf(pod)) {
-    if (!hopeless.has(reason)) continue
+  for (const { name, reason, message } of troublesOf(pod)) {
+    const isUnstartable = unstartable.has(reason)
+    if (!hopeless.has(reason) && !isUnstartable) continue
     const why = badImage.has(reason) ? 'its image cannot be pulled' : 'its container cannot be started'
-    throw new PodError(`container ${name}: ${reason}${message === '' ? '' : `: ${message}`}`, why)
+    throw new PodError(`container ${name}: ${reason}${message === '' ? '' : `: ${message}`}`, why, { isUnstartable })
   }
 }
 
 const deleted = 'it was deleted'
 
-/** What its containers wait for, in the kubelet's words. */
-const waitingOf = ({ status }: Pod): readonly { name: string; reason: string; message: string }[] =>
-  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(({ name, state }) =>
-    state?.waiting === undefined
-      ? []
-      : [{ name, reason: state.waiting.reason ?? '', message: state.waiting.message ?? '' }],
-  )
+/** What its containers wait for, or have ended with, in the kubelet's words. */
+const troublesOf = ({ status }: Pod): readonly { name: string; reason: string; message: string }[] =>
+  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(({ name, state }) => {
+    const trouble = state?.waiting ?? state?.terminated
+    return trouble === undefined ? [] : [{ name, reason: trouble.reason ?? '', message: trouble.message ?? '' }]
+  })
 
 /** The time is over. A cluster may yet get a node that fits, so this ends no wait before. */
 function pending(pod: Pod, cause: unknown): PodError {
@@ -131,7 +140,7 @@ function pending(pod: Pod, cause: unknown): PodError {
   if (scheduled?.reason === 'Unschedulable') {
     return new PodError(`Unschedulable: ${scheduled.message ?? ''}`, 'no node of the cluster can take it', { cause })
   }
-  const waiting = waitingOf(pod).map(({ name, reason, message }) =>
+  const waiting = troublesOf(pod).map(({ name, reason, message }) =>
     `, container ${name}: ${reason} ${message}`.trimEnd(),
   )
   const state = `phase ${status?.phase ?? 'unknown'} on node ${spec?.nodeName ?? '(none)'}${waiting.join('')}`
