@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { until } from '../rigs/daemon.ts'
-import { goTool, run, start } from './program.ts'
+import { goTool, helper, run, start } from './program.ts'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 
@@ -147,8 +147,27 @@ test('write-file replaces what was there and leaves the file to its owner', asyn
   rmSync(folder, { recursive: true })
 })
 
+test('install puts a copy of the program where it is told, whole and for everybody to run', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'containerssh-guest-'))
+  const path = join(folder, 'agent')
+  assert.equal((await run(['install', path])).code, 0)
+  assert.deepEqual(readFileSync(path), readFileSync(await helper()))
+  assert.equal(statSync(path).mode & 0o777, 0o755)
+  assert.deepEqual(readdirSync(folder), ['agent'])
+  assert.equal((await run(['install', join(folder, 'no/such/folder')])).code, 1)
+  rmSync(folder, { recursive: true })
+})
+
 test('a wrong call is told on standard error, with the help on standard output', async () => {
-  for (const args of [[], ['nonsense'], ['console'], ['signal', '--pid', '1'], ['wait-signal'], ['write-file']]) {
+  for (const args of [
+    [],
+    ['nonsense'],
+    ['console'],
+    ['signal', '--pid', '1'],
+    ['wait-signal'],
+    ['write-file'],
+    ['install'],
+  ]) {
     const { code, stdout, stderr } = await run(args)
     assert.equal(code, 1, args.join(' '))
     assert.match(text(stdout), /^Usage:/)

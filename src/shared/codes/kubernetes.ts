@@ -192,13 +192,6 @@ export const kubernetes = defineCodes('Kubernetes', ['KUBERNETES', 'KUBERUN'], {
     labels: { image: 'string?', agentMode: 'string' },
     seed: false,
   },
-  KUBERNETES_GUEST_LOOK_FAILED: {
-    level: 'error',
-    says: 'What is in the pod cannot be found out.',
-    doc: 'It was to be found out whether the image has the guest agent and a shell.',
-    labels: { podName: 'string', reason: 'string?' },
-    seed: false,
-  },
   KUBERNETES_AGENT_INJECT_FAILED: {
     level: 'warning',
     says: 'The guest agent cannot be put into the pod: {reason}.',

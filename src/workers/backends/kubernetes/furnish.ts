@@ -10,7 +10,7 @@ import { missingIn, type Plan } from '../guest/plan.ts'
 import type { Pod } from './api.ts'
 import { makePod, nameOf } from './create.ts'
 import type { Spot } from './exec.ts'
-import { asApiError } from './failure.ts'
+import { asApiError, failureLabels } from './failure.ts'
 import type { Found, Guests } from './guest.ts'
 import { createHelper, type Helper, noWay, planFor, type Way, wayOf } from './helper.ts'
 import { type Console, consoleImage, consoleName, type PodRequest, type PodSettings } from './pod.ts'
@@ -57,7 +57,7 @@ export async function furnish(
     }
     const spot = { room, pod: nameOf(pod), container: consoleName(settings), closing: signal }
     try {
-      const found = { ...(known ?? (await seen(guests, spot, log, signal))), helper: false }
+      const found = { ...(known ?? (await seen(guests, spot, log, signal, guess))), helper: false }
       // It was made with our agent, and keeps it.
       const here = plan.mode === 'inject' ? { ...found, agent: false } : found
       if (known !== undefined || isDeepStrictEqual(wanted(here).request, request)) {
@@ -93,12 +93,15 @@ export async function furnishExisting(
   return { plan, helper }
 }
 
-async function seen(guests: Guests, spot: Spot, log: Log, signal: AbortSignal): Promise<Found> {
+/** `guess`: what the pod was made for. */
+async function seen(guests: Guests, spot: Spot, log: Log, signal: AbortSignal, guess?: Found): Promise<Found> {
   try {
     return await guests.look(spot, log, signal)
   } catch (cause) {
-    const labels = { podName: spot.pod.name, reason: asApiError(cause).message }
-    throw fault('KUBERNETES_GUEST_LOOK_FAILED', labels, { cause })
+    const error = asApiError(cause)
+    // Who only attaches to pods of one program each may do without the right to exec.
+    if (guess !== undefined && error.statusCode === 403 && spot.room.settings.pod.mode === 'session') return guess
+    throw fault('KUBERNETES_EXEC_FAILED', { podName: spot.pod.name, ...failureLabels(error, 1) }, { cause })
   }
 }
 

@@ -6,8 +6,8 @@ import { type Announcement, createHeaderReader, type Header } from '../../../../
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
 /** Byte by byte; what is left after the header stays out. */
-function read(announcement: Announcement, tty: boolean, bytes: Uint8Array): Header {
-  const reader = createHeaderReader(announcement, tty)
+function read(announcement: Announcement, tty: boolean, bytes: Uint8Array, isEchoed = false): Header {
+  const reader = createHeaderReader(announcement, tty, isEchoed)
   for (let at = 0; at < bytes.length; at += 1) {
     const header = reader.push(bytes.subarray(at, at + 1))
     if (header !== undefined) return header
@@ -25,6 +25,12 @@ test('the agent announces four bytes, and the rest is output', () => {
 test('on a terminal each 0d 0a of the announcement is one 0a', () => {
   assert.equal(pidOf(read('agent', true, hex('0d0a000000'))), 10)
   assert.equal(pidOf(read('agent', true, hex('0c000000'))), 12)
+})
+
+test('the line that a terminal shows before the announcement is no part of it, if there is one', () => {
+  assert.equal(pidOf(read('agent', true, hex('0d0a 01000000'), true)), 1)
+  assert.equal(pidOf(read('agent', true, hex('0d0a 0d0a000000'), true)), 10)
+  assert.equal(pidOf(read('agent', true, hex('01000000'), true)), 1)
 })
 
 test('every process id survives a terminal, in any pieces', () => {
