@@ -3,22 +3,12 @@ import { handoverFor, type Order, type Phase } from '../shared/ipc/contract.ts'
 import type { Arrival, Remote, TcpHandle } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
-import { processName, type Reported } from '../shared/metric/gauges.ts'
-import { count, processHistograms } from '../shared/metric.ts'
+import type { Reported } from '../shared/metric/gauges.ts'
+import { count } from '../shared/metric.ts'
 import type { AuditReport } from './answers.ts'
+import { type Crew, createCrews, release } from './crews.ts'
 import { createPassage, type Passage } from './passage.ts'
-import {
-  hangs,
-  inspect,
-  isSeating,
-  keep,
-  newPost,
-  orderDrain,
-  type Post,
-  type PostContext,
-  retire,
-  type Stage,
-} from './post.ts'
+import { hangs, inspect, isSeating, orderDrain, type Post, type PostContext, type Stage } from './post.ts'
 
 const LOOK_MS = 2000
 /** After the deadline of a drain: workers remove the containers of connections that they cut. */
@@ -38,15 +28,6 @@ export interface AuditSender {
   reply(order: Extract<Order, { kind: 'audit-stored' | 'audit-failed' }>): void
   /** It did something that only a worker does that was taken over, or is broken: ends it. */
   offend(what: string): void
-}
-/** Workers that are alike. */
-export interface Crew {
-  readonly count: number
-  configure(worker: number): Extract<Order, { kind: 'configure' }>
-  /** As long as its connections may go on after it was retired, in milliseconds; 0: as long as they like. */
-  readonly retireMs: number
-  /** After that, they have this long to end gracefully. */
-  readonly drainMs: number
 }
 export interface FleetOptions {
   readonly crew: Crew
@@ -104,72 +85,34 @@ export function createFleet(options: FleetOptions): Fleet {
   const posts: Post[] = []
   const passage = createPassage()
   const stopping = new AbortController()
-  const contextFor = (crew: Crew): PostContext => contextOf(options, crew, posts, passage, stopping.signal)
-  const gone = new Set<Promise<void>>()
-  let crew = options.crew
-  let last = 0
+  const crews = createCrews(options.crew, posts, {
+    log: options.log,
+    contextFor: (crew) => contextOf(options, crew, posts, passage, stopping.signal),
+    load: passage.load,
+  })
   let looking: NodeJS.Timeout | undefined
   const kill = (): void => {
     stopping.abort()
     for (const post of posts) post.process?.kill()
   }
-  const hire = (crew: Crew, stage: Stage): { fresh: Post[]; firsts: Promise<void>[] } => {
-    const context = contextFor(crew)
-    const fresh = Array.from({ length: crew.count }, () => newPost(++last, stage))
-    posts.push(...fresh)
-    const firsts = fresh.map((post) => {
-      const first = Promise.withResolvers<void>()
-      const kept: Promise<void> = keep(post, context, first).finally(() => {
-        posts.splice(posts.indexOf(post), 1)
-        processHistograms.forget(processName(post.number))
-        gone.delete(kept)
-      })
-      gone.add(kept)
-      return first.promise
-    })
-    return { fresh, firsts }
-  }
-  const retireAll = (old: readonly Post[], { retireMs, drainMs }: Crew): void => {
-    for (const post of old) {
-      retire(post, options.log, passage.load(post.number))
-      release(post, passage)
-    }
-    const tooLong = (): void => {
-      for (const post of old) orderDrain(post, drainMs)
-    }
-    if (retireMs > 0) setTimeout(tooLong, retireMs).unref()
-  }
   return {
     async start() {
       looking = setInterval(() => look(options, posts, passage), LOOK_MS)
       try {
-        await Promise.all(hire(crew, 'current').firsts)
+        await crews.begin()
       } catch (error) {
         kill()
-        await Promise.all(gone)
+        await crews.ended()
         throw error
       }
     },
-    async replace(next) {
-      const old = posts.filter(({ stage }) => stage === 'current')
-      const { fresh, firsts } = hire(next, 'rising')
-      try {
-        await Promise.all(firsts)
-      } catch (error) {
-        for (const post of fresh) {
-          retire(post, options.log, 0)
-          post.process?.kill()
-        }
-        throw error
-      }
-      for (const post of fresh) post.stage = 'current'
-      retireAll(old, crew)
-      crew = next
+    async replace(crew) {
+      await crews.replace(crew)
       seat(posts, passage)
     },
     async retire() {
-      retireAll([...posts], crew)
-      await Promise.all(gone)
+      crews.retire()
+      await crews.ended()
     },
     give(handle, ticket, remote, proxied) {
       if (stopping.signal.aborted || !passage.park(handle, ticket, remote, proxied)) return false
@@ -181,7 +124,7 @@ export function createFleet(options: FleetOptions): Fleet {
       closeAll(options, passage.abandon())
       for (const post of posts) orderDrain(post, deadlineMs)
       const late = setTimeout(kill, deadlineMs + GRACE_MS)
-      await Promise.all(gone)
+      await crews.ended()
       clearTimeout(late)
       clearInterval(looking)
       closeAll(options, passage.abandon())
@@ -227,7 +170,7 @@ function contextOf(
     closed(ticket, worker, outcome) {
       if (!passage.leave(ticket, worker)) return
       events.closed(ticket, outcome)
-      for (const post of posts) if (post.number === worker) release(post, passage)
+      for (const post of posts) if (post.number === worker) release(post, passage.load)
     },
     identify(ticket, worker, remote) {
       const answer = passage.has(ticket, worker) ? events.identify(ticket, remote) : undefined
@@ -278,11 +221,6 @@ function look({ log, events, silenceMs }: FleetOptions, posts: readonly Post[], 
 
 function closeAll({ events }: FleetOptions, tickets: readonly number[]): void {
   for (const ticket of tickets) events.closed(ticket, 'server')
-}
-
-/** A retired worker ends with its last connection. */
-function release(post: Post, passage: Passage): void {
-  if (post.stage === 'retired' && passage.load(post.number) === 0) orderDrain(post, 0)
 }
 
 function stateOf({ number, stage, process, reported }: Post, passage: Passage): WorkerState[] {
