@@ -196,6 +196,38 @@ describe('the way to a cluster', { concurrency: 1 }, () => {
     await two[Symbol.asyncDispose]()
   })
 
+  test('a server that is overloaded, out of order or loses its answer is asked again, and nothing is made twice', async () => {
+    const [create, remove] = [/^POST .*\/pods$/, /^DELETE .*\/pods\//]
+    await using proxy = await startApiProxy(cluster, [
+      { match: create, times: 1, answer: { status: 429, headers: { 'retry-after': '1' } } },
+      { match: create, times: 1, answer: { status: 503 } },
+      { match: create, times: 1, cut: 'after' },
+      { match: /\/exec\?/, times: 1, answer: { status: 500 } },
+    ])
+    await inRoom(cluster, { connection: { ...nothing, host: proxy.url } }, async (rig, session) => {
+      assert.deepEqual((await run(session, 'exit 3')).exit, three)
+      assert.equal(proxy.count(create), 4)
+      const failures = rig.records.filter(({ code }) => code === 'KUBERNETES_POD_CREATE_FAILED')
+      assert.deepEqual(
+        failures.map(({ level, labels }) => [level, labels['attempt'], labels['statusCode']]),
+        [
+          ['debug', 1, 429],
+          ['debug', 2, 503],
+          ['debug', 3, undefined],
+        ],
+      )
+      await rig.logged('KUBERNETES_EXEC_FAILED', ({ level }) => level === 'debug')
+      // The pod whose creation was not answered is found and removed while the other one is used.
+      await until('one pod', async () => (await rig.containers()).length === 1)
+      proxy.rules.push({ match: remove, times: 2, answer: { status: 500 } })
+      await session[Symbol.asyncDispose]()
+      await rig.logged(
+        'KUBERNETES_POD_REMOVE_FAILED',
+        ({ level, labels }) => level === 'debug' && labels['attempt'] === 2,
+      )
+    })
+  })
+
   test('no more calls are made at once than burst says, by all sessions together', async () => {
     await using proxy = await startApiProxy(cluster)
     const settings = { ...connectionTo(cluster), ...nothing, host: proxy.url, qps: 0.001, burst: 5 }

@@ -130,6 +130,41 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
 
   // A cluster of somebody else is left alone.
   if ((process.env['KUBECONFIG'] ?? '') === '') {
+    test('a node that is not ready: its programs end with an error, new ones wait in vain, and all is removed when it is back', async () => {
+      const { own } = cluster
+      if (own === undefined) throw new Error('the cluster is not ours')
+      const node = '/api/v1/nodes/localhost'
+      const isTainted = async (): Promise<boolean> =>
+        (await admin.ask('GET', node)).spec.taints?.some(
+          ({ effect }: { effect: string }) => effect === 'NoSchedule',
+        ) === true
+      await inRoom({}, async (rig, session) => {
+        const channel = await talk(session, { keepOpen: true })
+        await channel.start(exec('sleep 6; echo ready; sleep 100'))
+        await until('ready', () => channel.stdout.text.includes('ready'))
+        await own.kill('kubelet')
+        assert.notDeepEqual(await channel.exit, { kind: 'status', code: 0 })
+        await rig.logged('KUBERNETES_PROGRAM_LOST')
+        // What the node controller does, but only when it has not heard of the kubelet for 40 s.
+        const condition = { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }
+        await admin.ask('PATCH', `${node}/status`, { status: { conditions: [condition] } })
+        await until('the taint', isTainted)
+        const late = await kubernetesRoom(cluster, { timeouts: { podStart: 3000 } })
+        const second = late.enter()
+        assert.equal(await refusal(second), 'KUBERNETES_POD_WAIT_FAILED')
+        const { labels } = await late.logged('KUBERNETES_POD_WAIT_FAILED')
+        assert.equal(labels['why'], 'no node of the cluster can take it')
+        assert.match(String(labels['reason']), /Unschedulable: .*node\.kubernetes\.io\/unreachable/)
+        await second[Symbol.asyncDispose]()
+        await late[Symbol.asyncDispose]()
+        assert.deepEqual(await late.containers(), [])
+        await own.start('kubelet')
+        await until('the node', async () => !(await isTainted()), 60_000)
+      })
+      const all = async (): Promise<number> => (await admin.ask('GET', '/api/v1/namespaces/default/pods')).items.length
+      await until('no pod', async () => (await all()) === 0, 60_000)
+    })
+
     test('when the API server dies programs end with an error, and when it is back there are sessions again', async () => {
       const { own } = cluster
       if (own === undefined) throw new Error('the cluster is not ours')

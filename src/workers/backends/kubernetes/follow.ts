@@ -9,7 +9,7 @@ import type { Header } from '../guest/header.ts'
 import type { Place } from './exec.ts'
 import { lostExit } from './exit.ts'
 import { persist } from './failure.ts'
-import { lossOf } from './loss.ts'
+import { isForsaken, lossOf } from './loss.ts'
 import type { Pump } from './pump.ts'
 import { deliver, endProgram } from './signal.ts'
 import type { PodStream } from './stream.ts'
@@ -46,8 +46,10 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
   const pidOf = (header: Header | undefined): number | undefined =>
     header?.kind === 'pid' && header.pid > 0 ? header.pid : undefined
   const finish = async (): Promise<Exit> => {
-    const known = await code(over)
+    const told = await code(over)
     ended = !over.aborted
+    const isDone = told !== 0 || !ended || !(await isForsaken(place, pidOf(await pump.header) ?? 0, startedAt, log))
+    const known = isDone ? told : undefined
     const isOurs = known !== undefined && (delivered.has('KILL') || delivered.has('TERM'))
     const loss = ended && !isOurs ? await lossOf(place, known, startedAt, log) : undefined
     if (loss !== undefined) pump.tell(loss)

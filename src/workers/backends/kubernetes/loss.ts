@@ -1,7 +1,9 @@
 /** Programs that ended because what was under them did: nobody of theirs can say so, so we do. */
 import type { Log } from '../../../shared/log.ts'
+import { SHELL } from '../guest/command.ts'
 import type { Pod } from './api.ts'
-import type { Place } from './exec.ts'
+import { type Place, runHelper } from './exec.ts'
+import { asApiError } from './failure.ts'
 import { statusOf } from './wait.ts'
 
 const askMs = 5000
@@ -33,6 +35,26 @@ export async function lossOf(
     // The cluster does not tell: then neither can we, if we have at least the exit code.
   }
   return code === undefined ? lost(broken) : undefined
+}
+
+/** Shorter programs are not worth the call: a kubelet hardly ever dies in their time. */
+const longMs = 5000
+const IS_THERE = 'kill -0 "$1" 2>/dev/null'
+
+/**
+ * When a kubelet dies, the API server calls the programs that ran there a success (seen with 1.30). True: so it is, the
+ * program has not ended, or nobody in its node answers.
+ */
+export async function isForsaken(place: Place, pid: number, since: number, log: Log): Promise<boolean> {
+  const { room, plan } = place
+  if (pid === 0 || !plan.hasShell || Date.now() - since < longMs || room.settings.pod.mode === 'session') return false
+  try {
+    const words = [SHELL, '-c', IS_THERE, 'sh', String(pid)]
+    const { exitCode } = await runHelper(place, words, log, AbortSignal.timeout(askMs))
+    return exitCode === undefined || exitCode === 0
+  } catch (error) {
+    return asApiError(error).statusCode >= 500
+  }
 }
 
 interface Fate {
