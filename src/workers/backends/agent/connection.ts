@@ -91,7 +91,13 @@ export class AgentConnection extends Duplex {
 
   override _read(): void {
     if (!this.#wire.extended) this.#wire.block(this, false)
+  }
+
+  /** Here and not in `_read`, which Node calls before the bytes are taken out, and not again until more have come. */
+  override read(size?: number): Buffer | null {
+    const bytes = super.read(size) as Buffer | null // it has no encoding and no object mode
     this.#allowMore()
+    return bytes
   }
 
   /** Tells in large steps what has been read. */
