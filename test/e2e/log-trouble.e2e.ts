@@ -43,14 +43,15 @@ const told = (text: string): LogLine | undefined => {
 }
 
 test('the disk of the log is full: sessions work, standard error says so, and afterwards the log what is missing', async () => {
-  using disk = smallDisk(2 ** 20)
+  using disk = smallDisk(2 ** 26)
   const file = join(disk.folder, 'log')
   disk.fill(32 * 1024)
   await using daemon = await startQuietDaemon({ log: { destination: 'file', file, ...small } })
   await knockUntil(daemon, 'records to be dropped', () => droppedIn(daemon.stderr()) > 0)
   assert.match(daemon.stderr(), /ENOSPC/)
   await works(daemon)
-  disk.fill(2 ** 19)
+  // So much that it is not full again before the log is tried.
+  disk.fill(2 ** 25)
   await knockUntil(daemon, 'the log to tell', () => told(readFileSync(file, 'utf8')) !== undefined)
   const line = told(readFileSync(file, 'utf8'))
   assert.ok(Number(line?.details['dropped']) > 0)

@@ -130,6 +130,7 @@ describe('the Helm chart in a cluster', { concurrency: 1 }, () => {
     const { client: user } = await visitor()
     const visit = await user.run(['true'])
     assert.equal(visit.code, 0, visit.stderr)
+    await until('the guest pod to go', async () => (await guests()).length === 0, longMs)
   })
 
   test('nothing is left after it was uninstalled, not even of a session that was open', async () => {
