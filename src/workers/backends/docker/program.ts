@@ -87,7 +87,9 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     if (fate === undefined || fate.loss !== undefined || code === undefined) return UNKNOWN_EXIT
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })
     const header = await pump.header
-    if (announcement === 'agent' && header.kind !== 'pid') return UNKNOWN_EXIT
+    // A stream that broke, because nobody read the input, may have taken the announcement with it.
+    const isLost = header.kind === 'short' && (await pump.ended) !== undefined
+    if (announcement === 'agent' && header.kind !== 'pid' && !isLost) return UNKNOWN_EXIT
     if (announcement === 'none' && code === 126 && NOT_FOUND.test(textOf(header))) return { kind: 'status', code: 127 }
     return exitOf(code, program.what.kind, delivered, fate.outOfMemory)
   }

@@ -43,7 +43,8 @@ export async function isProven(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (!isDoubtful(room, plan, image)) return true
-  const reason = await complaint(room, containerId, plan, log, signal)
+  const reason =
+    (await complaint(room, containerId, plan, log, signal)) ?? (await ended(room, containerId, plan, signal))
   if (reason === undefined) return true
   if (reason !== '') return distrust(room, image, reason, log)
   room.insides.prove(image?.id ?? '', room.settings.execution, true)
@@ -93,6 +94,14 @@ async function complaint(
     }
   } catch (error) {
     const isOver = error instanceof Fault && error.labels['statusCode'] === 409
-    return isOver && keepsAlive(plan) ? 'the container that it was to keep alive has ended' : undefined
+    return isOver && keepsAlive(plan) ? HAS_ENDED : undefined
   }
+}
+const HAS_ENDED = 'the container that it was to keep alive has ended'
+
+/** The engine says in many ways that a container ended under an exec. */
+async function ended(room: Room, containerId: string, plan: Plan, signal: AbortSignal): Promise<string | undefined> {
+  if (!keepsAlive(plan)) return undefined
+  const state = await room.engine.containerState(containerId, signal).catch(() => undefined) // the login will tell
+  return state?.Running === false ? HAS_ENDED : undefined
 }
