@@ -1,9 +1,7 @@
 /**
  * Installs what the tests need and the machine lacks: Debian packages by apt (as root), ssh-audit, schemathesis and
- * clients by pip into virtual environments under `.cache`, a Go client; builds the guest helper. Nothing is installed
- * that is there already; a second run costs milliseconds.
- * clients by pip into virtual environments under `.cache`, a Go client, an object storage. Nothing is installed that is there already; a second run costs
- * milliseconds.
+ * clients by pip into virtual environments under `.cache`, a Go client, an object storage; builds the guest helper. Nothing
+ * is installed that is there already; a second run costs milliseconds.
  */
 import { existsSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'

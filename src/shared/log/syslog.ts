@@ -56,7 +56,7 @@ async function dial(where: { path: string } | { host: string; port: number }, si
   return { writable: socket }
 }
 
-/** A socket of the other type, connect(2). */
+/** A socket of the other type, connect(2). What is thrown there is an error of the system, and nothing else has this code. */
 export const isWrongType = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EPROTOTYPE'
 
 /**

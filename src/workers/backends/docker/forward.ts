@@ -48,7 +48,7 @@ export async function openExecStream(
       try {
         demux.push(bytes)
       } catch (error) {
-        stream.destroy(error as Error)
+        stream.destroy(error as Error) // the demultiplexer throws nothing else
       }
     },
     ended: (error) => stream.finish(error),

@@ -22,8 +22,8 @@ export interface Furnished {
 const USUAL: Inside = { agent: true, shell: true, sftp: true, scp: false }
 
 /**
- * Creates it and does not start it. Without an occupant it is one for whoever comes. `image` is undefined when the engine does not have it, which the
- * creation will tell. @throws Fault
+ * Creates it and does not start it. Without an occupant it is one for whoever comes. `image` is undefined when the engine
+ * does not have it, which the creation will tell. @throws Fault
  */
 export async function furnish(
   room: Room,

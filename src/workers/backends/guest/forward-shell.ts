@@ -83,7 +83,7 @@ const oneLine = (text: string): string => {
 /** Undefined: it ended, or it took too long. */
 async function firstByte({ stream }: ExecStream, signal: AbortSignal): Promise<number | undefined> {
   for (;;) {
-    const first = stream.read(1) as Buffer | null
+    const first = stream.read(1) as Buffer | null // it has no encoding and no object mode
     if (first !== null) return first[0]
     if (stream.readableEnded || stream.destroyed || signal.aborted) return undefined
     await readable(stream, signal)

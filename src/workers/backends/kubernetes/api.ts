@@ -131,7 +131,7 @@ export function createApi(client: Client): Api {
     for (let rest = ''; ; ) {
       const query = { labelSelector, limit: mostInPage, ...(rest !== '' && { continue: rest }) }
       const page = await client.request({ method: 'GET', path: podsOf(namespace), query }, signal)
-      const { items, metadata } = page as Page
+      const { items, metadata } = page as Page // the API's own contract
       pods.push(...items)
       rest = metadata.continue ?? ''
       if (rest === '') return { version: metadata.resourceVersion, pods }
@@ -169,7 +169,7 @@ export function createApi(client: Client): Api {
     patchPod(pod, body, signal) {
       const contentType = `application/${Array.isArray(body) ? 'json-patch' : 'merge-patch'}+json`
       const call = { method: 'PATCH', path: pathOf(pod), body, contentType } as const
-      return orUndefined(async () => (await client.request(call, signal)) as Pod)
+      return orUndefined(async () => (await client.request(call, signal)) as Pod) // the API's own contract
     },
     podList,
     listPods: async (...args) => (await podList(...args)).pods,
