@@ -7,6 +7,7 @@ import { connect, isIP, type Socket } from 'node:net'
 import { finished } from 'node:stream'
 import { connect as connectTls, type SecureContext } from 'node:tls'
 import { Outbox } from '../../outbox.ts'
+import type { RoomStream } from '../guest/exec-stream.ts'
 import type { Address } from './address.ts'
 import { EngineError } from './failure.ts'
 
@@ -19,18 +20,10 @@ export interface RawReader {
   inputFailed(error: Error): void
 }
 
-export interface RawStream {
+/** `end` is a half-close: the engine closes the program's input, output goes on. After `destroy` there is no call to `ended`. */
+export interface RawStream extends RoomStream {
   /** Called once, right after the upgrade; bytes that came with it are delivered at once. */
   read(reader: RawReader): void
-  pause(): void
-  resume(): void
-  /** Copies the bytes. False: wait for the drain listener. */
-  write(bytes: Uint8Array): boolean
-  onDrain(listener: () => void): void
-  /** Half-close: the engine closes the program's input; output goes on. Calls back when the kernel has it. */
-  end(done: (error?: Error) => void): void
-  /** Ends both directions at once, without a call to `ended`. */
-  destroy(): void
 }
 
 export interface Upgrade {

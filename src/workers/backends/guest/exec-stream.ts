@@ -22,7 +22,7 @@ export interface RoomStream {
   /** Copies the bytes. False: wait for the drain listener. */
   write(bytes: Uint8Array): boolean
   onDrain(listener: () => void): void
-  /** Ends the program's input. */
+  /** Ends the program's input. Calls back when the kernel has it. */
   end(done: (error?: Error) => void): void
   /** Ends both directions at once. */
   destroy(): void

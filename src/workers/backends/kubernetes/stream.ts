@@ -4,6 +4,7 @@
  * (kubernetes/enhancements KEP-4006). Pauses reach the API server, and writing waits for the socket.
  */
 import { WebSocket } from 'ws'
+import type { RoomStream } from '../guest/exec-stream.ts'
 import { noAnswer, refusal } from './answer.ts'
 import { callBegins, callFailed } from './calls.ts'
 import type { Door } from './client.ts'
@@ -25,19 +26,13 @@ export interface Status {
   readonly details?: { readonly causes?: readonly { readonly reason?: string; readonly message?: string }[] }
 }
 
-export interface PodStream {
+/** After `destroy` there is no call to `ended`. */
+export interface PodStream extends Omit<RoomStream, 'end'> {
   /** Called once; what came before is delivered at once. */
   read(reader: StreamReader): void
-  pause(): void
-  resume(): void
-  /** Copies the bytes. False: wait for the drain listener. */
-  write(bytes: Uint8Array): boolean
-  onDrain(listener: () => void): void
   /** False: this server cannot be told that the input ends. */
   end(): boolean
   resize(columns: number, rows: number): void
-  /** Ends both directions at once, without a call to `ended`. */
-  destroy(): void
 }
 
 /** What is at the other end, newest protocol first. The kubelet's way to a port has never had another. */
