@@ -2,7 +2,7 @@
 import { close, closeSync, fstatSync, type Stats, write, writeSync } from 'node:fs'
 import { backoff } from '../retry.ts'
 import { block } from './block.ts'
-import { type Destination, RETRY_MS, type Trouble } from './destination.ts'
+import { type Destination, destinationOf, RETRY_MS, type Trouble } from './destination.ts'
 import type { Opened } from './open.ts'
 import { type LineQueue, lineQueue } from './queue.ts'
 
@@ -18,18 +18,8 @@ export interface DescriptorOptions {
   readonly queueBytes: number
 }
 
-export function descriptor(options: DescriptorOptions): Destination {
-  const target = new Descriptor(options)
-  return {
-    name: options.name,
-    write: (line) => target.write(line),
-    reopen: async () => target.reopen(),
-    close: (limitMs) => target.close(limitMs),
-    get queuedBytes() {
-      return target.queuedBytes
-    },
-  }
-}
+export const descriptor = (options: DescriptorOptions): Destination =>
+  destinationOf(options.name, new Descriptor(options))
 
 class Descriptor {
   readonly #options: DescriptorOptions

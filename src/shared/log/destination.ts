@@ -12,6 +12,21 @@ export interface Destination<T = string> {
   readonly queuedBytes: number
 }
 
+interface Target<T> extends Omit<Destination<T>, 'name' | 'reopen'> {
+  reopen(): void | Promise<void>
+}
+
+/** The plain record of an object of a class. */
+export const destinationOf = <T>(name: string, target: Target<T>): Destination<T> => ({
+  name,
+  write: (entry) => target.write(entry),
+  reopen: async () => target.reopen(),
+  close: (limitMs) => target.close(limitMs),
+  get queuedBytes() {
+    return target.queuedBytes
+  },
+})
+
 /** Told about each failed write, and how many entries are lost by it. Must not throw. */
 export type Trouble = (cause: unknown, lost?: number) => void
 

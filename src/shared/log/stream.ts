@@ -1,7 +1,7 @@
 /** A connection that may break and is made again, as the destination of lines. */
 import type { Writable } from 'node:stream'
 import { backoff } from '../retry.ts'
-import { type Destination, RETRY_MS, type Trouble } from './destination.ts'
+import { type Destination, destinationOf, RETRY_MS, type Trouble } from './destination.ts'
 import { type Batch, type LineQueue, lineQueue } from './queue.ts'
 
 /** A connection that takes nothing for so long is given up: its other end may have gone without a word. */
@@ -25,15 +25,7 @@ export interface StreamOptions {
 export async function stream(options: StreamOptions): Promise<Destination> {
   const target = new Stream(options)
   await target.reopen()
-  return {
-    name: options.name,
-    write: (line) => target.write(line),
-    reopen: () => target.reopen(),
-    close: () => target.close(),
-    get queuedBytes() {
-      return target.queuedBytes
-    },
-  }
+  return destinationOf(options.name, target)
 }
 
 /** What was handed to a connection whose kernel has not confirmed it yet: if it breaks, the next one gets it. */

@@ -1,7 +1,7 @@
 /** A UNIX datagram socket as the destination of datagrams: `/dev/log`, and the journal of systemd. */
 import { backoff } from '../retry.ts'
 import { block } from './block.ts'
-import { type Destination, RETRY_MS, type Trouble } from './destination.ts'
+import { type Destination, destinationOf, RETRY_MS, type Trouble } from './destination.ts'
 import { connectDatagram, type DatagramSocket, type datagramAddon } from './unix-dgram.ts'
 
 export interface UnixDatagramOptions {
@@ -12,18 +12,8 @@ export interface UnixDatagramOptions {
 }
 
 /** Connects. @throws ErrnoException of connect(2) */
-export function unixDatagram(options: UnixDatagramOptions): Destination<Buffer> {
-  const target = new UnixDatagram(options)
-  return {
-    name: options.path,
-    write: (datagram) => target.write(datagram),
-    reopen: async () => target.reopen(),
-    close: (limitMs) => target.close(limitMs),
-    get queuedBytes() {
-      return target.queuedBytes
-    },
-  }
-}
+export const unixDatagram = (options: UnixDatagramOptions): Destination<Buffer> =>
+  destinationOf(options.path, new UnixDatagram(options))
 
 class UnixDatagram {
   readonly #options: UnixDatagramOptions
