@@ -1,9 +1,9 @@
 /** A configuration as text in the form of a file, every option of it. */
-import * as yaml from 'yaml'
 import type * as z from 'zod'
 import { formatDuration } from './duration.ts'
 import { type Config, schema } from './schema.ts'
 import { core } from './shape.ts'
+import { yamlText } from './yaml-text.ts'
 
 /** Stands for a secret; not loadable by accident, because it is no hash, key or address. */
 const mask = '<secret>'
@@ -24,8 +24,4 @@ const fileForm = (value: unknown, declared: z.ZodType | undefined, showSecrets: 
 
 /** YAML that `loadConfig` reads back to the same configuration, if secrets are shown. */
 export const dumpConfig = (config: Config, options: { readonly showSecrets?: boolean } = {}): string =>
-  yaml.stringify(fileForm(config, schema, options.showSecrets ?? false), {
-    indent: 4,
-    lineWidth: 0,
-    aliasDuplicateObjects: false,
-  })
+  yamlText(fileForm(config, schema, options.showSecrets ?? false), { indent: 4 })

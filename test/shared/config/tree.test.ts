@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import * as yaml from 'yaml'
 import { jsonTree } from '../../../src/shared/config/json-tree.ts'
 import { type Node, plainValue, TreeError } from '../../../src/shared/config/tree.ts'
+import { yamlText } from '../../../src/shared/config/yaml-text.ts'
 import { yamlTree } from '../../../src/shared/config/yaml-tree.ts'
 
 const treeValue = (node: Node | undefined): unknown => (node === undefined ? undefined : plainValue(node))
@@ -66,7 +67,7 @@ test('a YAML tree holds what the YAML library gives', () => {
   const plain = fc.jsonValue({ depthSize: 'medium' }).map((value) => JSON.parse(JSON.stringify(value)))
   fc.assert(
     fc.property(plain, (value) => {
-      const source = yaml.stringify(value)
+      const source = yamlText(value)
       assert.deepEqual(treeValue(yamlTree(source)), yaml.parse(source))
     }),
   )

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import * as yaml from 'yaml'
 import { type Entry, type Mapping, type Node, plainValue } from '../tree.ts'
 import { keepAsWritten, layoutOf } from '../yaml-edit.ts'
+import { yamlText } from '../yaml-text.ts'
 import { treeOfDocument, yamlDocument, yamlTree } from '../yaml-tree.ts'
 
 /** A comment before the first entry belongs to that entry, which may move, and not to the mapping. */
@@ -60,8 +61,7 @@ const rebuilt = (node: Node, unchanged: ReadonlySet<Node>): yaml.Node => {
 }
 
 /** Without comments, aliases and merge keys. */
-const plainText = (tree: Node): string =>
-  yaml.stringify(plainValue(tree), { lineWidth: 0, aliasDuplicateObjects: false })
+const plainText = (tree: Node): string => yamlText(plainValue(tree))
 
 /**
  * The text of a YAML file with `change` made to its tree. Comments are kept where the result would mean the same; they
