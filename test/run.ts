@@ -11,6 +11,7 @@ import { resolve } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { codesReport } from './codes.ts'
+import { failureText } from './failures.ts'
 import { buildDaemonImage } from './rigs/daemon-image.ts'
 import { buildPrograms } from './rigs/kubernetes/binary.ts'
 import { buildTools } from './rigs/kubernetes/tools.ts'
@@ -19,26 +20,35 @@ import { step } from './rigs/step.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const codesDir = resolve(root, '.cache/codes')
+const execArgv = ['--import', resolve(root, 'test/rigs/test-process.ts')]
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 
 interface Tally {
   passed: number
   failed: number
   skipped: number
+  /** What failed, to be told at the end. */
+  readonly failures: string[]
 }
+
+const emptyTally = (): Tally => ({ passed: 0, failed: 0, skipped: 0, failures: [] })
 
 /** Runs test files, each in its own process; a suite counts as its tests, a file that dies counts as one failure. */
 async function runFiles(files: readonly string[], concurrency: number, timeoutMs: number): Promise<Tally> {
-  const tally: Tally = { passed: 0, failed: 0, skipped: 0 }
+  const tally = emptyTally()
   if (files.length === 0) return tally
-  const events = run({ files: [...files], concurrency, timeout: timeoutMs, cwd: root })
+  // Its tests and hooks have their say first.
+  process.env['TEST_FILE_LIMIT_MS'] = String(timeoutMs + 30_000)
+  const events = run({ files: [...files], concurrency, timeout: timeoutMs, cwd: root, execArgv })
   events.on('test:pass', (event) => {
     if (event.details.type === 'suite') return
     if (event.skip !== undefined || event.todo !== undefined) tally.skipped++
     else tally.passed++
   })
   events.on('test:fail', (event) => {
-    if (event.details.type !== 'suite') tally.failed++
+    if (event.details.type === 'suite') return
+    tally.failed++
+    tally.failures.push(failureText(event, root))
   })
   for await (const line of events.compose(new spec())) process.stdout.write(line)
   return tally
@@ -48,7 +58,7 @@ const wanted = (file: string): boolean => patterns.length === 0 || patterns.some
 const find = (glob: string): string[] => globSync(glob, { cwd: root }).filter(wanted).sort()
 
 async function main(): Promise<number> {
-  const total: Tally = { passed: 0, failed: 0, skipped: 0 }
+  const total = emptyTally()
   rmSync(codesDir, { recursive: true, force: true })
   mkdirSync(codesDir, { recursive: true })
   process.env['CODES_DIR'] = codesDir
@@ -75,6 +85,7 @@ async function main(): Promise<number> {
     total.passed += tally.passed
     total.failed += tally.failed
     total.skipped += tally.skipped
+    total.failures.push(...tally.failures)
   }
   const codes = await codesReport(codesDir)
   process.stdout.write(`${codes.text}\n`)
@@ -85,6 +96,7 @@ async function main(): Promise<number> {
   }
   // With CI=true nothing may be skipped: a skip there hides a missing rig.
   if (process.env['CI'] === 'true' && total.skipped > 0) total.failed++
+  for (const failure of total.failures) process.stdout.write(`${failure}\n`)
   process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
   return total.failed === 0 && total.passed > 0 ? 0 : 1
 }
