@@ -12,7 +12,7 @@ import { hangs, inspect, isSeating, orderDrain, type Post, type PostContext, typ
 
 const LOOK_MS = 2000
 /** After the deadline of a drain: workers remove the containers of connections that they cut. */
-const GRACE_MS = 8000
+export const GRACE_MS = 8000
 
 export interface FleetEvents {
   authenticated(ticket: number): void

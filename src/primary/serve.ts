@@ -7,6 +7,8 @@ import { bootstrapLog, logConfigErrors } from './bootstrap.ts'
 import { loadHostKeys } from './host-keys.ts'
 import { takeSockets } from './sockets.ts'
 
+const LINGER_MS = 1000
+
 export interface ServeOptions {
   readonly rooms?: readonly string[]
   readonly workerEntry?: URL
@@ -62,5 +64,7 @@ export const serve = async (path: string, options: ServeOptions = {}): Promise<n
   } finally {
     await output.drain()
     output.close()
+    // A service that was left behind may hold the process, for which its supervisor waits.
+    setTimeout(() => process.exit(), LINGER_MS).unref()
   }
 }

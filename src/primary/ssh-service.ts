@@ -11,7 +11,7 @@ import { type Admission, type AdmissionOptions, createAdmission } from './admiss
 import type { Audit } from './audit/index.ts'
 import type { Country } from './country.ts'
 import type { Crew } from './crews.ts'
-import { createFleet, type Fleet, type FleetEvents } from './fleet.ts'
+import { createFleet, type Fleet, type FleetEvents, GRACE_MS } from './fleet.ts'
 import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
 import { createRefusals, type Refusals } from './refusal.ts'
@@ -52,6 +52,8 @@ export interface SshService extends Service, Supervised {
 }
 
 const SILENCE_MS = 60_000
+/** Beyond `shutdownTimeout` and what the fleet takes after it, to close sockets. */
+const STOP_GRACE_MS = 4000
 
 export function sshService(options: SshServiceOptions): SshService {
   const { workerEntry, log, write, audit, country, inherited, silenceMs = SILENCE_MS } = options
@@ -90,6 +92,9 @@ export function sshService(options: SshServiceOptions): SshService {
     },
     get isLively() {
       return fleet.isLively
+    },
+    get stopMs() {
+      return config.shutdownTimeout + GRACE_MS + STOP_GRACE_MS
     },
     async configure(next) {
       await fleet.replace(crewOf(next))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { createPool, type Life, type Pool, type Service } from '../../src/primary/services.ts'
 import { createLog } from '../../src/shared/log.ts'
@@ -149,4 +150,82 @@ test('the first member is not stopped before the last has ended', async () => {
   ssh.end()
   await ended
   assert.equal(health.life?.stop.aborted, true)
+})
+
+/** Waits for the word of a server that never says one, and does not listen to anybody else meanwhile. */
+const waiting = (name: string, port: number, sockets: Socket[]): Service => ({
+  name,
+  startMs: 50,
+  stopMs: 50,
+  async run(life) {
+    const socket = connect(port, '127.0.0.1')
+    sockets.push(socket)
+    await once(socket, 'data')
+    life.running()
+  },
+})
+/** Closes its server, which waits for a client that stays. */
+const clinging = (name: string, server: Server): Service => ({
+  name,
+  stopMs: 50,
+  async run(life) {
+    life.running()
+    await once(life.stop, 'abort')
+    server.close()
+    await once(server, 'close')
+  },
+})
+async function silentServer() {
+  const clients: Socket[] = []
+  const server = createServer((client) => clients.push(client)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return { server, port: address.port, clients }
+}
+
+test('a member that is not ready in time ends the pool; one that does not even stop is left, and those before it are stopped', async () => {
+  const { server, port, clients } = await silentServer()
+  const sockets: Socket[] = []
+  const health = puppet('health', { early: true })
+  const { pool, lines } = watched([health, waiting('late', port, sockets), puppet('ssh', { early: true })])
+  const crash = await pool.run()
+  assert.match(String(crash?.error), /late was not ready within 50 ms/)
+  assert.equal(pool.state, 'crashed')
+  assert.equal(lines.includes('POOL_RUNNING'), false)
+  assert.deepEqual(lines.slice(lines.indexOf('START_TIMEOUT late')), [
+    ...['START_TIMEOUT late', 'POOL_STOPPING', 'STOPPING ssh', 'STOPPED ssh'],
+    ...['STOPPING late', 'STOP_TIMEOUT late', 'STOPPING health', 'STOPPED health', 'POOL_STOPPED'],
+  ])
+  // What it still does is nobody's business any more.
+  for (const client of clients) client.end('word')
+  await Promise.all(sockets.map((socket) => once(socket, 'close')))
+  assert.equal(lines.at(-1), 'POOL_STOPPED')
+  server.close()
+})
+
+test('a member that hangs in its stop does not keep the others from theirs, and the pool has crashed', async () => {
+  const { server, port } = await silentServer()
+  const client = connect(port, '127.0.0.1')
+  await once(client, 'connect')
+  const { pool, lines } = watched([puppet('health', { early: true }), clinging('metrics', server)])
+  const ended = pool.run()
+  assert.equal(pool.state, 'running')
+  pool.stop()
+  assert.match(String((await ended)?.error), /metrics has not stopped within 50 ms/)
+  assert.deepEqual(lines.slice(lines.indexOf('POOL_STOPPING')), [
+    ...['POOL_STOPPING', 'STOPPING metrics', 'STOP_TIMEOUT metrics', 'STOPPING health', 'STOPPED health'],
+    'POOL_STOPPED',
+  ])
+  client.destroy()
+})
+
+test('a member that is ready in time may run for longer than it had for that', async () => {
+  const quick: Service = { ...puppet('quick', { early: true }), startMs: 20 }
+  const { pool } = watched([quick])
+  const ended = pool.run()
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  assert.equal(pool.state, 'running')
+  pool.stop()
+  assert.equal(await ended, undefined)
 })

@@ -77,7 +77,11 @@ export async function openAudit(config: Config, hostKeys: readonly string[], par
       waitingTasks: pool.waiting,
       uploads: targets.find(({ queue }) => queue !== undefined)?.queue?.(),
     }),
-    service: auditService(audit.syncInterval, logs, end),
+    service: auditService(audit.syncInterval, logs, {
+      end,
+      // Logs, threads, then each target.
+      stopMs: 2 * CLOSE_MS + targets.length * (config.shutdownTimeout + GRACE_MS) + GRACE_MS,
+    }),
   }
 }
 
@@ -111,8 +115,14 @@ function sharedOf(
 const transferable = ({ buffer, length }: Uint8Array): ArrayBuffer[] =>
   length > 0 && buffer instanceof ArrayBuffer ? [buffer] : []
 
-const auditService = (syncMs: number, logs: Logs, end: () => Promise<void>): Service => ({
+interface Ending {
+  end(): Promise<void>
+  /** `end` takes no longer. */
+  readonly stopMs: number
+}
+const auditService = (syncMs: number, logs: Logs, { end, stopMs }: Ending): Service => ({
   name: 'Audit log',
+  stopMs,
   async run(life) {
     let isSyncing = false
     const sync = async (): Promise<void> => {

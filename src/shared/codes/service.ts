@@ -51,6 +51,20 @@ export const service = defineCodes('Service', ['SERVICE'], {
     doc: 'One member of the service pool ended with an error. The other members are stopped and the process exits with status 1; the last record tells the error.',
     labels: { service: 'string' },
   },
+  SERVICE_START_TIMEOUT: {
+    level: 'error',
+    says: '{service} was not ready within {limitMs} ms.',
+    doc: 'One member of the service pool hangs in its start. All members are stopped and the process exits with status 1.',
+    labels: { service: 'string', limitMs: 'number' },
+    seed: false,
+  },
+  SERVICE_STOP_TIMEOUT: {
+    level: 'error',
+    says: '{service} has not stopped within {limitMs} ms and is left behind.',
+    doc: 'One member of the service pool hangs in its stop. The other members are stopped all the same, and the process exits with status 1; what the service was still doing is cut.',
+    labels: { service: 'string', limitMs: 'number' },
+    seed: false,
+  },
   SERVICE_NOTIFY_FAILED: {
     level: 'warning',
     says: 'systemd could not be told the state of the service: {reason}.',

@@ -94,11 +94,11 @@ export const counters = {
     labels: { authtype: authTypes, type: ['soft', 'hard'], retry: retries, reason: authServerReasons },
   },
   containerssh_auth_success_total: {
-    help: 'Attempts that an authentication or authorization webhook accepted.',
+    help: 'Attempts that `auth.users`, `auth.userCAs` or a webhook accepted, by authentication method, or `authorization`.',
     labels: { authtype: authTypes, retry: retries, country: 'country' },
   },
   containerssh_auth_failures_total: {
-    help: 'Attempts that an authentication or authorization webhook refused.',
+    help: 'The same that were refused.',
     labels: { authtype: authTypes, retry: retries, country: 'country' },
   },
   containerssh_ssh_penalties_total: {

@@ -4,6 +4,7 @@
  */
 import { type Fault, fault } from '../../shared/codes/fault.ts'
 import { type KeyOptions, noOptions } from '../../shared/key-options.ts'
+import { count, retryOf } from '../../shared/metric.ts'
 import type { Metadatum } from '../../shared/webhook/data.ts'
 import type { Attempt, AuthVerdict, Connection, Layer, Member, Peer } from '../ports.ts'
 import { describeCertificate } from './certificates.ts'
@@ -66,21 +67,28 @@ async function decide(users: Users, username: string, attempt: Attempt, signal: 
 
 function conclude(username: string, attempt: Attempt, decision: Decision, peer: Peer): AuthVerdict {
   const log = peer.log.with({ module: 'auth' })
+  const authtype = authtypeOf(attempt)
+  const tell = (name: 'containerssh_auth_success_total' | 'containerssh_auth_failures_total'): void => {
+    // To begin with `none` is no attempt, and is not decided here.
+    if (authtype !== 'none') count(name, { authtype, retry: retryOf(1), country: peer.country })
+  }
   if ('fault' in decision) {
     log.fault(decision.fault)
+    if (decision.outcome === 'failure') tell('containerssh_auth_failures_total')
     return decision
   }
   const member = memberOf(username, decision.options)
   // A key that would do proves nothing yet.
   if (attempt.method === 'publickey' && !attempt.signed) return { outcome: 'success', member }
-  log.emit('AUTH_SUCCESSFUL', { username, authtype: authtypeOf(attempt) })
+  log.emit('AUTH_SUCCESSFUL', { username, authtype })
+  tell('containerssh_auth_success_total')
   if (attempt.method === 'publickey' && attempt.certificate !== undefined) {
     log.emit('AUTH_CERTIFICATE_ACCEPTED', { username, ...describeCertificate(attempt.certificate) })
   }
   return { outcome: 'success', member }
 }
 
-const authtypeOf = ({ method }: Attempt): string => (method === 'publickey' ? 'pubkey' : method)
+const authtypeOf = ({ method }: Attempt) => (method === 'publickey' ? 'pubkey' : method)
 
 const nothing = new Map<string, never>()
 

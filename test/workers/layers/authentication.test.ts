@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { User } from '../../../src/shared/config/index.ts'
 import { defaults } from '../../../src/shared/config/schema.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
+import { processCounters } from '../../../src/shared/metric.ts'
 import { hashPassword } from '../../../src/shared/password.ts'
 import { connectionOf } from '../../../src/workers/layers/index.ts'
 import { limits } from '../../../src/workers/layers/limits.ts'
@@ -51,6 +52,26 @@ test('a key that would do is no login: AUTH_SUCCESSFUL waits for the signature',
   const { connection, codes } = open([{ name: 'alice', authorizedKeys: [line] }])
   assert.equal((await connection.authenticate('alice', key(blob, false), never)).outcome, 'success')
   assert.deepEqual(codes(), [])
+})
+
+test('what is decided about the users of the configuration is counted; a key that is only asked about counts when it is refused', async () => {
+  const passwordHash = await hashPassword(Buffer.from('secret'))
+  const { connection } = open([{ name: 'alice', passwordHash, authorizedKeys: [line] }])
+  processCounters.take()
+  await connection.authenticate('alice', { method: 'none' }, never)
+  await connection.authenticate('alice', key(stranger, false), never)
+  await connection.authenticate('alice', key(blob, false), never)
+  await connection.authenticate('alice', key(blob, true), never)
+  await connection.authenticate('alice', password('wrong'), never)
+  await connection.authenticate('nobody', password('secret'), never)
+  await connection.authenticate('alice', password('secret'), never)
+  const counted = processCounters.take().map(([name, values, by]) => [name, ...values, by].join(' '))
+  assert.deepEqual(counted, [
+    'containerssh_auth_failures_total pubkey 0 XX 1',
+    'containerssh_auth_success_total pubkey 0 XX 1',
+    'containerssh_auth_failures_total password 0 XX 2',
+    'containerssh_auth_success_total password 0 XX 1',
+  ])
 })
 
 test('a password lets its owner in; a wrong one, and one of nobody, are the same failure', async () => {
