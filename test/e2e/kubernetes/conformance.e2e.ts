@@ -1,9 +1,8 @@
-import { after, before, describe } from 'node:test'
+import { before, describe } from 'node:test'
 import { type Backend, tryIn } from '../../conformance/matrix.ts'
 import { executionOf, type Row, rows } from '../../conformance/rows.ts'
 import { helper } from '../../guest/program.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { type KubernetesOptions, kubernetesRoom } from './rig.ts'
+import { type KubernetesOptions, kubernetesRoom, useCluster } from './rig.ts'
 
 /** Where Kubernetes has another word. */
 const codes: Readonly<Record<string, string>> = {
@@ -30,12 +29,8 @@ function optionsOf({ mode, image, guest, ...row }: Row): KubernetesOptions {
 }
 
 describe('kubernetes', { concurrency: 3 }, () => {
-  let cluster: Cluster
-  before(async () => {
-    await helper()
-    cluster = await startCluster()
-  })
-  after(async () => cluster?.[Symbol.asyncDispose]())
+  before(helper)
+  const cluster = useCluster()
   const backend: Backend = {
     open: (row) => kubernetesRoom(cluster, optionsOf(row)),
     code: (name) => `KUBERNETES_${codes[name] ?? name}`,

@@ -9,19 +9,16 @@ import { freePort } from '../../../bench/process.ts'
 import { connect } from '../../../src/workers/backends/kubernetes/client.ts'
 import { run } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
-import { type Admin, adminOf } from '../../rigs/kubernetes/admin.ts'
 import { startApiProxy } from '../../rigs/kubernetes/api-proxy.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
 import { connectionTo } from '../../rigs/kubernetes/connection.ts'
 import { finish } from '../../rigs/ssh.ts'
-import { inRoom, kubernetesRoom, nothing, refusal } from './rig.ts'
+import { inRoom, kubernetesRoom, nothing, refusal, useCluster } from './rig.ts'
 
 const manifest = resolve(import.meta.dirname, '../../../deploy/kubernetes/rbac.yaml')
 const three = { kind: 'status', code: 3 }
 
 describe('the way to a cluster', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  let admin: Admin
+  const cluster = useCluster()
   let host = ''
   let cacertFile = ''
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-way-'))
@@ -31,16 +28,10 @@ describe('the way to a cluster', { concurrency: 1 }, () => {
     return path
   }
   before(async () => {
-    cluster = await startCluster()
-    admin = adminOf(cluster)
     ;({ host, cacertFile } = connectionTo(cluster))
-    await admin.apply(manifest)
+    await cluster.admin.apply(manifest)
   })
-  after(async () => {
-    await admin?.[Symbol.asyncDispose]()
-    await cluster?.[Symbol.asyncDispose]()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
   /** With nothing but these settings a login works. */
   const works = (connection: Readonly<Record<string, unknown>>): Promise<void> =>
     inRoom(cluster, { connection: { ...nothing, ...connection } }, async (_rig, session) => {
@@ -56,12 +47,12 @@ describe('the way to a cluster', { concurrency: 1 }, () => {
   })
 
   test('a bearer token', async () => {
-    await works({ host, cacertFile, bearerToken: await admin.token('containerssh') })
+    await works({ host, cacertFile, bearerToken: await cluster.admin.token('containerssh') })
   })
 
   test('a kubeconfig, and a context of it by name', async () => {
     await works({ kubeconfig: cluster.kubeconfig })
-    const token = await admin.token('containerssh')
+    const token = await cluster.admin.token('containerssh')
     const two = write('two.kubeconfig', {
       clusters: [{ name: 'real', cluster: { server: host, 'certificate-authority': cacertFile } }],
       users: [
@@ -83,7 +74,7 @@ describe('the way to a cluster', { concurrency: 1 }, () => {
   })
 
   test('a kubeconfig whose credentials come from a program', async () => {
-    const status = { token: await admin.token('containerssh') }
+    const status = { token: await cluster.admin.token('containerssh') }
     const apiVersion = 'client.authentication.k8s.io/v1'
     const credential = write('credential.json', { apiVersion, kind: 'ExecCredential', status })
     await works({
@@ -114,7 +105,7 @@ describe('the way to a cluster', { concurrency: 1 }, () => {
       await client.close()`
     // A mount namespace of its own, in which a kubelet would have put the account where it puts it in every pod.
     const script = `mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io && cp -r "$1" /run/secrets/kubernetes.io/serviceaccount && shift && exec "$@"`
-    const token = await admin.token('containerssh')
+    const token = await cluster.admin.token('containerssh')
     const { hostname, port } = new URL(host)
     rmSync(account, { recursive: true, force: true })
     mkdirSync(account)
@@ -130,14 +121,14 @@ describe('the way to a cluster', { concurrency: 1 }, () => {
   })
 
   test('a token in a file that is replaced is used at once when the old one is worth nothing any more', async () => {
-    const secret = await admin.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'leash' } })
-    const first = await admin.token('containerssh', secret)
+    const secret = await cluster.admin.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'leash' } })
+    const first = await cluster.admin.token('containerssh', secret)
     const bearerTokenFile = write('token', first)
     const connection = { ...nothing, host, cacertFile, bearerTokenFile }
     const rig = await kubernetesRoom(cluster, { connection })
     const [before, later] = [rig.enter(), rig.enter()]
     assert.deepEqual((await run(before, 'exit 3')).exit, three)
-    await admin.ask('DELETE', '/api/v1/namespaces/default/secrets/leash')
+    await cluster.admin.ask('DELETE', '/api/v1/namespaces/default/secrets/leash')
     const old = connect({ ...connectionTo(cluster), ...connection, bearerToken: first, bearerTokenFile: '' }, 15_000)
     // The API server remembers for 10 s that a token was good.
     await until(
@@ -149,7 +140,7 @@ describe('the way to a cluster', { concurrency: 1 }, () => {
         ),
       30_000,
     )
-    write('token', `${await admin.token('containerssh')}\n`)
+    write('token', `${await cluster.admin.token('containerssh')}\n`)
     // By a session that has begun with the old one, and by one that begins now.
     assert.deepEqual((await run(before, 'exit 3')).exit, three)
     assert.deepEqual((await run(later, 'exit 3')).exit, three)

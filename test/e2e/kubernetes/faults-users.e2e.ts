@@ -1,11 +1,10 @@
 /** What a user with a real client sees of a cluster in trouble: a sentence, an exit status, and nothing stays behind. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { until } from '../../rigs/daemon.ts'
-import { type Admin, adminOf } from '../../rigs/kubernetes/admin.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
 import { type Finished, finish } from '../../rigs/ssh.ts'
 import { type KubernetesLogin, kubernetesLogin } from './login.ts'
+import { useCluster } from './rig.ts'
 
 const pods = '/api/v1/namespaces/default/pods'
 const quotas = '/api/v1/namespaces/default/resourcequotas'
@@ -15,16 +14,7 @@ const aloud = { options: ['-v'] }
 const busybox = 'containerssh-test/busybox:1'
 
 describe('a user of a cluster in trouble', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  let admin: Admin
-  before(async () => {
-    cluster = await startCluster()
-    admin = adminOf(cluster)
-  })
-  after(async () => {
-    await admin?.[Symbol.asyncDispose]()
-    await cluster?.[Symbol.asyncDispose]()
-  })
+  const cluster = useCluster()
   const failed = ({ code, stderr }: Finished, sentence: RegExp): void => {
     assert.notEqual(code, 0)
     assert.match(stderr, sentence)
@@ -36,7 +26,7 @@ describe('a user of a cluster in trouble', { concurrency: 1 }, () => {
     test(`mode ${mode}: who is evicted, or whose pod is deleted, in the middle of a program is told so`, async () => {
       await using login = await kubernetesLogin(cluster, { pod: podOf(mode) })
       const evicted = await busy(login)
-      await admin.ask('POST', `${pods}/${evicted.name}/eviction`, {
+      await cluster.admin.ask('POST', `${pods}/${evicted.name}/eviction`, {
         apiVersion: 'policy/v1',
         kind: 'Eviction',
         metadata: { name: evicted.name, namespace: 'default' },
@@ -45,7 +35,7 @@ describe('a user of a cluster in trouble', { concurrency: 1 }, () => {
       await lost(login, /EvictionByEvictionAPI/)
       await login.noPods()
       const deleted = await busy(login)
-      await admin.ask('DELETE', `${pods}/${deleted.name}`)
+      await cluster.admin.ask('DELETE', `${pods}/${deleted.name}`)
       failed(await deleted.end, /\r\nthe pod was deleted\r\n/)
       await lost(login, /^the pod was deleted$/)
       await login.noPods()
@@ -54,13 +44,13 @@ describe('a user of a cluster in trouble', { concurrency: 1 }, () => {
     test(`mode ${mode}: a quota that is used up is named to the operator, and the user knows that it is not his fault`, async () => {
       await using login = await kubernetesLogin(cluster, { pod: podOf(mode) })
       const spec = { hard: { pods: '0' } }
-      await admin.create({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'full-house' }, spec })
-      const hard = async (): Promise<unknown> => (await admin.ask('GET', `${quotas}/full-house`)).status?.hard
+      await cluster.admin.create({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'full-house' }, spec })
+      const hard = async (): Promise<unknown> => (await cluster.admin.ask('GET', `${quotas}/full-house`)).status?.hard
       await until('the quota', async () => (await hard()) !== undefined)
       try {
         failed(await login.client.run(['true'], aloud), /The pod cannot be made: the quota of the cluster is used up/)
       } finally {
-        await admin.ask('DELETE', `${quotas}/full-house`)
+        await cluster.admin.ask('DELETE', `${quotas}/full-house`)
       }
       const { details, level } = await login.daemon.line('KUBERNETES_POD_CREATE_FAILED')
       assert.equal(level, 'error')

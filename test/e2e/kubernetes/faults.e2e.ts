@@ -1,27 +1,23 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { Session } from '../../../src/workers/ports.ts'
 import { exec, run, talk } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
-import { type Admin, adminOf } from '../../rigs/kubernetes/admin.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { inRoom as inRoomOf, type KubernetesOptions, type KubernetesRig, kubernetesRoom, refusal } from './rig.ts'
+import {
+  inRoom as inRoomOf,
+  type KubernetesOptions,
+  type KubernetesRig,
+  kubernetesRoom,
+  refusal,
+  useCluster,
+} from './rig.ts'
 
 const busybox = 'containerssh-test/busybox:1'
 const limit = (): AbortSignal => AbortSignal.timeout(30_000)
 const metadata = { namespace: 'default', generateName: 'room-' }
 
 describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  let admin: Admin
-  before(async () => {
-    cluster = await startCluster()
-    admin = adminOf(cluster)
-  })
-  after(async () => {
-    await admin?.[Symbol.asyncDispose]()
-    await cluster?.[Symbol.asyncDispose]()
-  })
+  const cluster = useCluster()
 
   const inRoom = (options: KubernetesOptions, task: (rig: KubernetesRig, session: Session) => Promise<void>) =>
     inRoomOf(cluster, options, task)
@@ -40,7 +36,7 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
   test('a right that is missing is named', async () => {
     const account = `system:serviceaccount:default:default`
     await inRoom(
-      { connection: { certFile: '', keyFile: '', bearerToken: await admin.token('default') } },
+      { connection: { certFile: '', keyFile: '', bearerToken: await cluster.admin.token('default') } },
       async (rig, session) => {
         assert.equal(await refusal(session), 'KUBERNETES_POD_CREATE_FAILED')
         const { labels } = await rig.logged('KUBERNETES_POD_CREATE_FAILED')
@@ -135,7 +131,7 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
       if (own === undefined) throw new Error('the cluster is not ours')
       const node = '/api/v1/nodes/localhost'
       const isTainted = async (): Promise<boolean> =>
-        (await admin.ask('GET', node)).spec.taints?.some(
+        (await cluster.admin.ask('GET', node)).spec.taints?.some(
           ({ effect }: { effect: string }) => effect === 'NoSchedule',
         ) === true
       await inRoom({}, async (rig, session) => {
@@ -147,7 +143,7 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
         await rig.logged('KUBERNETES_PROGRAM_LOST')
         // What the node controller does, but only when it has not heard of the kubelet for 40 s.
         const condition = { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }
-        await admin.ask('PATCH', `${node}/status`, { status: { conditions: [condition] } })
+        await cluster.admin.ask('PATCH', `${node}/status`, { status: { conditions: [condition] } })
         await until('the taint', isTainted)
         const late = await kubernetesRoom(cluster, { timeouts: { podStart: 3000 } })
         const second = late.enter()
@@ -161,7 +157,8 @@ describe('a kubernetes room in trouble', { concurrency: 1 }, () => {
         await own.start('kubelet')
         await until('the node', async () => !(await isTainted()), 60_000)
       })
-      const all = async (): Promise<number> => (await admin.ask('GET', '/api/v1/namespaces/default/pods')).items.length
+      const all = async (): Promise<number> =>
+        (await cluster.admin.ask('GET', '/api/v1/namespaces/default/pods')).items.length
       await until('no pod', async () => (await all()) === 0, 60_000)
     })
 

@@ -1,14 +1,21 @@
 /** Who helps with programs in a pod, step by step: the agent of the image, the injected one, a shell, nobody. */
 import assert from 'node:assert/strict'
 import { text } from 'node:stream/consumers'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import type { Session } from '../../../src/workers/ports.ts'
 import { exec, pty, run, size, talk } from '../../conformance/rig.ts'
 import { helper } from '../../guest/program.ts'
 import { until } from '../../rigs/daemon.ts'
 import { startApiProxy } from '../../rigs/kubernetes/api-proxy.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { inRoom, type KubernetesOptions, type KubernetesRig, kubernetesRoom, nothing, refusal } from './rig.ts'
+import {
+  inRoom,
+  type KubernetesOptions,
+  type KubernetesRig,
+  kubernetesRoom,
+  nothing,
+  refusal,
+  useCluster,
+} from './rig.ts'
 
 const noShell = 'containerssh-test/noshell:1'
 const agentImage = 'containerssh-test/agent:1'
@@ -22,12 +29,8 @@ const plain = { disableAgent: false }
 const noBinary = { agentBinary: { amd64: '/no/such/helper', arm64: '/no/such/helper' } }
 
 describe('who helps in a pod', { concurrency: 3 }, () => {
-  let cluster: Cluster
-  before(async () => {
-    await helper()
-    cluster = await startCluster()
-  })
-  after(async () => cluster?.[Symbol.asyncDispose]())
+  before(helper)
+  const cluster = useCluster()
   const within = (options: KubernetesOptions, task: (rig: KubernetesRig, session: Session) => Promise<void>) =>
     inRoom(cluster, options, task)
 

@@ -1,18 +1,14 @@
 /** Configurations of the backend until 0.4, as they stand in old files. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
+import { describe, test } from 'node:test'
 import { connectionTo } from '../../rigs/kubernetes/connection.ts'
 import { type KubernetesLogin, kubernetesLogin } from './login.ts'
+import { useCluster } from './rig.ts'
 
 const image = 'containerssh-test/busybox:1'
 
 describe('kuberun', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  before(async () => {
-    cluster = await startCluster()
-  })
-  after(async () => cluster?.[Symbol.asyncDispose]())
+  const cluster = useCluster()
 
   /** As 0.3 had it: lower case, volume sources one level deeper. */
   const old = (pod: object, connection: object): Promise<KubernetesLogin> => {

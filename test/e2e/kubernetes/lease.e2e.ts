@@ -1,14 +1,12 @@
 /** Daemons on one namespace that see nothing of each other but what they keep in the cluster. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { run } from '../../conformance/rig.ts'
 import { type Daemon, startDaemon, until } from '../../rigs/daemon.ts'
-import { type Admin, adminOf } from '../../rigs/kubernetes/admin.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
 import { connectionTo } from '../../rigs/kubernetes/connection.ts'
 import { uniqueUser } from '../../rigs/login.ts'
 import { client, finish, makeKey } from '../../rigs/ssh.ts'
-import { kubernetesRoom } from './rig.ts'
+import { kubernetesRoom, useCluster } from './rig.ts'
 
 const busybox = 'containerssh-test/busybox:1'
 const limit = (): AbortSignal => AbortSignal.timeout(30_000)
@@ -17,18 +15,9 @@ const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases'
 const stranger = (digit: string): string => `${digit.repeat(12)}-${digit.repeat(8)}-1-1-1`
 
 describe('leases', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  let admin: Admin
-  before(async () => {
-    cluster = await startCluster()
-    admin = adminOf(cluster)
-  })
-  after(async () => {
-    await admin?.[Symbol.asyncDispose]()
-    await cluster?.[Symbol.asyncDispose]()
-  })
+  const cluster = useCluster()
   const makePod = async (owner: string, labels: object = {}): Promise<string> => {
-    const pod = await admin.create({
+    const pod = await cluster.admin.create({
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { generateName: 'left-', labels: { containerssh_owner: owner, ...labels } },
@@ -37,14 +26,14 @@ describe('leases', { concurrency: 1 }, () => {
     return pod.metadata.name
   }
   const makeLease = (owner: string): Promise<unknown> =>
-    admin.create({
+    cluster.admin.create({
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
       metadata: { name: `containerssh-${owner}`, labels: { containerssh_owner: owner } },
       spec: { holderIdentity: owner, leaseDurationSeconds: 2, renewTime: '2020-01-01T00:00:00.000000Z' },
     })
   const podsOf = async (selector: string): Promise<string[]> => {
-    const { items } = await admin.ask('GET', `/api/v1/namespaces/default/pods?labelSelector=${selector}`)
+    const { items } = await cluster.admin.ask('GET', `/api/v1/namespaces/default/pods?labelSelector=${selector}`)
     return items.map(({ metadata }: { metadata: { name: string } }) => metadata.name)
   }
 
@@ -55,7 +44,7 @@ describe('leases', { concurrency: 1 }, () => {
     const go = [await makePod(ended), await makePod(lost, { containerssh_leased: '1' })]
     const renewals = setInterval(() => {
       const body = { metadata: { annotations: { renewed: String(Math.random()) } } }
-      admin.ask('PATCH', `${leases}/containerssh-${renews}`, body).catch(() => undefined)
+      cluster.admin.ask('PATCH', `${leases}/containerssh-${renews}`, body).catch(() => undefined)
     }, 200)
     const rig = await kubernetesRoom(cluster, { kubernetes: { leaseDuration: 2000 } })
     try {
@@ -69,7 +58,7 @@ describe('leases', { concurrency: 1 }, () => {
       const left = await podsOf('containerssh_owner')
       assert.ok(stay.every((name) => left.includes(name)))
       assert.equal((await rig.containers()).length, 1)
-      const names = (await admin.ask('GET', leases)).items.map(
+      const names = (await cluster.admin.ask('GET', leases)).items.map(
         ({ metadata }: { metadata: { name: string } }) => metadata.name,
       )
       assert.ok(!names.includes(`containerssh-${ended}`))
@@ -82,9 +71,9 @@ describe('leases', { concurrency: 1 }, () => {
   })
 
   test('who may not hold a lease is told so once, and serves all the same', async () => {
-    await admin.create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'leaseless' } })
+    await cluster.admin.create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'leaseless' } })
     const rbac = 'rbac.authorization.k8s.io'
-    await admin.create({
+    await cluster.admin.create({
       apiVersion: `${rbac}/v1`,
       kind: 'Role',
       metadata: { name: 'leaseless' },
@@ -92,14 +81,14 @@ describe('leases', { concurrency: 1 }, () => {
         { apiGroups: [''], resources: ['pods', 'pods/exec'], verbs: ['create', 'get', 'list', 'watch', 'delete'] },
       ],
     })
-    await admin.create({
+    await cluster.admin.create({
       apiVersion: `${rbac}/v1`,
       kind: 'RoleBinding',
       metadata: { name: 'leaseless' },
       roleRef: { apiGroup: rbac, kind: 'Role', name: 'leaseless' },
       subjects: [{ kind: 'ServiceAccount', name: 'leaseless', namespace: 'default' }],
     })
-    const connection = { certFile: '', keyFile: '', bearerToken: await admin.token('leaseless') }
+    const connection = { certFile: '', keyFile: '', bearerToken: await cluster.admin.token('leaseless') }
     const rig = await kubernetesRoom(cluster, { connection, kubernetes: { leaseDuration: 2000 } })
     const session = rig.enter()
     assert.deepEqual((await run(session, 'exit 3')).exit, { kind: 'status', code: 3 })

@@ -1,7 +1,7 @@
 /** Pods that are made ahead: who gets them, what is in them, what becomes of those that nobody gets. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { schema } from '../../../src/shared/config/schema.ts'
 import type { UserSettings } from '../../../src/shared/config/user/settings.ts'
 import type { Pod } from '../../../src/workers/backends/kubernetes/api.ts'
@@ -9,8 +9,7 @@ import type { Member } from '../../../src/workers/ports.ts'
 import { exec, run, talk } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
 import { startApiProxy } from '../../rigs/kubernetes/api-proxy.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, nothing } from './rig.ts'
+import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, nothing, useCluster } from './rig.ts'
 
 const limit = (): AbortSignal => AbortSignal.timeout(30_000)
 
@@ -23,11 +22,7 @@ interface PoolRig extends KubernetesRig {
 }
 
 describe('pods that are made ahead', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  before(async () => {
-    cluster = await startCluster()
-  })
-  after(async () => cluster?.[Symbol.asyncDispose]())
+  const cluster = useCluster()
 
   const pool = async (pool: object, options: KubernetesOptions = {}): Promise<PoolRig> => {
     const test = randomBytes(6).toString('hex')

@@ -1,12 +1,49 @@
 import assert from 'node:assert/strict'
+import { after, before } from 'node:test'
 import { type Config, schema } from '../../../src/shared/config/schema.ts'
 import { type Api, createApi } from '../../../src/workers/backends/kubernetes/api.ts'
 import { connect } from '../../../src/workers/backends/kubernetes/client.ts'
 import type { Member, Session } from '../../../src/workers/ports.ts'
 import { type Inhabited, inhabit } from '../../conformance/inhabited.ts'
 import { exec, talk } from '../../conformance/rig.ts'
-import type { Cluster } from '../../rigs/kubernetes/cluster.ts'
+import { type Admin, adminOf } from '../../rigs/kubernetes/admin.ts'
+import { type Cluster, type StartedCluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
 import { connectionTo } from '../../rigs/kubernetes/connection.ts'
+
+export interface UsedCluster extends Cluster {
+  /** Who may do everything in it. */
+  readonly admin: Admin
+}
+
+/**
+ * The cluster of a suite: there while its tests run, and in what the suite does `before` them from here on. `images`: makes
+ * what pods may have besides the images of all tests.
+ */
+export function useCluster(images: () => Promise<readonly string[]> = async () => []): UsedCluster {
+  const stack = new AsyncDisposableStack()
+  let cluster: StartedCluster | undefined
+  let admin: Admin | undefined
+  const started = <T>(one: T | undefined): T => {
+    assert.ok(one !== undefined, 'the cluster is there for tests, not before')
+    return one
+  }
+  before(async () => {
+    cluster = stack.use(await startCluster({ images: await images() }))
+    admin = stack.use(adminOf(cluster))
+  })
+  after(() => stack[Symbol.asyncDispose]())
+  return {
+    get kubeconfig() {
+      return started(cluster).kubeconfig
+    },
+    get own() {
+      return started(cluster).own
+    },
+    get admin() {
+      return started(admin)
+    },
+  }
+}
 
 export interface KubernetesOptions {
   readonly mode?: 'connection' | 'session' | 'persistent'

@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { run } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
-import { type Admin, adminOf, type KubeObject } from '../../rigs/kubernetes/admin.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, refusal } from './rig.ts'
+import type { KubeObject } from '../../rigs/kubernetes/admin.ts'
+import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, refusal, useCluster } from './rig.ts'
 
 const manifest = resolve(import.meta.dirname, '../../../deploy/kubernetes/rbac.yaml')
 const role = '/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/containerssh'
@@ -34,18 +33,11 @@ const lacks: readonly Lack[] = [
 ]
 
 describe('rights in a cluster', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  let admin: Admin
+  const cluster = useCluster()
   let token = ''
   before(async () => {
-    cluster = await startCluster()
-    admin = adminOf(cluster)
-    await admin.apply(manifest)
-    token = await admin.token('containerssh')
-  })
-  after(async () => {
-    await admin?.[Symbol.asyncDispose]()
-    await cluster?.[Symbol.asyncDispose]()
+    await cluster.admin.apply(manifest)
+    token = await cluster.admin.token('containerssh')
   })
   const open = (mode: Mode): Promise<KubernetesRig> => {
     const connection = { certFile: '', keyFile: '', bearerToken: token }
@@ -57,7 +49,7 @@ describe('rights in a cluster', { concurrency: 1 }, () => {
   const allowed = async ({ verb, resource: name }: Pick<Lack, 'verb' | 'resource'>): Promise<boolean> => {
     const [resource, subresource] = name.split('/')
     const group = name === 'leases' ? 'coordination.k8s.io' : ''
-    const { status } = await admin.ask('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+    const { status } = await cluster.admin.ask('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
       spec: {
         user: 'system:serviceaccount:default:containerssh',
         resourceAttributes: { namespace: 'default', verb, resource, group, ...(subresource && { subresource }) },
@@ -93,7 +85,7 @@ describe('rights in a cluster', { concurrency: 1 }, () => {
       const without = rules.map((rule) =>
         rule.resources.includes(resource) ? { ...rule, verbs: rule.verbs.filter((one: string) => one !== verb) } : rule,
       )
-      await admin.ask('PATCH', role, { rules: without })
+      await cluster.admin.ask('PATCH', role, { rules: without })
       await until(`the loss of ${verb}`, async () => !(await allowed(lack)))
       const rig = await open(mode)
       try {
@@ -110,7 +102,7 @@ describe('rights in a cluster', { concurrency: 1 }, () => {
         const isHarmless = ['delete', 'list', 'patch'].includes(verb) || resource === 'leases'
         assert.equal(got, isHarmless ? 'accepted' : code)
       } finally {
-        await admin.ask('PATCH', role, { rules })
+        await cluster.admin.ask('PATCH', role, { rules })
         await until(`the return of ${verb}`, () => allowed(lack))
         await rig[Symbol.asyncDispose]()
       }

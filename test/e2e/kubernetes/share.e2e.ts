@@ -2,15 +2,14 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { newId } from '../../../src/shared/id.ts'
 import { createSession } from '../../../src/workers/backends/session.ts'
 import type { ConnectionId, Member, Session } from '../../../src/workers/ports.ts'
 import { exec, run, talk } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
 import { startApiProxy } from '../../rigs/kubernetes/api-proxy.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, nothing } from './rig.ts'
+import { type KubernetesOptions, type KubernetesRig, kubernetesRoom, nothing, useCluster } from './rig.ts'
 
 const limit = (): AbortSignal => AbortSignal.timeout(30_000)
 
@@ -28,11 +27,7 @@ const leave = (...sessions: Session[]): Promise<unknown> =>
   Promise.all(sessions.map(async (session) => session[Symbol.asyncDispose]()))
 
 describe('a pod that connections share', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  before(async () => {
-    cluster = await startCluster()
-  })
-  after(async () => cluster?.[Symbol.asyncDispose]())
+  const cluster = useCluster()
 
   /** Workers of one server: each with a room of its own. */
   const workers = async (share: object, options: KubernetesOptions = {}) => {

@@ -5,8 +5,8 @@ import { connect } from '../../../src/workers/backends/kubernetes/client.ts'
 import { ApiError } from '../../../src/workers/backends/kubernetes/failure.ts'
 import type { PodStream, Status } from '../../../src/workers/backends/kubernetes/stream.ts'
 import { isUp, PodError, waitFor } from '../../../src/workers/backends/kubernetes/wait.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
 import { connectionTo } from '../../rigs/kubernetes/connection.ts'
+import { useCluster } from './rig.ts'
 
 const container = 'shell'
 
@@ -33,7 +33,7 @@ const read = (stream: PodStream): Promise<Ended> =>
   })
 
 describe('a pod in a real cluster', () => {
-  let cluster: Cluster
+  const cluster = useCluster()
   let api: Api
   let pod: PodName
   const limit = (ms = 60_000): AbortSignal => AbortSignal.timeout(ms)
@@ -50,16 +50,12 @@ describe('a pod in a real cluster', () => {
       limit(),
     )
   before(async () => {
-    cluster = await startCluster()
     api = createApi(connect(connectionTo(cluster), 15_000))
     const made = await create('containerssh-test/busybox:1', 'stream')
     pod = made.metadata
     assert.equal(await waitFor(api, pod, made, isUp, limit()), true)
   })
-  after(async () => {
-    await api?.close()
-    await cluster?.[Symbol.asyncDispose]()
-  })
+  after(() => api?.close())
   const exec = (command: readonly string[], tty = false): Promise<PodStream> =>
     api.exec(pod, { container, command, tty, stdin: true }, limit())
 

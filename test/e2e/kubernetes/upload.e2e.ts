@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { exec, run, talk } from '../../conformance/rig.ts'
 import { until } from '../../rigs/daemon.ts'
-import { type Cluster, startCluster } from '../../rigs/kubernetes/cluster.ts'
-import { kubernetesRoom } from './rig.ts'
+import { kubernetesRoom, useCluster } from './rig.ts'
 
 const bytes = Buffer.alloc(3 << 20, 'x')
 
 describe('input for a program whose standard output goes elsewhere', { concurrency: 1 }, () => {
-  let cluster: Cluster
-  before(async () => {
-    cluster = await startCluster()
-  })
-  after(async () => cluster?.[Symbol.asyncDispose]())
+  const cluster = useCluster()
 
   for (const mode of ['connection', 'session'] as const) {
     test(`is whole (${mode} mode)`, async () => {

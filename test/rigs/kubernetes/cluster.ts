@@ -15,12 +15,13 @@ import { adminToken, makePki } from './pki.ts'
 import { apiserver, type Command, containerd, controllers, etcd, kubelet, type Layout, scheduler } from './programs.ts'
 import { clean, sysctls } from './stop.ts'
 
-export interface Cluster extends AsyncDisposable {
+export interface Cluster {
   /** Of somebody who may do everything. */
   readonly kubeconfig: string
   /** Undefined: the cluster is not ours. */
   readonly own: OwnCluster | undefined
 }
+export interface StartedCluster extends Cluster, AsyncDisposable {}
 export interface OwnCluster {
   readonly server: string
   /** File with the certificate of the cluster's authority. */
@@ -40,7 +41,7 @@ export interface ClusterOptions {
   readonly images?: readonly string[]
 }
 
-export async function startCluster({ images = [] }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster({ images = [] }: ClusterOptions = {}): Promise<StartedCluster> {
   const { KUBECONFIG } = process.env
   if (KUBECONFIG !== undefined && KUBECONFIG !== '') {
     return { kubeconfig: KUBECONFIG, own: undefined, [Symbol.asyncDispose]: async () => undefined }
