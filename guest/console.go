@@ -14,10 +14,12 @@ type consoleOptions struct {
 	wait     bool
 	waitEnv  bool
 	pid      bool
+	lastWord string
 	program  []string
 }
 
-// console shakes hands with the server and becomes the program: the process number stays.
+// console shakes hands with the server and becomes the program: the process number stays. With a last word it is the
+// program's parent.
 func console(args []string) (int, error) {
 	options, err := parseConsole(args)
 	if err != nil {
@@ -47,6 +49,9 @@ func console(args []string) (int, error) {
 	}
 	env := mergeEnv(inherited, options.env)
 	path, err := findProgram(options.program[0], env)
+	if err == nil && options.lastWord != "" {
+		return stay(path, options, env)
+	}
 	if err == nil {
 		err = syscall.Exec(path, options.program, env)
 	}
@@ -74,6 +79,12 @@ func parseConsole(args []string) (consoleOptions, error) {
 				return options, usageError("--pid is there twice")
 			}
 			options.pid = true
+		case "--last-word":
+			at++
+			if at >= len(args) || args[at] == "" || strings.HasPrefix(args[at], "--") {
+				return options, usageError("--last-word wants a word")
+			}
+			options.lastWord = args[at]
 		case "--env":
 			at++
 			if at >= len(args) || strings.HasPrefix(args[at], "--") || strings.Index(args[at], "=") < 1 {

@@ -20,12 +20,15 @@ const (
 )
 
 const help = `Usage:
-  console [--env NAME=VALUE]... [--wait|--wait-env] [--pid] -- PROGRAM [ARGUMENT]...
+  console [--env NAME=VALUE]... [--wait|--wait-env] [--pid] [--last-word WORD] -- PROGRAM [ARGUMENT]...
       Becomes the program. --wait: after a NUL or a newline on standard input. --pid: the process number goes to standard
       output first, as four bytes, little endian. --clear-env: of the own environment nothing stays. --wait-env: after lines
-      of NAME=VALUE and an empty one on standard input, which become part of the environment.
+      of NAME=VALUE and an empty one on standard input, which become part of the environment. --last-word: stays
+      after the program, says RS, the word, its exit code and RS on both outputs, and waits for TERM.
   signal --pid NUMBER --signal NAME
       Sends a signal to the group of a process, or to the process if it leads none.
+  dismiss NUMBER...
+      Ends programs that stay.
   wait-signal --signal NAME... [--message TEXT]
       Sleeps until one of the signals comes, then prints the text.
   write-file PATH
@@ -69,6 +72,8 @@ func run(args []string) int {
 		status, err = console(args)
 	case "signal":
 		status, err = sendSignal(args)
+	case "dismiss":
+		status, err = dismiss(args)
 	case "wait-signal":
 		status, err = waitSignal(args)
 	case "write-file":

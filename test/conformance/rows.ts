@@ -9,8 +9,7 @@ import type { Mode, RoomOptions } from './rig.ts'
  * Of a room: delivers signals; ends the program of a channel that is closed; sets the size of a terminal before the
  * program starts; tells a program that is not there from one that fails; has somebody who speaks sftp; has
  * somebody who listens in it; tells the end of a program while its streams are still in use; gives programs variables;
- * has a container of its own, which goes with the connection; gives the output whole of a program that writes much and ends
- * at once.
+ * has a container of its own, which goes with the connection.
  */
 export type Ability =
   | 'signals'
@@ -22,7 +21,6 @@ export type Ability =
   | 'ownEnd'
   | 'environment'
   | 'removal'
-  | 'lastOutput'
 
 export interface Row {
   readonly engine: 'docker' | 'podman' | 'kubernetes'
@@ -46,15 +44,13 @@ function row(engine: Row['engine'], mode: Row['mode'], image: Row['image'], gues
     ['firstSize', image !== noShell],
     // catatonit, which Podman takes, ends with 1 in either case.
     ['notFound', engine !== 'podman' || mode === 'connection'],
-    // The kubelet ends an exec with its streams: kubectl waits no less.
-    ['ownEnd', engine !== 'kubernetes' || mode === 'session'],
+    // The kubelet ends an exec with its streams: kubectl waits no less, but nobody says the last word to it.
+    ['ownEnd', engine !== 'kubernetes' || mode === 'session' || helped],
     ['sftp', image !== noShell || guest === 'inject'],
     ['forwarding', guest === 'image' || guest === 'inject'],
     // Its API has no variables for a program in a pod that runs.
     ['environment', engine !== 'kubernetes' || mode === 'session' || helped],
     ['removal', mode !== 'persistent'],
-    // containerd ends an attach with the pod's main process, now and then before it has read the end of its output.
-    ['lastOutput', engine !== 'kubernetes' || mode !== 'session'],
   ]
   return { engine, mode, image, guest, can: new Set(abilities.flatMap(([name, has]) => (has ? [name] : []))) }
 }

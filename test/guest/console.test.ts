@@ -59,6 +59,33 @@ describe('console', () => {
     assert.match((await run(['console', '--', '/'])).stderr, /permission denied$/)
   })
 
+  test('with a last word stays after the program, has said how it ended, and goes when it is sent home', async () => {
+    const script = 'echo out; echo err >&2; kill -TERM $$'
+    const child = await start(['console', '--pid', '--last-word', 'word', '--', '/bin/sh', '-c', script])
+    const said = { stdout: '', stderr: '' }
+    child.stdout.setEncoding('latin1').on('data', (part: string) => {
+      said.stdout += part
+    })
+    child.stderr.setEncoding('latin1').on('data', (part: string) => {
+      said.stderr += part
+    })
+    await until('the last word', () => said.stdout.endsWith('\x1e') && said.stderr.endsWith('\x1e'))
+    const exit = once(child, 'exit')
+    const lastWord = '\x1eword143\x1e'
+    assert.deepEqual([said.stdout.slice(4), said.stderr], [`out\n${lastWord}`, `err\n${lastWord}`])
+    assert.equal(child.exitCode, null)
+    assert.equal((await run(['dismiss', String(child.pid)])).code, 0)
+    assert.deepEqual(await exit, [143, null])
+    assert.equal((await run(['dismiss', String(child.pid)])).code, 0, 'one that is gone already is none too many')
+  })
+
+  test('with a last word does not stay when the program was killed, or cannot be started', async () => {
+    const killed = await run(['console', '--last-word', 'word', '--', '/bin/sh', '-c', 'echo out; kill -KILL $$'])
+    assert.deepEqual([text(killed.stdout), killed.code], ['out\n', 137])
+    const missing = await run(['console', '--last-word', 'word', '--', '/no/such/program'])
+    assert.deepEqual([text(missing.stdout), missing.code], ['', 127])
+  })
+
   test('finds a bare name in the PATH, and sets variables in place of inherited ones', async () => {
     const env = { PATH: '/usr/bin:/bin', GREETING: 'old' }
     const set = ['--env', 'GREETING=a new one', '--env', 'OTHER=x=y']
@@ -167,6 +194,9 @@ test('a wrong call is told on standard error, with the help on standard output',
     ['wait-signal'],
     ['write-file'],
     ['install'],
+    ['dismiss'],
+    ['dismiss', '1'],
+    ['console', '--last-word'],
   ]) {
     const { code, stdout, stderr } = await run(args)
     assert.equal(code, 1, args.join(' '))

@@ -85,19 +85,29 @@ export function withSize(words: readonly string[], pty: Pty | undefined): readon
   return rows === 0 || columns === 0 ? words : [SHELL, '-c', SIZED, 'sh', String(rows), String(columns), ...words]
 }
 
-/** `agent`: the words before its subcommand. `env`: NAME=value. */
+/** `agent`: the words before its subcommand. `env`: NAME=value. `lastWord`: see last-word.ts; our own agent knows it. */
 export const withAgent = (
   agent: readonly string[],
   words: readonly string[],
   env: readonly string[] = [],
-): readonly string[] => [...agent, 'console', '--pid', ...env.flatMap((one) => ['--env', one]), '--', ...words]
+  lastWord?: string,
+): readonly string[] => [
+  ...[...agent, 'console', '--pid', ...env.flatMap((one) => ['--env', one])],
+  ...(lastWord === undefined ? [] : ['--last-word', lastWord]),
+  ...['--', ...words],
+]
 
 /** Who tells the process ID of a program. */
 export const announcementOf = ({ agent, mode }: Plan): Announcement =>
   agent !== undefined ? 'agent' : mode === 'shell' ? 'shim' : 'none'
 
-export function announced(plan: Plan, words: readonly string[], env: readonly string[] = []): readonly string[] {
-  if (plan.agent !== undefined) return withAgent(plan.agent, words, env)
+export function announced(
+  plan: Plan,
+  words: readonly string[],
+  env: readonly string[] = [],
+  lastWord?: string,
+): readonly string[] {
+  if (plan.agent !== undefined) return withAgent(plan.agent, words, env, lastWord)
   return plan.mode === 'shell' ? withShim(words) : words
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Sink, Stdio } from '../../ports.ts'
 import { type Announcement, createHeaderReader, type Header } from './header.ts'
+import { createLastWordReader, type LastWordReader } from './last-word.ts'
 
 export interface Conduit {
   /** The announcement, or what came in its place. */
@@ -11,6 +12,8 @@ export interface Conduit {
   /** Output of the program; the bytes are lent for the call. */
   stdout(bytes: Uint8Array): void
   stderr(bytes: Uint8Array): void
+  /** The exit code, when all outputs have come to an end with the last word. */
+  readonly over: Promise<number>
   /** Begins to ask for input. Called once, when the room's stream is read. */
   start(): void
   /** Nothing more comes from the program. */
@@ -30,14 +33,19 @@ export interface ConduitOptions {
   readonly announcement: Announcement
   /** Of a terminal: it shows the line that lets the program begin. */
   readonly isEchoed?: boolean
+  /** Both outputs end with it: see last-word.ts. */
+  readonly lastWord?: string | undefined
   readonly stdio: Stdio
   /** What the program reads. */
   readonly input: Sink
 }
 
 export function createConduit(options: ConduitOptions): Conduit {
-  const { flow, tty, announcement, isEchoed, stdio, input } = options
+  const { flow, tty, announcement, isEchoed, lastWord, stdio, input } = options
   const header = Promise.withResolvers<Header>()
+  const over = Promise.withResolvers<number>()
+  const readers: LastWordReader[] = []
+  let goingOn = 0
   const reader = createHeaderReader(announcement, tty, isEchoed)
   let headerOpen = true
   let closed = false
@@ -61,8 +69,19 @@ export function createConduit(options: ConduitOptions): Conduit {
       flow.pause()
     }
   }
-  const out = gate(stdio.stdout)
-  const err = gate(stdio.stderr)
+  const readTo = (sink: Sink): ((bytes: Uint8Array) => void) => {
+    const deliver = gate(sink)
+    if (lastWord === undefined) return deliver
+    goingOn += 1
+    const reader = createLastWordReader(lastWord, deliver, (code) => {
+      goingOn -= 1
+      if (goingOn === 0) over.resolve(code)
+    })
+    readers.push(reader)
+    return reader.push
+  }
+  const out = readTo(stdio.stdout)
+  const err = readTo(stdio.stderr)
 
   const settle = (found: Header): void => {
     headerOpen = false
@@ -76,6 +95,7 @@ export function createConduit(options: ConduitOptions): Conduit {
   }
   return {
     header: header.promise,
+    over: over.promise,
     stdout(bytes) {
       if (!headerOpen) return out(bytes)
       const found = reader.push(bytes)
@@ -89,6 +109,7 @@ export function createConduit(options: ConduitOptions): Conduit {
     },
     finish() {
       if (headerOpen) settle(reader.end())
+      for (const one of readers) one.end()
     },
     quietMs: () => (blocked > 0 ? 0 : performance.now() - lastAt),
     tell(text) {
@@ -98,6 +119,7 @@ export function createConduit(options: ConduitOptions): Conduit {
       if (closed) return false
       closed = true
       if (headerOpen) settle(reader.end())
+      for (const one of readers) one.end()
       stdio.stdout.end()
       stdio.stderr.end()
       return true

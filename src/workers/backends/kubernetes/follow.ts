@@ -19,16 +19,20 @@ export interface Followed {
   readonly program: Program
   readonly stream: PodStream
   readonly pump: Pump
+  /** Undefined: the end of the outputs is not told. */
+  readonly lastWord: string | undefined
   readonly log: Log
   /** The exit code, once the stream is over; undefined when nobody knows it. `over`: nobody waits for it any more. */
   code(over: AbortSignal): Promise<number | undefined>
+  /** All is read of a program with this number: its parent need not stay. */
+  dismiss?(pid: number): void
 }
 
 /** When the connection ends as well, its pod is removed in no time; only a lone channel is worth an exec. */
 const beforeEndingMs = 50
 const endingMs = 30_000
 
-export function follow({ place, program, stream, pump, log, code }: Followed): Running {
+export function follow({ place, program, stream, pump, lastWord, log, code, dismiss }: Followed): Running {
   const { closing, room } = place
   const { timeouts } = room.settings
   const tty = program.pty !== undefined
@@ -45,11 +49,18 @@ export function follow({ place, program, stream, pump, log, code }: Followed): R
   }
   const pidOf = (header: Header | undefined): number | undefined =>
     header?.kind === 'pid' && header.pid > 0 ? header.pid : undefined
+  const sendHome = async (): Promise<void> => {
+    const { code: said } = await pump.ended
+    const pid = pidOf(await pump.header)
+    if (said !== undefined && pid !== undefined) dismiss?.(pid)
+  }
   const finish = async (): Promise<Exit> => {
     const told = await code(over)
     ended = !over.aborted
-    const isDone = told !== 0 || !ended || !(await isForsaken(place, pidOf(await pump.header) ?? 0, startedAt, log))
+    const isSure = told !== 0 || lastWord !== undefined || !ended
+    const isDone = isSure || !(await isForsaken(place, pidOf(await pump.header) ?? 0, startedAt, log))
     const known = isDone ? told : undefined
+    await sendHome()
     const isOurs = known !== undefined && (delivered.has('KILL') || delivered.has('TERM'))
     const loss = ended && !isOurs ? await lossOf(place, known, startedAt, log) : undefined
     if (loss !== undefined) pump.tell(loss)

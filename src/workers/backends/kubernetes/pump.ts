@@ -5,19 +5,27 @@ import { type Conduit, type ConduitOptions, createConduit } from '../guest/condu
 import type { PodStream, Status } from './stream.ts'
 
 export interface Pump extends Pick<Conduit, 'header' | 'tell'> {
-  /** Settles when the stream is over: with the status, if there was one, and the error that broke it. */
-  readonly ended: Promise<{ readonly status: Status | undefined; readonly error: Error | undefined }>
+  /** Settles when the stream is over, or all outputs are. */
+  readonly ended: Promise<Ended>
   /** Ends the stream and both sinks. Idempotent. */
   close(): void
 }
 
-export interface PumpOptions extends Pick<ConduitOptions, 'tty' | 'announcement' | 'isEchoed' | 'stdio'> {
+export interface Ended {
+  /** As the last word says: then nothing of the output is missing. */
+  readonly code?: number
+  readonly status: Status | undefined
+  /** What broke the stream. */
+  readonly error: Error | undefined
+}
+
+export interface PumpOptions extends Pick<ConduitOptions, 'tty' | 'announcement' | 'isEchoed' | 'lastWord' | 'stdio'> {
   readonly stream: PodStream
   readonly log: Log
 }
 
 export function createPump({ stream, log, ...options }: PumpOptions): Pump {
-  const ended = Promise.withResolvers<{ status: Status | undefined; error: Error | undefined }>()
+  const ended = Promise.withResolvers<Ended>()
   const conduit = createConduit({ ...options, flow: stream, input: inputSink(stream, options.tty, log) })
   let status: Status | undefined
   stream.read({
@@ -33,6 +41,7 @@ export function createPump({ stream, log, ...options }: PumpOptions): Pump {
       ended.resolve({ status, error })
     },
   })
+  void conduit.over.then((code) => ended.resolve({ code, status, error: undefined }))
   conduit.start()
   return {
     ended: ended.promise,

@@ -13,6 +13,7 @@ import { writeFiles } from './files.ts'
 import { forwardPlace } from './forward.ts'
 import type { Guests } from './guest.ts'
 import { findHome, type Home } from './home.ts'
+import { createDismissals } from './linger.ts'
 import { consoleName, environmentOf } from './pod.ts'
 import { runProgram } from './program.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -51,6 +52,7 @@ function createSandbox(place: Place, who: Occupant, home: Home, closing: AbortCo
   const labels = { ...occupantLabels(who), podName: pod.name }
   const log = who.peer.log.with(labels)
   const login = environmentOf(settings.pod, who)
+  const dismissals = createDismissals(place, log, closing.signal)
   let removal: Promise<void> | undefined
   let forwarding: Forwarding | undefined
   const forwardingOf = (): Forwarding => {
@@ -64,7 +66,8 @@ function createSandbox(place: Place, who: Occupant, home: Home, closing: AbortCo
       if (words === undefined) throw noSubsystem(program.what)
       try {
         if (words[0] === HELPER) await home.helper?.bring(signal)
-        return await runProgram(place, words, login, program, stdio, program.log.with(labels), signal)
+        const { add } = dismissals
+        return await runProgram(place, words, login, program, stdio, add, program.log.with(labels), signal)
       } catch (error) {
         throw closing.signal.aborted ? shuttingDown(pod.name) : error
       }
@@ -73,7 +76,7 @@ function createSandbox(place: Place, who: Occupant, home: Home, closing: AbortCo
     listen: (door, arrive, opening) => forwardingOf().listen(door, arrive, opening),
     [Symbol.asyncDispose]() {
       closing.abort()
-      removal ??= home.leave()
+      removal ??= dismissals.flush().then(home.leave)
       return removal
     },
   }

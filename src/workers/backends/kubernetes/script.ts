@@ -14,8 +14,8 @@ const withVariables = (words: readonly string[], variables: readonly string[]): 
   variables.length === 0 ? words : [SHELL, '-c', EXPORT, 'sh', ...variables, '--', ...words]
 
 /** As it can be with a shell. */
-const kept = (words: readonly string[], { pty }: Program): readonly string[] =>
-  withSize(staying(words, pty !== undefined), pty)
+const kept = (words: readonly string[], { pty }: Program, lastWord: string | undefined): readonly string[] =>
+  withSize(staying(words, pty !== undefined, lastWord), pty)
 
 /** In a pod that runs. Old guest agents cannot replace a variable, so a shell of the image is better. */
 export const execCommand = (
@@ -23,15 +23,25 @@ export const execCommand = (
   words: readonly string[],
   variables: readonly string[],
   program: Program,
+  lastWord: string | undefined,
 ): readonly string[] =>
-  plan.hasShell ? announced(plan, withVariables(kept(words, program), variables)) : announced(plan, words, variables)
+  plan.hasShell
+    ? announced(plan, withVariables(kept(words, program, lastWord), variables))
+    : announced(plan, words, variables, lastWord)
 
 /**
  * As the main process of a pod of its own, where the variables are the pod's. Nobody is attached yet when the pod starts,
  * and what is said before that is lost: it waits for the word to begin.
  */
-export const heldCommand = (plan: Plan, words: readonly string[], program: Program): readonly string[] =>
-  held(plan, announced(plan, plan.hasShell ? kept(words, program) : words), program.pty)
+export const heldCommand = (
+  plan: Plan,
+  words: readonly string[],
+  program: Program,
+  lastWord: string | undefined,
+): readonly string[] => {
+  const own = plan.hasShell ? announced(plan, kept(words, program, lastWord)) : announced(plan, words, [], lastWord)
+  return held(plan, own, program.pty)
+}
 
 /** A shell can only set what is a name to it. */
 const isName = (variable: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*=/.test(variable)

@@ -7,6 +7,7 @@ import { announcementOf, wordsOf } from '../guest/command.ts'
 import type { ForwardPlace } from '../guest/forward-place.ts'
 import { createSessionForwarding } from '../guest/forward-session.ts'
 import { canWait, startOf } from '../guest/held.ts'
+import { newWord } from '../guest/last-word.ts'
 import { HELPER, type Plan } from '../guest/plan.ts'
 import { orUndo } from '../undo.ts'
 import { nameOf } from './create.ts'
@@ -18,6 +19,7 @@ import { forwardPlace } from './forward.ts'
 import { type Furnished, furnish, nobodyInside } from './furnish.ts'
 import type { Guests } from './guest.ts'
 import type { Helper } from './helper.ts'
+import { isCut, lastWordFor } from './linger.ts'
 import { type Console, consoleCommand, consoleName, type PodRequest, type PodSettings } from './pod.ts'
 import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -38,7 +40,8 @@ export function openSessionSandbox(room: Room, guests: Guests, who: Occupant): S
       const log = program.log.with(labels)
       const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
       const limited = AbortSignal.any([signal, closing.signal, deadline])
-      const requestOf = (plan: Plan): PodRequest => ({ who, console: consoleFor(room, plan, program) })
+      const word = isBare(room.settings.pod, program) ? undefined : newWord()
+      const requestOf = (plan: Plan): PodRequest => ({ who, console: consoleFor(room, plan, program, word) })
       const look = isAttachable(consoleName(room.settings.pod))
       const making = furnish(room, guests, requestOf, look, log, limited)
       const made = await orUndo(room.cleanup, making, limited, (one) => remove(one, log), shuttingDown)
@@ -54,7 +57,7 @@ export function openSessionSandbox(room: Room, guests: Guests, who: Occupant): S
       try {
         await prepare(place, helper, who, program, own, limited)
         const variables = await open(program, limited)
-        const running = await attach(place, program, variables, stdio, own, limited)
+        const running = await attach(place, program, word, variables, stdio, own, limited)
         const settled = running.exit.then(over, over).finally(() => programs.delete(settled))
         programs.add(settled)
         return running
@@ -78,7 +81,7 @@ const placeOf = (room: Room, { pod, plan }: Furnished, program: Program, closing
 })
 
 /** What the program of the pod is. @throws Fault */
-function consoleFor(room: Room, plan: Plan, program: Program): Console {
+function consoleFor(room: Room, plan: Plan, program: Program, word: string | undefined): Console {
   const { pod } = room.settings
   const words = wordsOf(program.what, pod, plan)
   if (words === undefined) throw noSubsystem(program.what)
@@ -89,7 +92,7 @@ function consoleFor(room: Room, plan: Plan, program: Program): Console {
   }
   const env = new Map(variablesOf(new Map(), program).map(split))
   const own = words.length === 0 ? consoleCommand(pod) : words
-  const held = isBare(pod, program) ? {} : { command: heldCommand(plan, own, program) }
+  const held = word === undefined ? {} : { command: heldCommand(plan, own, program, lastWordFor(plan, program, word)) }
   return { ...held, env, attached: { tty: program.pty !== undefined } }
 }
 
@@ -132,6 +135,7 @@ const isAttachable =
 async function attach(
   place: Place,
   program: Program,
+  word: string | undefined,
   variables: ReadonlyMap<string, string>,
   stdio: Stdio,
   log: Log,
@@ -146,18 +150,23 @@ async function attach(
     throw fault('KUBERNETES_EXEC_FAILED', { podName, ...failureLabels(error, 1) }, { cause: error })
   })
   // What the program waits for, before anything that is for the program itself: from here on nothing it says is lost.
-  const isHeld = !isBare(room.settings.pod, program)
+  const isHeld = word !== undefined
+  const lastWord = isHeld ? lastWordFor(plan, program, word) : undefined
   if (isHeld) stream.write(startOf(plan, program.pty, variables))
   const pump = createPump({
-    ...{ stream, tty, stdio, log },
+    ...{ stream, tty, lastWord, stdio, log },
     announcement: announcementOf(plan),
     isEchoed: isHeld && tty && !plan.hasShell,
   })
   const code = async (over: AbortSignal): Promise<number | undefined> => {
-    await pump.ended
-    return over.aborted ? undefined : exitCode(place, log, over)
+    const { code: said, error } = await pump.ended
+    if (said !== undefined) return said
+    // Whoever stays to say the last word has not ended: the pod would tell of no exit code.
+    if (over.aborted || (lastWord !== undefined && error !== undefined)) return undefined
+    const found = await exitCode(place, log, over)
+    return found !== undefined && isCut(lastWord, said, found) ? undefined : found
   }
-  return follow({ place, program, stream, pump, log, code })
+  return follow({ place, program, stream, pump, lastWord, log, code })
 }
 
 /** The stream only tells that it is over; the pod tells how. */
