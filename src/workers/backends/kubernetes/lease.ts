@@ -4,9 +4,11 @@
  * API server is away nobody looks, and nobody is taken for dead.
  */
 import { type Identity, ownerState } from '../../../shared/identity.ts'
+import type { Level } from '../../../shared/log/level.ts'
 import type { Log } from '../../../shared/log.ts'
+import type { FailureLabels } from '../persist.ts'
 import type { Client } from './client.ts'
-import { ApiError, asApiError } from './failure.ts'
+import { ApiError, asApiError, persist } from './failure.ts'
 import { label } from './labels.ts'
 import { createLeaseWatch, type LeaseWatch, type Seen } from './lease-watch.ts'
 
@@ -36,6 +38,8 @@ interface Held {
 
 const group = '/apis/coordination.k8s.io/v1'
 const callMs = 8000
+/** For the removal of our own, after the last round: within what the primary leaves a worker for its end. */
+const endMs = 8000
 const roundsInLease = 4
 
 /** `gone`: somebody has been found to be. */
@@ -47,14 +51,28 @@ export function createLeases(
   gone: () => void,
 ): Leases {
   const namespaces = new Map<string, Held>()
+  const closing = new AbortController()
   const roundMs = durationMs / roundsInLease
   let complained = false
   const pathOf = (namespace: string, name = ''): string =>
     `/namespaces/${encodeURIComponent(namespace)}/leases${name === '' ? '' : `/${leaseName(name)}`}`
   const ask = (call: Parameters<Client['request']>[0], signal: AbortSignal): Promise<unknown> =>
     client.request({ group, ...call }, signal)
-  const drop = async (namespace: string, who: string, signal: AbortSignal): Promise<void> => {
-    await ask({ method: 'DELETE', path: pathOf(namespace, who) }, signal).catch(() => undefined) // others look too
+  const drop = (namespace: string, who: string, signal: AbortSignal): Promise<unknown> =>
+    ask({ method: 'DELETE', path: pathOf(namespace, who) }, signal)
+  /** Nobody else will, if this daemon was the last. */
+  const dropOurs = async (namespace: string, isThere: boolean): Promise<void> => {
+    const signal = AbortSignal.timeout(endMs)
+    const failed = ({ reason, statusCode }: FailureLabels, level: Level): void =>
+      log.emit('KUBERNETES_LEASE_FAILED', { reason, ...(statusCode !== undefined && { statusCode }) }, { level })
+    await persist(() => drop(namespace, owner, signal), {
+      signal,
+      retrying: (labels) => failed(labels, 'debug'),
+      failed(labels, error) {
+        if (error.statusCode !== 404) failed(labels, isThere ? 'warning' : 'debug')
+        return error
+      },
+    }).catch(() => undefined) // told
   }
 
   const renew = async (namespace: string, signal: AbortSignal): Promise<void> => {
@@ -80,15 +98,16 @@ export function createLeases(
     others.delete(owner)
     const isNews = watch.look(others)
     const over = [...others.keys()].filter((who) => watch.isOver(who, false) || ownerState(who) === 'dead')
-    for (const who of over) await drop(namespace, who, signal)
+    for (const who of over) await drop(namespace, who, signal).catch(() => undefined) // others look too
     if (isNews) gone()
   }
   const round = async (namespace: string, held: Held): Promise<void> => {
     try {
       const signal = AbortSignal.timeout(callMs)
+      // Not given up at the end: a creation that is under way would come after the removal.
       await renew(namespace, signal)
       held.isOurs = true
-      await look(namespace, held, signal)
+      await look(namespace, held, AbortSignal.any([signal, closing.signal]))
       complained = false
     } catch (thrown) {
       if (complained || !namespaces.has(namespace)) return
@@ -111,12 +130,13 @@ export function createLeases(
     async [Symbol.asyncDispose]() {
       const ended = [...namespaces]
       namespaces.clear()
-      const signal = AbortSignal.timeout(callMs)
+      closing.abort()
       for (const [, { timer }] of ended) clearInterval(timer)
       await Promise.all(
-        ended.map(([namespace, { running }]) =>
-          (running ?? Promise.resolve()).then(() => drop(namespace, owner, signal)),
-        ),
+        ended.map(async ([namespace, held]) => {
+          await held.running
+          await dropOurs(namespace, held.isOurs)
+        }),
       )
     },
   }
