@@ -45,6 +45,8 @@ export interface Client {
   lines(call: Call, signal: AbortSignal): AsyncGenerator<unknown>
   /** The same paths for a WebSocket that `open` makes; the query may name a key several times. @throws ApiError */
   stream<T>(path: string, query: URLSearchParams, signal: AbortSignal, open: (door: Door) => Promise<T>): Promise<T>
+  /** The same for somebody of whom the others are to notice nothing: see pace.ts. */
+  inLine(line: string): Client
   close(): Promise<void>
 }
 
@@ -68,8 +70,12 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
   const urlOf = (server: string, { path, group = `${settings.path}/v1` }: Pick<Call, 'path' | 'group'>): string =>
     `${server}${group}${path}`
   /** In its turn; at another server when one cannot be reached; once more when the token has just been replaced. */
-  const reach = async <T>(signal: AbortSignal, act: (server: string, how: Access) => Promise<T>): Promise<T> => {
-    await pace.turn(signal)
+  const reach = async <T>(
+    line: string,
+    signal: AbortSignal,
+    act: (server: string, how: Access) => Promise<T>,
+  ): Promise<T> => {
+    await pace.turn(line, signal)
     let how = await access.get()
     let renewed = false
     for (let left = servers.count; ; ) {
@@ -117,12 +123,12 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
     callFailed()
     return told(server, error)
   }
-  return {
+  const inLine = (line: string): Client => ({
     get server() {
       return servers.current
     },
     request: (call, signal) =>
-      reach(signal, async (server, how) => {
+      reach(line, signal, async (server, how) => {
         try {
           return await within(`${call.method} ${call.path}`, callMs, signal, async (limited) => {
             const text = await textOf(await ask(call, server, how, limited))
@@ -133,7 +139,7 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
         }
       }),
     async *lines(call, signal) {
-      const body = await reach(signal, (server, how) =>
+      const body = await reach(line, signal, (server, how) =>
         ask(call, server, how, signal).catch((error: unknown) => {
           throw failed(server, error)
         }),
@@ -145,11 +151,13 @@ export function connect(settings: ConnectionSettings, callMs: number): Client {
       }
     },
     stream: (path, query, signal, open) =>
-      reach(signal, (server, { headers, tls }) =>
+      reach(line, signal, (server, { headers, tls }) =>
         open({ url: `${urlOf(server, { path }).replace(/^http/, 'ws')}?${query}`, headers, tls }),
       ),
+    inLine,
     close: access.close,
-  }
+  })
+  return inLine('')
 }
 
 /** @throws Error with a sentence */

@@ -24,6 +24,8 @@ export interface House extends AsyncDisposable {
   warmUp(room: Room): void
   /** The same room for the same object. */
   room(settings: KubernetesSettings): Room
+  /** The room as one user has it, whose calls are in a line of their own. */
+  roomFor(settings: KubernetesSettings, username: string): Room
   /** Gives the number of pods removed. Never rejects for the cluster's sake. */
   reap(signal: AbortSignal): Promise<number>
   /** Nothing is made ahead any more; what was is removed. */
@@ -43,10 +45,10 @@ export function createHouse(settings: KubernetesSettings, identity: Identity, wo
   const client = clientOf(settings)
   if (settings.connection.insecure) log.emit('KUBERUN_INSECURE', { host: client.server })
   const api = createApi(client)
-  const cleanup = createCleanup(api, settings.timeouts.podStop)
+  const cleanup = createCleanup(createApi(client.inLine('removal')), settings.timeouts.podStop)
   const closing = new AbortController()
   const gone = (): void => cleanup.track(reapAll(AbortSignal.any([closing.signal, AbortSignal.timeout(reapMs)])))
-  const leases = createLeases(client, identity, settings.leaseDuration, log, gone)
+  const leases = createLeases(client.inLine('lease'), identity, settings.leaseDuration, log, gone)
   const guests = createGuests()
   const ends = createEnds(api, `${label.owner}=${identity.owner}`, log)
   const starts = createTurns(Math.ceil(settings.pool.parallelStarts / workers), mostWaiting)
@@ -79,14 +81,16 @@ export function createHouse(settings: KubernetesSettings, identity: Identity, wo
     for (const room of seen.values()) removed += await reap(room, abandoned, log, signal)
     return removed
   }
+  const roomOf: House['room'] = (own) => {
+    const room = rooms.get(own) ?? make(own)
+    rooms.set(own, room)
+    return room
+  }
   return {
     guests,
     warmUp: (room) => pools.keep(room),
-    room(own) {
-      const room = rooms.get(own) ?? make(own)
-      rooms.set(own, room)
-      return room
-    },
+    room: roomOf,
+    roomFor: (own, username) => ({ ...roomOf(own), api: createApi(client.inLine(`user ${username}`)) }),
     async reap(signal) {
       const [removed] = await Promise.all([reapAll(signal), pools.tend()])
       return removed
@@ -96,8 +100,8 @@ export function createHouse(settings: KubernetesSettings, identity: Identity, wo
       await pools[Symbol.asyncDispose]()
       await shares[Symbol.asyncDispose]()
       closing.abort()
-      await cleanup[Symbol.asyncDispose]()
-      await leases[Symbol.asyncDispose]()
+      // At once: a worker has not long for its end, and pods without a lease are as good as others for a whole duration.
+      await Promise.all([cleanup[Symbol.asyncDispose](), leases[Symbol.asyncDispose]()])
       await ends[Symbol.asyncDispose]()
       await api.close()
     },

@@ -10,7 +10,7 @@ import { openLeased } from '../leased.ts'
 import type { ReapingBackend } from '../rooms.ts'
 import { shellsOnly } from '../shells-only.ts'
 import { createHouse, type House, houseName } from './house.ts'
-import { type KubernetesSettings, occupantLabels, type Room } from './room.ts'
+import { type KubernetesSettings, occupantLabels } from './room.ts'
 import { openSandbox } from './sandbox.ts'
 import { openSessionSandbox } from './session-sandbox.ts'
 
@@ -31,12 +31,17 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
   const workers = config.workers === 0 ? availableParallelism() : config.workers
   const build = (settings: KubernetesSettings): House => createHouse(settings, identity, workers, log)
   const ours = houses.take(houseName(config.kubernetes), () => build(config.kubernetes)).value
-  const main = ours.room(config.kubernetes)
-  ours.warmUp(main)
+  ours.warmUp(ours.room(config.kubernetes))
 
-  const openIn = async (house: House, room: Room, who: Occupant, signal: AbortSignal): Promise<Sandbox> => {
+  const openIn = async (
+    house: House,
+    settings: KubernetesSettings,
+    who: Occupant,
+    signal: AbortSignal,
+  ): Promise<Sandbox> => {
     const own = who.peer.log.with(occupantLabels(who))
-    const { mode, disableCommand } = room.settings.pod
+    const room = house.roomFor(settings, who.member.authenticatedUsername)
+    const { mode, disableCommand } = settings.pod
     const sandbox =
       mode === 'session'
         ? openSessionSandbox(room, house.guests, who)
@@ -46,14 +51,14 @@ export async function kubernetes(config: Config, identity: Identity, workerLog: 
   const openOwn = async (settings: KubernetesSettings, who: Occupant, signal: AbortSignal): Promise<Sandbox> =>
     openLeased(
       houses.take(houseName(settings), () => build(settings)),
-      async (house) => openIn(house, house.room(settings), who, signal),
+      async (house) => openIn(house, settings, who, signal),
     )
   return {
     name: 'kubernetes',
     faults,
     open(who, signal) {
       const settings = who.member.settings?.kubernetes ?? config.kubernetes
-      return settings === config.kubernetes ? openIn(ours, main, who, signal) : openOwn(settings, who, signal)
+      return settings === config.kubernetes ? openIn(ours, settings, who, signal) : openOwn(settings, who, signal)
     },
     async reap(signal) {
       const counts = await Promise.all(houses.values().map((house) => house.reap(signal)))
