@@ -4,23 +4,29 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runFile } from './process.ts'
-import type { Credentials } from './server.ts'
+import { type Credentials, type KeyType, keyTypes } from './server.ts'
 
 export async function makeCredentials(): Promise<Credentials & Disposable> {
   const directory = mkdtempSync(join(tmpdir(), 'containerssh-bench-'))
   // sshd reads the authorized keys as the user who logs in: others may pass through, the secrets have their own modes.
   chmodSync(directory, 0o711)
+  const hostKeyFile = (type: KeyType): string => join(directory, `host_key_${type}`)
   const keyFile = join(directory, 'user_key')
-  const hostKeyFile = join(directory, 'host_key')
-  for (const file of [keyFile, hostKeyFile])
-    await runFile('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'bench', '-f', file])
+  const hostKeyFiles = { ed25519: hostKeyFile('ed25519'), ecdsa: hostKeyFile('ecdsa'), rsa: hostKeyFile('rsa') }
+  await makeKey('ed25519', keyFile)
+  for (const type of keyTypes) await makeKey(type, hostKeyFiles[type])
   return {
     directory,
     user: 'bench',
     password: randomBytes(12).toString('hex'),
     keyFile,
     publicKey: readFileSync(`${keyFile}.pub`, 'utf8').trim(),
-    hostKeyFile,
+    hostKeyFiles,
+    hostKey: readFileSync(hostKeyFiles.ed25519, 'utf8'),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   }
 }
+
+/** Of the size that ssh-keygen takes to be right for the type. */
+const makeKey = (type: KeyType, file: string): Promise<unknown> =>
+  runFile('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', 'bench', '-f', file])

@@ -71,17 +71,16 @@ async function exitOf({ socketPath }: TestEngine, id: string): Promise<void> {
 
 /** The configuration of our daemon for the same image and the same engine. */
 export const dockerConfig = (bare: BareEngine, more: object = {}, labels: object = {}): object => ({
-  docker: {
-    ...more,
-    connection: { host: bare.host },
-    execution: {
-      mode: 'connection',
-      container: { image: bare.image, labels },
-      imagePullPolicy: 'Never',
-      shellCommand: ['/bin/sh'],
-      idleCommand: idle,
-    },
-  },
+  docker: { ...more, connection: { host: bare.host }, execution: executionIn(bare.image, labels) },
+})
+
+/** How a program runs in a container of this image; all of it is as old as ContainerSSH 0.4. */
+export const executionIn = (image: string, labels: object = {}) => ({
+  mode: 'connection',
+  container: { image, labels },
+  imagePullPolicy: 'Never',
+  shellCommand: ['/bin/sh'],
+  idleCommand: idle,
 })
 
 /** sshd with the engine's client as the forced command. Undefined: there is no docker program, or we are not root. */

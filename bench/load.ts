@@ -11,6 +11,8 @@ import type { Method, Server } from './server.ts'
 const source = resolve(import.meta.dirname, 'load')
 const cache = resolve(import.meta.dirname, '../.cache/bench')
 const runLimitMs = 120_000
+/** A whole question may pass while connections are held. */
+const holdLimitMs = 600_000
 /** The first time, Go compiles its own library too. */
 const buildLimitMs = 600_000
 
@@ -20,6 +22,7 @@ const own = { cpuSeconds: z.number() }
 /** What each sub-command prints; latencies are microseconds. */
 export const results = {
   login: z.object({ ...own, logins: z.number(), perSecond: z.number(), latencyUs: latency }),
+  greet: z.object({ ...own, greeted: z.number(), perSecond: z.number(), latencyUs: latency }),
   exec: z.object({ ...own, commands: z.number(), perSecond: z.number(), latencyUs: latency }),
   down: z.object({ ...own, bytes: z.number(), mbPerSecond: z.number() }),
   up: z.object({ ...own, bytes: z.number(), mbPerSecond: z.number() }),
@@ -58,18 +61,20 @@ export async function runLoad<K extends keyof Load>(
 export interface Held extends AsyncDisposable {
   /** Its first line. */
   readonly ready: unknown
+  /** Says that it shall do it once more, and returns the line that it answers with. */
+  again(): Promise<unknown>
   /** Lets go and returns its last line. */
   end(): Promise<unknown>
 }
 
-/** Runs `idle` or `hostile`: resolves when it has printed its first line. */
+/** Runs `idle`, `hostile` or, with `-hold`, `echo`: resolves when it has printed its first line. */
 export async function holdLoad(
   binary: string,
-  kind: 'idle' | 'hostile',
+  kind: 'idle' | 'hostile' | 'echo',
   flags: readonly string[],
   signal: AbortSignal,
 ): Promise<Held> {
-  const child = spawn(binary, [kind, ...flags], { stdio: ['pipe', 'pipe', 'pipe'], signal, timeout: runLimitMs })
+  const child = spawn(binary, [kind, ...flags], { stdio: ['pipe', 'pipe', 'pipe'], signal, timeout: holdLimitMs })
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-2000)
@@ -88,6 +93,10 @@ export async function holdLoad(
   const ready = await line()
   return {
     ready,
+    again: () => {
+      child.stdin.write('\n')
+      return line()
+    },
     end: () => {
       child.stdin.end()
       return line()

@@ -7,6 +7,8 @@ import type { Server } from './server.ts'
 
 const settleStepMs = 100
 const settleLimitMs = 5000
+/** Fewer have no median worth its name. */
+const leastRounds = 3
 
 /** What one measurement yields: figures by name, in the units that the question's rows name. */
 export type Figures = Readonly<Record<string, number>>
@@ -18,6 +20,8 @@ export interface Rounds {
   readonly rounds: number
   /** Unmeasured rounds before them: caches, just-in-time compilation. */
   readonly warmUp: number
+  /** Warm-up included; rounds that no longer fit are left out, but not the first ones. */
+  readonly withinMs: number
   readonly signal: AbortSignal
   progress(text: string): void
 }
@@ -25,11 +29,15 @@ export interface Rounds {
 /** Runs `measure` on each server in turn; every other round in the reverse order (A B, B A, A B, …). */
 export async function interleave<Side extends { readonly name: string }>(
   servers: readonly Side[],
-  { rounds, warmUp, signal, progress }: Rounds,
+  { rounds, warmUp, withinMs, signal, progress }: Rounds,
   measure: (server: Side) => Promise<Figures>,
 ): Promise<Samples> {
   const samples = new Map<string, Map<string, number[]>>()
+  const start = performance.now()
   for (let round = -warmUp; round < rounds; round++) {
+    const rounded = round + warmUp
+    const nextEndsMs = rounded === 0 ? 0 : ((performance.now() - start) / rounded) * (rounded + 1)
+    if (round >= leastRounds && nextEndsMs > withinMs) break
     for (const server of round % 2 === 0 ? servers : servers.toReversed()) {
       signal.throwIfAborted()
       progress(`${server.name} ${round < 0 ? 'warm-up' : `${round + 1}/${rounds}`}`)

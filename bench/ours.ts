@@ -1,34 +1,44 @@
 /** Our daemon with the null room, configured like the sshd it is compared with: nothing is limited. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { hashPassword } from '../src/shared/password.ts'
 import { freePort, startService } from './process.ts'
 import { type Credentials, loginFlags, type Server } from './server.ts'
 
-const daemon = resolve(import.meta.dirname, 'daemon.ts')
+export const daemon = resolve(import.meta.dirname, 'daemon.ts')
 
 export interface OursOptions {
   /** Name of the room. */
   readonly backend: string
   /** More configuration, e.g. of the room. */
   readonly config?: object
+  /** More of the section `ssh`. */
+  readonly ssh?: object
+  /** More of the environment of all its processes. */
+  readonly env?: NodeJS.ProcessEnv
   /** More arguments for node, e.g. of the profiler. */
   readonly nodeArgs?: readonly string[]
 }
 
+const many = 100_000
+/** The part of the section `ssh` by which nobody is turned away. */
+export const unlimited = {
+  maxConnections: many,
+  maxConnectionsPerSource: many,
+  maxStartups: many,
+  maxStartupsPerSource: many,
+  maxStartupsStart: many,
+  penalties: { enable: false },
+}
+
 function configOf(port: number, credentials: Credentials, passwordHash: string, options: OursOptions): object {
-  const many = 100_000
   return {
     ssh: {
       listen: `127.0.0.1:${port}`,
-      hostkeys: [readFileSync(credentials.hostKeyFile, 'utf8')],
-      maxConnections: many,
-      maxConnectionsPerSource: many,
-      maxStartups: many,
-      maxStartupsPerSource: many,
-      maxStartupsStart: many,
-      penalties: { enable: false },
+      hostkeys: [credentials.hostKey],
+      ...unlimited,
+      ...options.ssh,
     },
     auth: { users: [{ name: credentials.user, passwordHash, authorizedKeys: [credentials.publicKey] }] },
     log: { level: 'error' },
@@ -51,7 +61,7 @@ export const startWith =
       port,
       logFile: join(credentials.directory, 'ours.log'),
       signal,
-      env: { BENCH_FOLDER: credentials.directory },
+      env: { BENCH_FOLDER: credentials.directory, ...options.env },
     })
     return {
       ...service,

@@ -1,5 +1,6 @@
 /** What a question is, and what it answers with. */
 import type { Samples } from './measure.ts'
+import type { Peer } from './peer.ts'
 import type { Credentials, Server, Start } from './server.ts'
 import { ratio, type Summary, summarize } from './stats.ts'
 
@@ -10,17 +11,26 @@ export interface Bench {
   readonly credentials: Credentials
   /** Ours first. Each question starts its own, so that no question inherits another's memory. */
   readonly starts: ReadonlyMap<string, Start>
+  /** Gateways of others, as the user named them. */
+  readonly peers: readonly Peer[]
   /** Small amounts: shows that everything works, not how fast it is. */
   readonly quick: boolean
   readonly signal: AbortSignal
+  /** How long the question may take, about: rounds that no longer fit are left out. */
+  readonly withinMs: number
   progress(text: string): void
 }
+
+/** The time of one of so many equal parts of a question. */
+export const part = (bench: Bench, parts: number): Pick<Bench, 'withinMs'> => ({ withinMs: bench.withinMs / parts })
 
 export interface Question {
   readonly name: string
   readonly title: string
   /** How it was measured, for the report. */
   readonly about: string
+  /** Its part of a whole run, which is to take ten minutes. */
+  readonly seconds: number
   run(bench: Bench): Promise<Answer>
 }
 
@@ -39,8 +49,10 @@ export interface Row {
   readonly ratios: ReadonlyMap<string, Summary>
   /** Whether a small ratio is good. */
   readonly better: 'lower' | 'higher'
-  /** The ratio to sshd that we aim at. */
-  readonly target: number | undefined
+  /** The ratios that we aim at, by the other side. */
+  readonly targets: ReadonlyMap<string, number>
+  /** What our own figure is to be, in its unit. */
+  readonly limit: number | undefined
   /** Largest share of the machine that others used in any round: 0.1 is 10 %. */
   readonly otherShare: number
 }
@@ -51,7 +63,9 @@ export interface RowSpec {
   readonly label: string
   readonly unit: string
   readonly better?: 'lower' | 'higher'
+  /** Ratio to sshd; to every other side where sshd is none of them. */
   readonly target?: number
+  readonly limit?: number
 }
 
 export const ours = 'ours'
@@ -61,7 +75,7 @@ export const otherShare = 'otherShare'
 /** One row of the table per figure. */
 export function rowsOf(samples: Samples, specs: readonly RowSpec[]): Row[] {
   const disturbed = [...samples.values()].flatMap((figures) => figures.get(otherShare) ?? [])
-  return specs.map(({ figure, label, unit, better = 'lower', target }) => {
+  return specs.map(({ figure, label, unit, better = 'lower', target, limit }) => {
     const sides = new Map<string, readonly number[]>()
     for (const [name, figures] of samples) {
       const values = figures.get(figure)
@@ -75,10 +89,16 @@ export function rowsOf(samples: Samples, specs: readonly RowSpec[]): Row[] {
       sides: new Map([...sides].map(([name, values]) => [name, summarize(values)])),
       ratios: new Map(others.map(([name, values]) => [name, ratio(mine ?? [], values)])),
       better,
-      target,
+      targets: new Map(target === undefined ? [] : aimedAt(others).map((name) => [name, target])),
+      limit,
       otherShare: Math.max(0, ...disturbed),
     }
   })
+}
+
+function aimedAt(others: readonly (readonly [string, ...unknown[]])[]): string[] {
+  const names = others.map(([name]) => name)
+  return names.includes('sshd') ? ['sshd'] : names
 }
 
 /** Starts all servers, gives them to `use`, and stops them whatever happens. */

@@ -1,4 +1,6 @@
 /** A server under load, as the questions see it. */
+export const keyTypes = ['ed25519', 'ecdsa', 'rsa'] as const
+export type KeyType = (typeof keyTypes)[number]
 export type Method = 'key' | 'password'
 
 export interface Server extends AsyncDisposable {
@@ -25,6 +27,17 @@ export interface Commands {
   readonly true: string
 }
 
+/**
+ * Those of a POSIX shell; `{blocks}` is replaced as `{bytes}` is, in units of 64 KiB. `head -c` of busybox would write byte
+ * by byte and be the bottleneck.
+ */
+export const shellCommands: Commands = {
+  source: 'dd if=/dev/zero bs=65536 count={blocks} 2>/dev/null',
+  sink: 'cat >/dev/null; true',
+  echo: 'exec cat',
+  true: 'true',
+}
+
 /** Files, names and secrets that are made anew for each run. */
 export interface Credentials {
   /** A scratch directory that only we can list. */
@@ -34,8 +47,10 @@ export interface Credentials {
   /** ed25519, OpenSSH format. */
   readonly keyFile: string
   readonly publicKey: string
-  /** ed25519, OpenSSH format. */
-  readonly hostKeyFile: string
+  /** By type; OpenSSH format. */
+  readonly hostKeyFiles: Readonly<Record<KeyType, string>>
+  /** The text of the ed25519 one. */
+  readonly hostKey: string
 }
 
 /** Starts a server for one question; disposal ends all of its processes. */

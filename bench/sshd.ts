@@ -17,14 +17,14 @@ const installLimitMs = 300_000
 /** Nothing is limited, and nothing is done that we do not do: no PAM, no reverse DNS, no last-login record. */
 const configText = (
   port: number,
-  { hostKeyFile }: Credentials,
+  { hostKeyFiles }: Credentials,
   keysFile: string,
   password: boolean,
   more: string,
 ): string => `
 Port ${port}
 ListenAddress 127.0.0.1
-HostKey ${hostKeyFile}
+HostKey ${hostKeyFiles.ed25519}
 PidFile none
 AuthorizedKeysFile ${keysFile}
 StrictModes no

@@ -2,6 +2,11 @@
 
 import { rooms } from '../src/workers/backends/index.ts'
 import { startWorker } from '../src/workers/main.ts'
+import { createGreeter } from './greeting.ts'
 import { openBenchRoom } from './room.ts'
 
-startWorker({ rooms: { ...rooms, bench: openBenchRoom } })
+const { BENCH_WORKER: kind } = process.env
+startWorker({
+  rooms: { ...rooms, bench: openBenchRoom },
+  ...(kind === 'greeter' && { intake: createGreeter }),
+})

@@ -34,7 +34,7 @@ func bulk(name string, args []string, stream direction) error {
 	set, target := flags(name)
 	bytes := set.Int64("bytes", 1<<30, "bytes per stream")
 	streams := set.Int("streams", 1, "streams, each on its own connection")
-	command := set.String("command", "", "the server's command; {bytes} stands for the number of bytes")
+	command := set.String("command", "", "the server's command; {bytes} stands for the number of bytes, {blocks} for that of blocks of 64 KiB")
 	first := set.String("first", "", "command that runs to its end before, outside of the time: a server may start something for each connection")
 	raw := set.Bool("raw", false, "one stream over aes128-gcm@openssh.com with a client that costs less than the library's")
 	if err := set.Parse(args); err != nil {
@@ -43,7 +43,9 @@ func bulk(name string, args []string, stream direction) error {
 	if *command == "" {
 		return errors.New("-command is missing")
 	}
-	program := strings.ReplaceAll(*command, "{bytes}", strconv.FormatInt(*bytes, 10))
+	program := strings.NewReplacer(
+		"{bytes}", strconv.FormatInt(*bytes, 10), "{blocks}", strconv.FormatInt(*bytes/65536, 10),
+	).Replace(*command)
 	if *raw {
 		elapsed, err := rawBulk(target, stream.raw, *first, program, *bytes)
 		if err != nil {

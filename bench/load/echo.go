@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -43,6 +45,7 @@ func echo(args []string) error {
 	keys := set.Int("keys", 1000, "keystrokes per active connection")
 	rate := set.Float64("rate", 100, "keystrokes per second and connection")
 	command := set.String("command", "cat", "command that echoes; empty asks for a shell")
+	hold := set.Bool("hold", false, "type once for each line on stdin, over the same connections, until it ends")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -69,14 +72,41 @@ func echo(args []string) error {
 	if err != nil {
 		return err
 	}
-	times, err := typeAll(terminals, *keys, time.Duration(float64(time.Second) / *rate))
-	if err != nil {
-		return err
+	strikeAll := func() error {
+		before := cpuSeconds()
+		times, err := typeAll(terminals, *keys, time.Duration(float64(time.Second) / *rate))
+		if err != nil {
+			return err
+		}
+		return print(echoResult{*active, *quiet, latencies(times), cpuSeconds() - before})
+	}
+	if *hold {
+		err = onDemand(strikeAll)
+	} else {
+		err = strikeAll()
 	}
 	for _, client := range clients {
 		client.Close()
 	}
-	return print(echoResult{*active, *quiet, latencies(times), cpuSeconds()})
+	return err
+}
+
+type echoReady struct {
+	Ready int `json:"ready"`
+}
+
+// onDemand says that it is ready, and runs the round once for each line of stdin.
+func onDemand(round func() error) error {
+	if err := print(echoReady{1}); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		if err := round(); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 func start(client *ssh.Client, command string) (*terminal, error) {

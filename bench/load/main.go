@@ -23,6 +23,7 @@ var commands = map[string]command{
 	"up":      {"bulk bytes into the server's command", up},
 	"echo":    {"keystroke echo latency", echo},
 	"idle":    {"authenticated connections that do nothing", idle},
+	"greet":   {"connections that read the identification and hang up", greet},
 	"hostile": {"clients that break the rules of flow control", hostile},
 }
 

@@ -5,7 +5,7 @@ import { type Bench, otherShare, ours, type Question, rowsOf } from '../question
 import type { Server } from '../server.ts'
 import { startWebhook } from './webhook.ts'
 
-const logins = 1000
+const logins = 500
 /** What a server of one's own would say about a user. */
 const answer = {
   config: {
@@ -50,13 +50,14 @@ async function startAll(bench: Bench, running: AsyncDisposableStack): Promise<re
 export const configuration: Question = {
   name: 'configuration',
   title: 'Login with a configuration of one’s own',
+  seconds: 15,
   about:
     'A password login and one command on a new connection, 8 at a time: decided by a webhook, with the configuration of the user ' +
     'from another one; beside the same without the configuration, and without any webhook.',
   async run(bench) {
     await using running = new AsyncDisposableStack()
     const servers = await startAll(bench, running)
-    const rounds = { ...bench, rounds: bench.quick ? 2 : 5, warmUp: bench.quick ? 1 : 3 }
+    const rounds = { ...bench, rounds: bench.quick ? 2 : 5, warmUp: bench.quick ? 1 : 2 }
     const samples = await interleave(servers, rounds, (server) => measure(bench, server))
     const rows = rowsOf(samples, [
       { figure: 'cpuMs', label: 'server CPU, login and command', unit: 'ms' },

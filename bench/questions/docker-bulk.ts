@@ -40,6 +40,7 @@ async function measure(bench: Bench, { bare, docker }: Found): Promise<Answer> {
 export const dockerBulk: Question = {
   name: 'docker-bulk',
   title: 'Bulk bytes through a container',
+  seconds: 50,
   about:
     'One stream of 512 MiB out of a container (`dd` of /dev/zero) and into it (`cat`), over SSH with aes128-gcm and by ' +
     "`docker exec`. Ours has the engine's side of the way, and SSH's encryption and network besides. Also over sshd with " +

@@ -137,6 +137,7 @@ async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }:
 export const dockerLogin: Question = {
   name: 'docker-login',
   title: 'Login to a container',
+  seconds: 60,
   about:
     '`ssh host true` from the connection to the exit status, with a new connection and a container of its own each, made ' +
     'ahead or not; beside the bare Engine API on a container that runs already (exec create, start, inspect) and beside ' +

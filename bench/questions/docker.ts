@@ -63,6 +63,7 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
 export const docker: Question = {
   name: 'docker',
   title: 'Docker room',
+  seconds: 35,
   about:
     '`true` in a container of a busybox image, one after the other: on a connection whose container runs, beside exec over the ' +
     'Engine API; and with a new connection and container each, beside create and start, and create, start and exec.',

@@ -1,41 +1,126 @@
-import { runLoad, targetFlags } from '../load.ts'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Held, holdLoad, results, runLoad, targetFlags } from '../load.ts'
 import { costOf, type Figures, interleave } from '../measure.ts'
-import { type Bench, otherShare, type Question, type Row, rowsOf, withServers } from '../question.ts'
+import { startWith } from '../ours.ts'
+import {
+  type Bench,
+  otherShare,
+  part,
+  type Question,
+  type Row,
+  type RowSpec,
+  rowsOf,
+  withServers,
+} from '../question.ts'
 import type { Server } from '../server.ts'
 
-const scenes = [
-  { label: '1 session', active: 1, idle: 0, keys: 500 },
-  { label: '1 session, 100 idle ones', active: 1, idle: 100, keys: 500 },
-  { label: '100 sessions', active: 100, idle: 0, keys: 300 },
-] as const
+interface Scene {
+  readonly label: string
+  readonly active: number
+  readonly idle: number
+  /** Keystrokes per second and session. */
+  readonly rate: number
+  /** And once more while another session streams. */
+  readonly beside?: boolean
+  readonly target?: number
+}
+/** Of one round. */
+const seconds = 1
+const scenes: readonly Scene[] = [
+  { label: '1 session', active: 1, idle: 0, rate: 100 },
+  { label: '1 session, 100 idle ones', active: 1, idle: 100, rate: 100 },
+  { label: '100 sessions', active: 100, idle: 0, rate: 100 },
+  { label: '1,000 sessions', active: 1000, idle: 0, rate: 10, beside: true, target: 0.5 },
+]
+const passes = scenes.reduce((sum, { beside = false }) => sum + (beside ? 2 : 1), 0)
+/** More than a round takes: the stream is cut when the keys are typed. */
+const streamBytes = 2 ** 36
+const audited = 'ours with audit'
 
-async function measure(bench: Bench, server: Server, scene: (typeof scenes)[number]): Promise<Figures> {
-  const keys = bench.quick ? 100 : scene.keys
-  const flags = [...targetFlags(server), '-command', server.commands.echo]
-  flags.push('-active', `${scene.active}`, '-idle', `${scene.idle}`, '-keys', `${keys}`)
-  const cost = await costOf(server, bench.signal, () => runLoad(bench.load, 'echo', flags, bench.signal))
-  return { p50: cost.result.latencyUs.p50, p99: cost.result.latencyUs.p99, [otherShare]: cost.otherShare }
+interface Terminals {
+  readonly name: string
+  readonly server: Server
+  readonly held: Held
+}
+
+async function type(bench: Bench, { server, held }: Terminals, beside: boolean): Promise<Figures> {
+  await using _stream = beside ? stream(bench, server) : undefined
+  const cost = await costOf(server, bench.signal, async () => results.echo.parse(await held.again()))
+  const { p50, p99 } = cost.result.latencyUs
+  // The stream's own generator is no noise.
+  return { p50, p99, [otherShare]: beside ? 0 : cost.otherShare }
+}
+
+/** Bytes flow from the server until it is disposed. */
+function stream(bench: Bench, server: Server): AsyncDisposable {
+  const stop = new AbortController()
+  const flags = [...targetFlags(server), '-bytes', `${streamBytes}`, '-command', server.commands.source]
+  const ended = runLoad(bench.load, 'down', flags, AbortSignal.any([bench.signal, stop.signal]))
+  // It ends by being stopped. If it failed before, the keys were typed beside nothing, and that must be told.
+  const failed = ended.then(
+    () => new Error('the stream ended before the keys were typed'),
+    (error: Error) => (stop.signal.aborted ? undefined : error),
+  )
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      const error = await failed
+      if (error !== undefined) throw error
+    },
+  }
+}
+
+async function rowsFor(bench: Bench, servers: readonly Server[], scene: Scene): Promise<Row[]> {
+  await using running = new AsyncDisposableStack()
+  const sides: Terminals[] = []
+  const amounts = ['-active', scene.active, '-idle', scene.idle, '-rate', scene.rate].map(String)
+  for (const server of servers) {
+    bench.progress(`${scene.label}, logins to ${server.name}`)
+    const flags = [...targetFlags(server), '-command', server.commands.echo, ...amounts, '-hold']
+    const keys = ['-keys', `${scene.rate * seconds}`]
+    const held = running.use(await holdLoad(bench.load, 'echo', [...flags, ...keys], bench.signal))
+    sides.push({ name: server.name, server, held })
+  }
+  const rows = await pass(bench, sides, scene, false)
+  if (scene.beside === true) rows.push(...(await pass(bench, sides, scene, true)))
+  return rows
+}
+
+async function pass(bench: Bench, sides: readonly Terminals[], scene: Scene, beside: boolean): Promise<Row[]> {
+  const label = beside ? `${scene.label}, one more streams` : scene.label
+  const progress = (text: string): void => bench.progress(`${label}, ${text}`)
+  const rounds = { ...bench, ...part(bench, passes), rounds: bench.quick ? 1 : 5, warmUp: 1, progress }
+  const samples = await interleave(sides, rounds, (side) => type(bench, side, beside))
+  const p99: RowSpec = { figure: 'p99', label: `p99, ${label}`, unit: 'µs' }
+  return rowsOf(samples, [
+    { figure: 'p50', label: `p50, ${label}`, unit: 'µs' },
+    scene.target === undefined ? p99 : { ...p99, target: scene.target },
+  ])
 }
 
 export const echo: Question = {
   name: 'echo',
   title: 'Keystroke echo',
+  seconds: 80,
   about:
-    '100 keystrokes per second and session, each one byte that must come back, at its own phase. On sshd `cat` echoes, on ours ' +
-    'the room itself; no terminal on either side.',
+    'One byte that must come back, each session at its own phase: 100 keystrokes per second in one session and in each of 100, 10 in ' +
+    'each of 1,000. On sshd `cat` echoes, on ours the room itself; no terminal on either side. Also on our daemon with an ' +
+    'audit log of everything, and while one more session streams zeros as fast as it can.',
   run: (bench) =>
     withServers(bench, async (servers) => {
+      await using running = new AsyncDisposableStack()
+      const directory = join(bench.credentials.directory, 'echo-audit')
+      mkdirSync(directory, { recursive: true })
+      running.defer(() => rmSync(directory, { recursive: true, force: true }))
+      const intercept = { stdin: true, stdout: true, stderr: true }
+      const audit = { enable: true, format: 'binary', storage: 'file', file: { directory }, intercept }
+      const recording = running.use(
+        await startWith({ backend: 'bench', config: { audit } })(bench.credentials, bench.signal),
+      )
       const rows: Row[] = []
-      for (const scene of scenes) {
-        const rounds = { ...bench, rounds: bench.quick ? 2 : 5, warmUp: 1 }
-        const samples = await interleave(servers, rounds, (server) => measure(bench, server, scene))
-        rows.push(
-          ...rowsOf(samples, [
-            { figure: 'p50', label: `p50, ${scene.label}`, unit: 'µs' },
-            { figure: 'p99', label: `p99, ${scene.label}`, unit: 'µs' },
-          ]),
-        )
-      }
+      for (const scene of scenes)
+        rows.push(...(await rowsFor(bench, [...servers, { ...recording, name: audited }], scene)))
       return { rows, notes: [] }
     }),
 }

@@ -4,7 +4,7 @@ import { type Bench, otherShare, type Question, rowsOf, withServers } from '../q
 import type { Server } from '../server.ts'
 
 async function measure(bench: Bench, server: Server): Promise<Figures> {
-  const count = bench.quick ? 50 : 400
+  const count = bench.quick ? 50 : 300
   const flags = [...targetFlags(server), '-count', `${count}`, '-command', server.commands.true]
   const cost = await costOf(server, bench.signal, () => runLoad(bench.load, 'exec', flags, bench.signal))
   return {
@@ -18,6 +18,7 @@ async function measure(bench: Bench, server: Server): Promise<Figures> {
 export const exec: Question = {
   name: 'exec',
   title: 'Round trip of a command',
+  seconds: 12,
   about:
     'Open a channel, exec `true`, exit status, close; one after the other on one connection. sshd forks a shell for it, our ' +
     'null room runs nothing: the difference is what a room may cost.',

@@ -145,6 +145,7 @@ async function measure(bench: Bench, cluster: BareCluster): Promise<Answer> {
 export const kubernetes: Question = {
   name: 'kubernetes',
   title: 'Kubernetes room',
+  seconds: 100,
   about:
     'From the start of the client program to the first byte of `echo x`: OpenSSH with a new connection and pod each, pods ' +
     'made ahead or not, beside `kubectl exec` in a pod that runs, and `kubectl run`, `wait` and `exec`. One after the other ' +

@@ -4,28 +4,53 @@ import { holdLoad, runLoad, targetFlags } from '../load.ts'
 import { settle } from '../measure.ts'
 import { pssKb } from '../proc.ts'
 import { type Bench, type Question, type Row, rowsOf } from '../question.ts'
-import type { Start } from '../server.ts'
+import { note, type Sides } from '../samples.ts'
+import type { Method, Start } from '../server.ts'
 
-/** Time in which garbage of the logins may be collected; both sides get it. */
-const restMs = 5000
+/** Time in which garbage of the logins may be collected; all sides get it. */
+const restMs = 3000
 const warmUpLogins = 100
-const scenes = [
-  { count: 200, rounds: 3 },
-  { count: 2000, rounds: 2 },
-] as const
+
+interface Scene {
+  readonly label: string
+  readonly count: number
+  readonly rounds: number
+  /** sshd takes a minute and 10 GB for the largest one. */
+  readonly alone?: boolean
+  /** Clients that grant 4 GiB, ask for all of it and never read. */
+  readonly slow?: boolean
+}
+const scenes: readonly Scene[] = [
+  { label: '200 connections', count: 200, rounds: 3 },
+  { label: '1,000 connections', count: 1000, rounds: 1 },
+  { label: '5,000 connections', count: 5000, rounds: 1, alone: true },
+  { label: '100 clients that do not read', count: 100, rounds: 3, slow: true },
+]
 /** sshd needs two processes and about 2 MB per connection. */
 const roomForKb = 2500
 
-/** A fresh server: what it grew to in an earlier round would hide what this one needs. */
-async function measure(bench: Bench, start: Start, count: number): Promise<number> {
+/** In kB, of one connection. A fresh server: what it grew to in an earlier round would hide what this one needs. */
+export async function memoryOf(
+  bench: Bench,
+  start: Start,
+  scene: Pick<Scene, 'count' | 'slow'>,
+  method: Method = 'key',
+): Promise<number> {
+  const { count, slow = false } = scene
   await using server = await start(bench.credentials, bench.signal)
-  await runLoad(bench.load, 'login', [...targetFlags(server), '-count', `${warmUpLogins}`], bench.signal)
-  await settle(server, bench.signal)
-  await sleep(restMs, undefined, { signal: bench.signal })
+  const { signal } = bench
+  const login = targetFlags(server, method)
+  await runLoad(bench.load, 'login', [...login, '-count', `${warmUpLogins}`], signal)
+  await settle(server, signal)
+  await sleep(restMs, undefined, { signal })
   const empty = pssKb(server.pid)
-  await using _held = await holdLoad(bench.load, 'idle', [...targetFlags(server), '-count', `${count}`], bench.signal)
-  await settle(server, bench.signal)
-  await sleep(restMs, undefined, { signal: bench.signal })
+  const endless = server.commands.source.replace('{bytes}', '1000000000000')
+  const worst = ['-mode', 'window', '-clients', `${count}`, '-command', endless]
+  await using _held = slow
+    ? await holdLoad(bench.load, 'hostile', [...login, ...worst], signal)
+    : await holdLoad(bench.load, 'idle', [...login, '-count', `${count}`], signal)
+  await settle(server, signal)
+  await sleep(restMs, undefined, { signal })
   return (pssKb(server.pid) - empty) / count
 }
 
@@ -37,27 +62,28 @@ async function fits(count: number): Promise<boolean> {
 
 export const memory: Question = {
   name: 'memory',
-  title: 'Memory per idle connection',
+  title: 'Memory per connection',
+  seconds: 75,
   about:
     'Authenticated connections with one open session channel that do nothing. Proportional set size (PSS) of all processes of ' +
-    "the server, 5 s after the last login, less that of the empty server after 100 logins. The kernel's part is not in it.",
+    "the server, 3 s after the last login, less that of the empty server after 100 logins. The kernel's part is not in it. Then " +
+    'clients that grant a window of 4 GiB, ask for all of it, and never read.',
   async run(bench) {
     const rows: Row[] = []
     const notes: string[] = []
-    for (const { count, rounds } of scenes) {
-      const all = await fits(count)
-      if (!all)
-        notes.push(`${count} connections of sshd do not fit into this machine's memory: only ours were measured.`)
-      const samples = new Map<string, Map<string, number[]>>()
+    for (const scene of scenes) {
+      const { label, count, rounds, alone = false } = scene
+      const all = !alone && (await fits(count))
+      if (!all) notes.push(`${label}: only ours; sshd would take too long, or more memory than there is.`)
+      const sides: Sides = new Map()
       for (let round = 0; round < (bench.quick ? 1 : rounds); round++) {
         for (const [name, start] of bench.starts) {
           if (!all && name === 'sshd') continue
-          bench.progress(`${count} connections, ${name}, round ${round + 1}`)
-          const values = samples.get(name)?.get('kb') ?? []
-          samples.set(name, new Map([['kb', [...values, await measure(bench, start, count)]]]))
+          bench.progress(`${label}, ${name}, round ${round + 1}`)
+          note(sides, name, 'kb', await memoryOf(bench, start, scene))
         }
       }
-      rows.push(...rowsOf(samples, [{ figure: 'kb', label: `${count} connections`, unit: 'kB', target: 1 / 10 }]))
+      rows.push(...rowsOf(sides, [{ figure: 'kb', label, unit: 'kB', target: 1 / 10 }]))
     }
     return { rows, notes }
   },

@@ -116,6 +116,7 @@ async function measure(bench: Bench, sides: readonly Side[], storage: Storage, s
 export const s3: Question = {
   name: 's3',
   title: 'Audit log to an object storage',
+  seconds: 15,
   about:
     'A log of 250 MB from its queue directory to a server of the S3 API on this machine (versitygw), in parts of 5 MiB, until ' +
     "its object was looked at and its file is gone; beside the AWS SDK's own `Upload` of the same file. CPU is that of our process.",

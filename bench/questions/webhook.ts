@@ -7,7 +7,7 @@ import { type Bench, ours, type Question, rowsOf } from '../question.ts'
 import type { Server } from '../server.ts'
 import { measureLogins } from './login.ts'
 
-const logins = 1500
+const logins = 800
 
 export interface Webhook extends AsyncDisposable {
   readonly url: string
@@ -50,6 +50,7 @@ async function startBoth(bench: Bench, url: string, running: AsyncDisposableStac
 export const webhook: Question = {
   name: 'webhook',
   title: 'Login through a webhook',
+  seconds: 18,
   about:
     'The password login of the first question, decided by a webhook on this machine over HTTP, beside one that `auth.users` ' +
     'decides by a keyed digest; 8 at a time. The webhook answers at once and its own cost is not in the figures of CPU.',
@@ -57,8 +58,10 @@ export const webhook: Question = {
     await using running = new AsyncDisposableStack()
     const { url } = running.use(await startWebhook({ success: true }))
     const servers = await startBoth(bench, url, running)
-    const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: bench.quick ? 1 : 3 }
-    const samples = await interleave(servers, rounds, (server) => measureLogins(bench, server, 'password', logins))
+    const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: bench.quick ? 1 : 2 }
+    const samples = await interleave(servers, rounds, (server) =>
+      measureLogins(bench, server, { method: 'password', count: logins }),
+    )
     const rows = rowsOf(samples, [
       { figure: 'cpuMs', label: 'server CPU, password', unit: 'ms' },
       { figure: 'p50', label: 'p50, password', unit: 'ms' },

@@ -5,9 +5,11 @@ import { markdownTable } from './table.ts'
 export function toMarkdown(result: Result, plot: string): string {
   const servers = [...result.servers].map(([name, about]) => `- **${name}**: ${about}`)
   const sections = result.answered.map((answered) => {
-    const { question, answer } = answered
+    const { question, answer, date } = answered
     const notes = answer.notes.map((note) => `> ${note}\n`)
-    return [`## ${question.title}`, question.about, markdownTable(answered), ...notes].join('\n\n')
+    return [`## ${question.title}`, question.about, markdownTable(answered), ...notes, measured(date, result)]
+      .filter((part) => part !== '')
+      .join('\n\n')
   })
   return `${[
     '# Benchmark report',
@@ -24,4 +26,10 @@ export function toMarkdown(result: Result, plot: string): string {
   ]
     .filter((part) => part !== '')
     .join('\n\n')}\n`
+}
+
+/** A part of the report may have been measured anew. */
+const measured = (date: string, { answered }: Result): string => {
+  const days = new Set(answered.map((one) => one.date.slice(0, 10)))
+  return days.size > 1 ? `Measured on ${date}.` : ''
 }

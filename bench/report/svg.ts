@@ -40,7 +40,7 @@ function dots(result: Result): Dot[] {
           ratio: ratio.median,
           min: ratio.min,
           max: ratio.max,
-          target: row.target,
+          target: row.targets.get(name),
           text: ratioText(ratio),
           noisy: isNoisy(row, ratio),
         })),

@@ -22,7 +22,7 @@ function row(...given: Parameters<typeof samples>): Row {
   assert.ok(first !== undefined)
   return first
 }
-const verdictOf = (one: Row): string => verdict(one, one.ratios.get('sshd'))
+const verdictOf = (one: Row): string => verdict(one, 'sshd')
 
 describe('the report of a bench', () => {
   test('a ratio at its target has met it, one above has missed it', () => {
@@ -51,15 +51,43 @@ describe('the report of a bench', () => {
     assert.deepEqual(lines([alone])[0]?.slice(0, 4), ['l', 'ms', '7', ''])
   })
 
-  const question = { name: 'q', title: 'T & U', about: 'How.', run: () => Promise.reject(new Error('not asked')) }
+  const question = {
+    name: 'q',
+    title: 'T & U',
+    about: 'How.',
+    seconds: 1,
+    run: () => Promise.reject(new Error('not asked')),
+  }
   const answer = { rows: [row([5, 5, 5], [10, 10, 10])], notes: ['A note.'] }
   const servers = new Map([['sshd', 'OpenSSH']])
-  const result = { date: 'D', quick: false, machine: ['M'], servers, answered: [{ question, answer }] }
+  const result = { date: 'D', quick: false, machine: ['M'], servers, answered: [{ question, answer, date: 'D' }] }
   test('the plot is well-formed and has one dot per row', () => {
     const svg = toSvg(result)
     assert.equal(svg.match(/<circle /g)?.length, 1)
     assert.ok(svg.includes('CPU &lt;a&gt;'))
     assert.ok(!svg.includes('NaN'))
+  })
+  test('a target is for sshd where it is one of the sides, and for all of them otherwise', () => {
+    const three = new Map(['ours', 'sshd', 'other'].map((name) => [name, new Map([['ms', [1]]])]))
+    const spec = { figure: 'ms', label: 'l', unit: 'ms', target: 0.5 }
+    const marks = (rows: readonly Row[]) => lines(rows).map((cells) => [cells[3], ...cells.slice(-2)])
+    assert.deepEqual(marks(rowsOf(three, [spec])), [
+      ['sshd', '≤ 0.5', 'missed'],
+      ['other', '', ''],
+    ])
+    three.delete('sshd')
+    assert.deepEqual(marks(rowsOf(three, [spec])), [['other', '≤ 0.5', 'missed']])
+  })
+  test('a limit is for our own figure', () => {
+    const told = [0.1, 0.2, Number.NaN].map((value) => {
+      const alone = new Map([['ours', new Map([['ms', [value]]])]])
+      return lines(rowsOf(alone, [{ figure: 'ms', label: 'l', unit: 'ms', limit: 0.15 }]))[0]?.slice(-2)
+    })
+    assert.deepEqual(told, [
+      ['≤ 0.15 ms', 'met'],
+      ['≤ 0.15 ms', 'missed'],
+      ['≤ 0.15 ms', ''],
+    ])
   })
   test('the JSON has every sample', () => {
     const [asked] = JSON.parse(toJson(result)).questions

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ratio, spread, summarize } from '../../bench/stats.ts'
+import { ratio, slope, spread, summarize } from '../../bench/stats.ts'
 
 describe('statistics of a bench', () => {
   test('the median of an odd number of samples is the middle one, whatever their order', () => {
@@ -18,5 +18,23 @@ describe('statistics of a bench', () => {
   })
   test('a side that was never measured gives no number that looks like one', () => {
     assert.ok(Number.isNaN(ratio([1], []).median))
+  })
+  test('the slope of points on a line is that of the line, whatever lies beside it', () => {
+    assert.equal(
+      slope([
+        [0, 1],
+        [1, 3],
+        [2, 5],
+      ]),
+      2,
+    )
+    assert.equal(
+      slope([
+        [0, 0],
+        [1, 3],
+        [2, 0],
+      ]),
+      0,
+    )
   })
 })

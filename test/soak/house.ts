@@ -54,7 +54,7 @@ export async function startHouse(name: House['name'], signal: AbortSignal, optio
   const passwordHash = await hashPassword(Buffer.from(credentials.password))
   const config = {
     ...base,
-    ssh: { ...ssh, listen: `127.0.0.1:${port}`, hostkeys: [readFileSync(credentials.hostKeyFile, 'utf8')] },
+    ssh: { ...ssh, listen: `127.0.0.1:${port}`, hostkeys: [credentials.hostKey] },
     auth: { users: [{ name: user, passwordHash, authorizedKeys: [key.line] }] },
     log: { level: 'error' },
     workers: options.workers ?? 1,

@@ -1,0 +1,61 @@
+import { performance } from 'node:perf_hooks'
+import { runLoad, targetFlags } from '../load.ts'
+import { pssKb } from '../proc.ts'
+import { type Bench, ours, type Question, rowsOf } from '../question.ts'
+import { note, type Sides } from '../samples.ts'
+import type { Server } from '../server.ts'
+import { slope } from '../stats.ts'
+
+const loginsPerStep = 500
+/** Fewer points make no line. */
+const leastSteps = 4
+/** Until the heaps have the size that they need for such work. */
+const warmUpMs = 12_000
+const measuredMs = 20_000
+
+interface Step {
+  /** Logins since the start. */
+  readonly logins: number
+  readonly kb: number
+  readonly p99: number
+}
+
+async function steps(bench: Bench, server: Server): Promise<readonly Step[]> {
+  const found: Step[] = []
+  const perStep = bench.quick ? loginsPerStep / 20 : loginsPerStep
+  const flags = [...targetFlags(server), '-count', `${perStep}`, '-parallel', '8', '-reconnect']
+  const [warmUp, measured] = bench.quick ? [1000, 2000] : [warmUpMs, measuredMs]
+  const begin = performance.now()
+  const isEnough = (): boolean => performance.now() - begin > warmUp + measured && found.length >= leastSteps
+  for (let logins = perStep; !isEnough(); logins += perStep) {
+    bench.progress(`${server.name}, ${logins} logins`)
+    const { latencyUs } = await runLoad(bench.load, 'exec', [...flags, '-command', server.commands.true], bench.signal)
+    if (performance.now() - begin > warmUp) found.push({ logins, kb: pssKb(server.pid), p99: latencyUs.p99 / 1000 })
+  }
+  return found
+}
+
+export const soak: Question = {
+  name: 'soak',
+  title: 'What grows',
+  seconds: 35,
+  about:
+    `A login and a command each, 8 at a time, for ${measuredMs / 1000} s after ${warmUpMs / 1000} s of the same: memory (PSS) of all ` +
+    'processes over the number of logins, by the line of least squares. The heaps of three processes breathe by megabytes; ' +
+    '`npm run soak` is for hours.',
+  async run(bench) {
+    const start = bench.starts.get(ours)
+    if (start === undefined) throw new Error('there is nothing to start')
+    await using server = await start(bench.credentials, bench.signal)
+    const found = await steps(bench, server)
+    const sides: Sides = new Map()
+    const grown = slope(found.map(({ logins, kb }) => [logins, kb] as const))
+    note(sides, ours, 'bytes', grown * 1024)
+    for (const { p99 } of found) note(sides, ours, 'p99', p99)
+    const rows = rowsOf(sides, [
+      { figure: 'bytes', label: 'memory that each login leaves behind', unit: 'B', limit: 1024 },
+      { figure: 'p99', label: 'p99, login and command', unit: 'ms' },
+    ])
+    return { rows, notes: [`${found.at(-1)?.logins ?? 0} logins.`] }
+  },
+}
