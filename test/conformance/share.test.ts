@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { newId } from '../../src/shared/id.ts'
 import { createSession } from '../../src/workers/backends/session.ts'
 import type { ConnectionId, Member, Session } from '../../src/workers/ports.ts'
@@ -118,7 +119,7 @@ describe('a container that connections share', { concurrency: 1 }, () => {
     await here.start(exec('echo up; read line; exit 6'))
     const there = await talk(leaves, { keepOpen: true })
     await there.start(exec('sleep 1000 & echo $! > /pid; wait'))
-    await until('both', async () => (await run(stays, 'test -s /pid')).exit.kind === 'status')
+    await until('both', async () => (await run(stays, 'cat /pid')).stdout.endsWith('\n'))
     await there.channel[Symbol.asyncDispose]()
     await leaves[Symbol.asyncDispose]()
     await until('the other program to end', async () => {
@@ -127,6 +128,33 @@ describe('a container that connections share', { concurrency: 1 }, () => {
     })
     here.stdin.write('go\n')
     assert.deepEqual(await here.exit, { kind: 'status', code: 6 })
+    await stays[Symbol.asyncDispose]()
+    await house.noContainers()
+  })
+
+  test('a program ends too whose user leaves before it has begun', async () => {
+    await using house = await workers(2, { by: 'user' })
+    const [a, b] = house.rigs
+    assert.ok(a !== undefined && b !== undefined)
+    const stays = enter(a)
+    await run(stays, 'true')
+    for (let round = 0; round < 10; round++) {
+      const leaves = enter(b)
+      const there = await talk(leaves, { keepOpen: true })
+      await there.start(exec('echo $$ >> /begun; exec sleep 1000'))
+      await there.channel[Symbol.asyncDispose]()
+      await leaves[Symbol.asyncDispose]()
+    }
+    // One that was ended before it could say that it had begun has said nothing.
+    const looks = 'grep -l 100[0] /proc/[0-9]*/cmdline; cat /begun'
+    let before = ''
+    await until('all programs to end, and none to begin', async () => {
+      const { stdout } = await run(stays, looks)
+      const isSame = stdout === before
+      before = stdout
+      await setTimeout(300)
+      return isSame && !stdout.includes('cmdline')
+    })
     await stays[Symbol.asyncDispose]()
     await house.noContainers()
   })

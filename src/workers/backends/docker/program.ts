@@ -83,7 +83,8 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     const fate = ended ? await fateOf(room, containerId, code, delivered.has('KILL'), log) : undefined
     if (fate?.loss !== undefined) pump.tell(fate.loss)
     if (fate?.outOfMemory) pump.tell(OUT_OF_MEMORY)
-    pump.close()
+    if (ended) pump.close()
+    else void letGo()
     if (fate === undefined || fate.loss !== undefined || code === undefined) return UNKNOWN_EXIT
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })
     const header = await pump.header
@@ -109,6 +110,12 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     if (announcement === 'none') return undefined
     const header = await Promise.race([pump.header, aborted(limited)])
     return header?.kind === 'pid' ? { containerId, execId: id, pid: header.pid, plan } : undefined
+  }
+  /** Nobody listens any more, but the number to end the program by may still be on its way. */
+  const letGo = async (): Promise<void> => {
+    const limited = AbortSignal.any([closing, AbortSignal.timeout(ENDING_MS)])
+    if (!ended && announcement !== 'none') await Promise.race([pump.header, aborted(limited)])
+    pump.close()
   }
   tellHeader(announcement, pump, log, over)
   /** Nobody can talk to a program whose streams are broken. One that does not end is not waited for. */
@@ -147,7 +154,7 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
         log.emit('DOCKER_CLOSE_OUTPUT_FAILED', { reason: 'the client closed the channel before the program ended' })
         endInBackground()
       }
-      pump.close()
+      void letGo()
     },
   }
 }

@@ -89,8 +89,14 @@ export function follow({ place, program, stream, pump, lastWord, log, code, dism
     })
     room.cleanup.track(ending)
   }
+  /** Nobody listens any more, but the number to end the program by may still be on its way. */
+  const letGo = async (): Promise<void> => {
+    const limited = AbortSignal.any([closing, AbortSignal.timeout(endingMs)])
+    if (!ended && announcementOf(place.plan) !== 'none') await Promise.race([pump.header, aborted(limited)])
+    pump.close()
+  }
   // Nobody waits for the end of a stream whose pod goes.
-  over.addEventListener('abort', pump.close, { once: true })
+  closing.addEventListener('abort', pump.close, { once: true })
   if (program.pty !== undefined) resize(program.pty.size)
   tellPid(pump, place, log)
   return {
@@ -117,7 +123,7 @@ export function follow({ place, program, stream, pump, lastWord, log, code, dism
         log.emit('KUBERNETES_CLOSE_OUTPUT_FAILED', { reason: 'the client closed the channel before the program ended' })
         endInBackground()
       }
-      pump.close()
+      void letGo()
     },
   }
 }
