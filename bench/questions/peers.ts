@@ -80,8 +80,7 @@ async function withoutContainers(setting: Setting): Promise<Row[]> {
   for (const peer of gateways) {
     bench.progress(`${idleConnections} connections, ${peer.name}`)
     const start = startPeer(peer, webhook, docker('session'))
-    const count = bench.quick ? idleConnections / 4 : idleConnections
-    note(sides, peer.name, 'kb', await memoryOf(bench, start, { count }, 'password'))
+    note(sides, peer.name, 'kb', await memoryOf(bench, start, { count: idleConnections }, 'password'))
   }
   return [
     ...rowsOf(samples, [
