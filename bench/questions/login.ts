@@ -34,7 +34,7 @@ export async function measureLogins(bench: Bench, server: Server, logins: Logins
 export const login: Question = {
   name: 'login',
   title: 'Handshake and login',
-  seconds: 40,
+  seconds: 50,
   about:
     'TCP connect, curve25519 key exchange, ed25519 host key, authentication, one global request and its reply; 8 at a time, ' +
     'each on a new connection. sshd checks the password against SHA-512-crypt each time; we against argon2id the first time, and ' +
@@ -43,7 +43,7 @@ export const login: Question = {
     withServers(bench, async (servers) => {
       const rows: Row[] = []
       for (const method of ['key', 'password'] as const) {
-        const rounds = { ...bench, ...part(bench, 2), rounds: bench.quick ? 2 : 7, warmUp: bench.quick ? 1 : 2 }
+        const rounds = { ...bench, ...part(bench, 2), rounds: bench.quick ? 2 : 7, warmUp: bench.quick ? 1 : 3 }
         const samples = await interleave(servers, rounds, (server) =>
           measureLogins(bench, server, { method, count: counts[server.name] ?? 100 }),
         )
