@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"containerssh-agent/internal/sandbox"
 )
 
 type consoleOptions struct {
@@ -15,6 +17,7 @@ type consoleOptions struct {
 	waitEnv  bool
 	pid      bool
 	lastWord string
+	limits   []sandbox.Limit
 	program  []string
 }
 
@@ -42,6 +45,9 @@ func console(args []string) (int, error) {
 		if _, err := os.Stdout.Write(header); err != nil {
 			return exitNoHeader, err
 		}
+	}
+	if err := sandbox.SetLimits(options.limits); err != nil {
+		return exitStart, err
 	}
 	inherited := os.Environ()
 	if options.clearEnv {
@@ -85,6 +91,13 @@ func parseConsole(args []string) (consoleOptions, error) {
 				return options, usageError("--last-word wants a word")
 			}
 			options.lastWord = args[at]
+		case "--limit":
+			at++
+			limit, err := parseLimit(args, at)
+			if err != nil {
+				return options, err
+			}
+			options.limits = append(options.limits, limit)
 		case "--env":
 			at++
 			if at >= len(args) || strings.HasPrefix(args[at], "--") || strings.Index(args[at], "=") < 1 {

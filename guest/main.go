@@ -25,6 +25,7 @@ const help = `Usage:
       output first, as four bytes, little endian. --clear-env: of the own environment nothing stays. --wait-env: after lines
       of NAME=VALUE and an empty one on standard input, which become part of the environment. --last-word: stays
       after the program, says RS, the word, its exit code and RS on both outputs, and waits for TERM.
+      --limit NAME=NUMBER: as with setrlimit(2).
   signal --pid NUMBER --signal NAME
       Sends a signal to the group of a process, or to the process if it leads none.
   dismiss NUMBER...
@@ -41,6 +42,8 @@ const help = `Usage:
       Serves scp's old protocol, with the same bounds; without any it becomes the scp of the image, if there is one.
   install PATH
       Copies this program.
+  sandbox-init [--limit NAME=NUMBER]...
+      The first process of a sandbox: starts programs for the server that started it. Not for use by hand.
   license
   --help
 Signals: ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2
@@ -86,6 +89,8 @@ func run(args []string) int {
 		status, err = scp(args)
 	case "install":
 		status, err = install(args)
+	case "sandbox-init":
+		status, err = sandboxInit(args)
 	case "license":
 		_, err = io.WriteString(os.Stdout, license)
 	case "-h", "--help":

@@ -61,7 +61,9 @@ type Partly<T> = T extends number
       : T
 type File = NonNullable<z.input<typeof schema>>
 /** What of the configuration file can be different for each user, in the shape of the file. */
-export type UserConfig = Partly<Pick<File, 'security' | 'backend' | 'docker' | 'kubernetes' | 'sshproxy'>> & {
+export type UserConfig = Partly<
+  Pick<File, 'security' | 'backend' | 'docker' | 'kubernetes' | 'sandbox' | 'sshproxy'>
+> & {
   readonly log?: { readonly level?: string }
   readonly limits?: Partly<NonNullable<File['limits']>>
 }

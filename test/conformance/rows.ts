@@ -23,7 +23,7 @@ export type Ability =
   | 'removal'
 
 export interface Row {
-  readonly engine: 'docker' | 'podman' | 'kubernetes'
+  readonly engine: 'docker' | 'podman' | 'kubernetes' | 'sandbox'
   readonly mode: Mode | 'persistent'
   readonly image: NonNullable<RoomOptions['image']>
   readonly guest: 'shell' | 'none' | 'image' | 'inject'
@@ -34,6 +34,8 @@ const busybox = 'containerssh-test/busybox:1'
 const agent = 'containerssh-test/agent:1'
 const debian = 'containerssh-test/debian:1'
 const noShell = 'containerssh-test/noshell:1'
+/** What a sandbox has of this machine is that of any Debian. */
+const machine = debian
 
 function row(engine: Row['engine'], mode: Row['mode'], image: Row['image'], guest: Row['guest']): Row {
   const helped = guest !== 'none'
@@ -81,6 +83,8 @@ export const rows: readonly Row[] = [
   row('kubernetes', 'session', noShell, 'inject'),
   row('kubernetes', 'persistent', busybox, 'shell'),
   row('kubernetes', 'persistent', noShell, 'inject'),
+  row('sandbox', 'connection', machine, 'inject'),
+  row('sandbox', 'session', machine, 'inject'),
 ]
 
 export const nameOf = ({ mode, image, guest }: Row): string =>

@@ -42,6 +42,7 @@ const packages: Readonly<Record<string, string>> = {
   podman: 'podman',
   catatonit: 'catatonit',
   runc: 'runc',
+  bwrap: 'bubblewrap',
   chromium: 'chromium',
   rsyslogd: 'rsyslog',
   journalctl: 'systemd',

@@ -15,6 +15,7 @@ import { http } from './http.ts'
 import { kubernetes } from './kubernetes.ts'
 import { log } from './log.ts'
 import { metrics } from './metrics.ts'
+import { sandbox } from './sandbox.ts'
 import { security } from './security.ts'
 import { service } from './service.ts'
 import { ssh } from './ssh.ts'
@@ -34,6 +35,7 @@ export const tables = [
   kubernetes,
   log,
   metrics,
+  sandbox,
   security,
   service,
   ssh,

@@ -117,7 +117,11 @@ export const parseConfig = async (path: string, source: string, options: LoadOpt
   const findings: Finding[] = []
   const config = await readClientFiles(await readKeys(parsed, findings), findings)
   await checkHostKeys(config, findings)
-  const { errors, warnings } = check(parsed, options.rooms ?? ['docker', 'kubernetes'], parsed.configserver.url === '')
+  const { errors, warnings } = check(
+    parsed,
+    options.rooms ?? ['docker', 'kubernetes', 'sandbox'],
+    parsed.configserver.url === '',
+  )
   // What stands where a value was taken out is our doing, not the file's.
   const isOurs = ({ path }: Finding) => wrong.some((cut) => cut.every((step, index) => path[index] === step))
   const found = [...findings, ...errors].filter((finding) => !isOurs(finding))

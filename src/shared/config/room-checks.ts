@@ -148,6 +148,41 @@ const kubernetes = ({ kubernetes: section }: Config): Finding[] => {
   return [...found, ...pool(made), ...share(made)]
 }
 
+const sandbox = ({ sandbox: section }: Config): Finding[] => {
+  const { rootfs, user, limits, ids, sftp } = section
+  const found: Finding[] = []
+  const absolute = (path: readonly string[], value: string, example: string): void => {
+    if (value.startsWith('/')) return
+    found.push({
+      path: ['sandbox', ...path],
+      message: `${show(value)} is not an absolute path; expected e.g. "${example}"`,
+    })
+  }
+  if (rootfs.source === 'directory') absolute(['rootfs', 'path'], rootfs.path, '/srv/rootfs')
+  absolute(['user', 'home'], user.home, '/home/user')
+  if (sftp.root !== '') absolute(['sftp', 'root'], sftp.root, '/home')
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(user.name)) {
+    const message = `${show(user.name)} is not the name of a user; expected small letters, digits, "-" and "_", 32 at most`
+    found.push({ path: ['sandbox', 'user', 'name'], message })
+  }
+  if (section.shellCommand.length === 0) found.push(empty(['sandbox', 'shellCommand'], 'shells need it'))
+  if (limits.memory !== 0 && limits.memory < leastMemory) {
+    const message = `${limits.memory} is too little for the first process; expected ${leastMemory} or more, or 0`
+    found.push({ path: ['sandbox', 'limits', 'memory'], message })
+  }
+  if (limits.pids !== 0 && limits.pids < leastPids) {
+    const message = `${limits.pids} is too few; expected ${leastPids} or more, or 0`
+    found.push({ path: ['sandbox', 'limits', 'pids'], message })
+  }
+  if (ids.first + ids.count > 2 ** 32 - 1) {
+    found.push({ path: ['sandbox', 'ids', 'count'], message: `${ids.count} from ${ids.first} on are no user IDs` })
+  }
+  return found
+}
+/** Of address space, which the first process of a sandbox takes in large pieces. */
+const leastMemory = 128 * 2 ** 20
+const leastPids = 4
+
 const fingerprint = /^SHA256:[A-Za-z0-9+/]{43}$/
 
 const sshproxy = ({ sshproxy: section }: Config): Finding[] => {
@@ -168,7 +203,7 @@ const sshproxy = ({ sshproxy: section }: Config): Finding[] => {
   return found
 }
 
-const byBackend: Readonly<Record<string, (config: Config) => Finding[]>> = { docker, kubernetes, sshproxy }
+const byBackend: Readonly<Record<string, (config: Config) => Finding[]>> = { docker, kubernetes, sandbox, sshproxy }
 
 export const roomFindings = (config: Config): Finding[] =>
   Object.hasOwn(byBackend, config.backend) ? (byBackend[config.backend]?.(config) ?? []) : []

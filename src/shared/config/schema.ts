@@ -10,6 +10,7 @@ import { docker } from './docker.ts'
 import { duration, integer, name, ours, section, text } from './fields.ts'
 import { kubernetes } from './kubernetes.ts'
 import { limits } from './limits.ts'
+import { sandbox } from './sandbox.ts'
 import { security } from './security.ts'
 import { configserver, geoip, health, log, metrics } from './services.ts'
 import { ssh } from './ssh.ts'
@@ -26,10 +27,11 @@ export const schema = section({
   health: health.describe('Endpoint that tells whether the server runs.'),
   security: security.describe('What a logged-in user may ask for.'),
   // `checks.ts` knows which exist.
-  backend: name('docker').describe('Where sessions live: `docker`, `kubernetes` or `sshproxy`.'),
+  backend: name('docker').describe('Where sessions live: `docker`, `kubernetes`, `sandbox` or `sshproxy`.'),
   docker: docker.describe('The Docker backend.'),
   kubernetes: kubernetes.describe('The Kubernetes backend.'),
   sshproxy: sshproxy.describe('The backend that forwards to another SSH server.'),
+  sandbox: sandbox.meta(ours('The backend of sandboxes on this machine, without a container engine.')),
   limits: limits.meta(
     ours('How long a session may last, and how much one connection may have at a time. Sizes are bytes.'),
   ),

@@ -21,7 +21,7 @@ const patient = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 const long = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400, 43_200, 86_400]
 
 /** Of the label `backend`. `other`: a room that is none of ours, in tests. */
-export const backends = ['docker', 'kubernetes', 'sshproxy', 'other'] as const
+export const backends = ['docker', 'kubernetes', 'sandbox', 'sshproxy', 'other'] as const
 export type BackendLabel = (typeof backends)[number]
 export const backendLabel = (name: string): BackendLabel => backends.find((backend) => backend === name) ?? 'other'
 

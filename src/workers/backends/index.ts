@@ -4,6 +4,7 @@ import type { Identity } from '../../shared/identity.ts'
 import type { Log } from '../../shared/log.ts'
 import { docker } from './docker/index.ts'
 import type { ReapingBackend } from './rooms.ts'
+import { sandbox } from './sandbox/index.ts'
 
 export type RoomFactory = (config: Config, identity: Identity, log: Log) => Promise<ReapingBackend>
 
@@ -11,4 +12,4 @@ export type RoomFactory = (config: Config, identity: Identity, log: Log) => Prom
 const kubernetes: RoomFactory = async (config, identity, log) =>
   (await import('./kubernetes/index.ts')).kubernetes(config, identity, log)
 
-export const rooms: Readonly<Record<string, RoomFactory>> = { docker, kubernetes }
+export const rooms: Readonly<Record<string, RoomFactory>> = { docker, kubernetes, sandbox }

@@ -1,5 +1,6 @@
 /** Signals (RFC 4254 section 6.9) and exit-signal (6.10). */
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../../rigs/daemon.ts'
 import { talk } from '../rig.ts'
 import { type Behaviour, type Place, status } from './behaviour.ts'
@@ -24,6 +25,8 @@ const ended = (name: string): Behaviour => ({
     const channel = await talk(session, { keepOpen: true })
     await channel.start(script('echo ready; sleep 100'))
     await until('ready', () => channel.stdout.text.includes('ready'))
+    // A child that dash has just forked still has its handler, and would take INT without a trace.
+    await sleep(100)
     await channel.start({ kind: 'signal', name })
     const exit = await channel.exit
     assert.equal(exit.kind === 'signal' && exit.name, name)

@@ -1,5 +1,6 @@
 /** Terminals: type, size, keys. */
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../../rigs/daemon.ts'
 import { pty, size, talk } from '../rig.ts'
 import { type Behaviour, status } from './behaviour.ts'
@@ -74,6 +75,7 @@ export const terminals: readonly Behaviour[] = [
       await channel.start(pty(80, 24))
       await channel.start(script('echo ready; sleep 100; echo not reached'))
       await until('ready', () => channel.stdout.text.includes('ready'))
+      await sleep(100) // as in signals.ts
       channel.stdin.write('\x03')
       assert.deepEqual(await channel.exit, status(130))
       assert.doesNotMatch(channel.stdout.text, /not reached/)

@@ -7,7 +7,7 @@ import { formatLine } from '../../../src/shared/log/format.ts'
 import { globMatcher, matcherOf, patternProblem } from '../../../src/shared/pattern.ts'
 import { decodeAnswer, decodeInteractive } from '../../../src/shared/webhook/answers.ts'
 import { firstJsonValue } from '../../../src/shared/webhook/json.ts'
-import { CorruptStreamError, createDemux } from '../../../src/workers/backends/docker/demux.ts'
+import { CorruptStreamError, createDemux } from '../../../src/workers/backends/guest/demux.ts'
 import { type Announcement, createHeaderReader } from '../../../src/workers/backends/guest/header.ts'
 import { allowing, type Target } from '../target.ts'
 

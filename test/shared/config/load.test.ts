@@ -160,7 +160,6 @@ const wrong: readonly (readonly [source: string, line: string | RegExp])[] = [
   ['log: {destination: test}', /log\.destination: "test" is not known; expected one of stdout, file, syslog/],
   ['log: {level: 8}', /log\.level: "8" is not a log level/],
   ['log: {syslog: {pid: "true"}}', /log\.syslog\.pid: "true" is neither true nor false/],
-  ['backend: sandbox', 'c.yaml:1:10: backend: "sandbox" is not supported by this version yet'],
   [
     'audit: {enable: true, moreStorages: [tape]}',
     'c.yaml:1:38: audit.moreStorages[0]: "tape" is no storage; expected file or s3',

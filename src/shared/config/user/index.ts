@@ -66,12 +66,12 @@ export function createUserConfigs(config: Config, rooms: readonly string[]): Use
 const digest = (text: string): string => hash('sha256', text, 'base64')
 
 function settingsOf(config: Config, file: Config): UserSettings {
-  const { security, backend, docker, kubernetes, sshproxy, log } = config
+  const { security, backend, docker, kubernetes, sandbox, sshproxy, log } = config
   const changed = ownLimits.filter((name) => config.limits[name] !== file.limits[name])
   const limits =
     changed.length === 0 ? undefined : Object.fromEntries(changed.map((name) => [name, config.limits[name]]))
   return Object.freeze({
-    ...{ security, backend, docker, kubernetes, sshproxy },
+    ...{ security, backend, docker, kubernetes, sandbox, sshproxy },
     logLevel: log.level,
     limits: limits && Object.freeze(limits),
   })

@@ -3,7 +3,7 @@ import type { Level } from '../../log/level.ts'
 import type { Config } from '../schema.ts'
 
 /** Sections of which every option can be set per user. */
-export const wholeSections = ['security', 'backend', 'docker', 'kubernetes', 'sshproxy'] as const
+export const wholeSections = ['security', 'backend', 'docker', 'kubernetes', 'sandbox', 'sshproxy'] as const
 /** Those of `limits` that can; the others bound what a worker does for all. */
 export const ownLimits = ['idleTimeout', 'sessionTimeout', 'warningBefore', 'warningText', 'signal', 'grace'] as const
 

@@ -10,9 +10,10 @@ import { inspect } from 'node:util'
 import Docker from 'dockerode'
 import { within } from '../../../shared/deadline.ts'
 import { count } from '../../../shared/metric.ts'
+import type { RawStream } from '../guest/raw-stream.ts'
 import { type ConnectionSettings, parseAddress, secureContextOf } from './address.ts'
 import { EngineError } from './failure.ts'
-import { hijack, noAnswer, type RawStream } from './hijack.ts'
+import { hijack, noAnswer } from './hijack.ts'
 
 /** The newest API whose answers this code was written for. */
 const OUR_API = '1.47'

@@ -1,8 +1,8 @@
 /** The calls of the Docker Engine API that we make, typed. Every one throws `EngineError` only. */
 import type { Readable } from 'node:stream'
+import type { RawStream } from '../guest/raw-stream.ts'
 import type { Call, Client } from './client.ts'
 import { EngineError } from './failure.ts'
-import type { RawStream } from './hijack.ts'
 
 export interface Image {
   readonly id: string

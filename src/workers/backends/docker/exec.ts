@@ -1,11 +1,11 @@
 /** Programs in a running container: created, started and attached; and small helpers that only give an exit code. */
 import { fault } from '../../../shared/codes/fault.ts'
 import type { Log } from '../../../shared/log.ts'
-import { createDemux } from './demux.ts'
+import { createDemux } from '../guest/demux.ts'
+import type { RawStream } from '../guest/raw-stream.ts'
 import type { ExecSpec } from './engine.ts'
 import { askExitCode, positive, StillRunning } from './exit.ts'
 import { persist } from './failure.ts'
-import type { RawStream } from './hijack.ts'
 import type { Room } from './room.ts'
 
 /** @throws Fault */

@@ -12,9 +12,6 @@ export const UNKNOWN_EXIT: Exit = { kind: 'status', code: 137 }
 const ASKING_MS = 60_000
 /** An engine that was restarted does not know the execs of before; one that is only out of reach is soon back. */
 const ASKING_EXEC_MS = 5000
-/** After the end of a program its output is on its way for a moment; a process left in the background may hold it open. */
-const QUIET_MS = 2000
-
 /** There is no exit code yet because the program runs. */
 export class StillRunning extends Error {}
 
@@ -129,20 +126,6 @@ export function positive(exitCode: number, log: Log): number {
   if (exitCode >= 0) return exitCode
   log.emit('DOCKER_EXIT_CODE_NEGATIVE', { exitCode })
   throw new EngineError(200, `the engine reports the exit code ${exitCode}`)
-}
-
-/** Waits for the rest of the output of a program that has ended. */
-export async function drained(pump: Pump, signal: AbortSignal): Promise<void> {
-  const done = new AbortController()
-  const either = AbortSignal.any([signal, done.signal])
-  pump.ended.then(() => done.abort()).catch(() => done.abort())
-  const since = performance.now()
-  while (!either.aborted) {
-    // The silence before the end does not count: the last words may be on their way.
-    const leftMs = QUIET_MS - Math.min(pump.quietMs(), performance.now() - since)
-    if (leftMs <= 0) return
-    await sleep(leftMs, either)
-  }
 }
 
 /** After a death by KILL: was it the kernel, for want of memory? */

@@ -1,9 +1,9 @@
 /** Forwarding into a container: our side of it runs by exec. */
 import type { Log } from '../../../shared/log.ts'
+import { createDemux } from '../guest/demux.ts'
 import { ExecDuplex, type ExecStream } from '../guest/exec-stream.ts'
 import type { ForwardPlace, Helping } from '../guest/forward-place.ts'
 import type { Plan } from '../guest/plan.ts'
-import { createDemux } from './demux.ts'
 import { attachExec, createExec, runHelper } from './exec.ts'
 import { askExitCode, positive, StillRunning } from './exit.ts'
 import type { Room } from './room.ts'

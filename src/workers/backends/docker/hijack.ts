@@ -4,27 +4,10 @@
  * worker, half-close, and pauses that reach the engine.
  */
 import { connect, isIP, type Socket } from 'node:net'
-import { finished } from 'node:stream'
 import { connect as connectTls, type SecureContext } from 'node:tls'
-import { Outbox } from '../../outbox.ts'
-import type { RoomStream } from '../guest/exec-stream.ts'
+import { type RawReader, type RawStream, rawStream, readBuffer } from '../guest/raw-stream.ts'
 import type { Address } from './address.ts'
 import { EngineError } from './failure.ts'
-
-/** Receives what the engine sends. The bytes are lent for the call. */
-export interface RawReader {
-  data(bytes: Uint8Array): void
-  /** Exactly once: the engine ended its side, or the connection broke. */
-  ended(error: Error | undefined): void
-  /** What was written did not all arrive; at most once, also after `ended`. */
-  inputFailed(error: Error): void
-}
-
-/** `end` is a half-close: the engine closes the program's input, output goes on. After `destroy` there is no call to `ended`. */
-export interface RawStream extends RoomStream {
-  /** Called once, right after the upgrade; bytes that came with it are delivered at once. */
-  read(reader: RawReader): void
-}
 
 export interface Upgrade {
   readonly path: string
@@ -32,14 +15,6 @@ export interface Upgrade {
   readonly body: object | undefined
 }
 
-/**
- * Shared: libuv reads into it and calls us before it reads again, and nobody keeps the bytes. Four of the engine's frames
- * at their largest: a frame that is cut makes two packets, one of them with the last 16 bytes.
- */
-const readBuffer = Buffer.allocUnsafeSlow(4 * (32 * 1024 + 8))
-/** Input that may wait in the worker for an engine that is busy, and below which more is asked for. */
-const inputHighBytes = 256 * 1024
-const inputLowBytes = 128 * 1024
 /** A response head longer than this does not come from an engine. */
 const MAX_HEAD_BYTES = 16 * 1024
 const MAX_ERROR_BYTES = 64 * 1024
@@ -161,48 +136,6 @@ function open(address: Address, secureContext: SecureContext | undefined, receiv
   const more = { allowHalfOpen: true }
   const socket = connect({ ...target, ...more, onread })
   return address.kind === 'tcp' ? socket.setNoDelay(true) : socket
-}
-
-interface Written {
-  /** Bytes of input that the kernel has not taken. */
-  readonly unwritten: number
-}
-
-function rawStream(socket: Socket, inside: { attach(reader: RawReader): void; silence(): void }): RawStream & Written {
-  let full = false
-  let drained: (() => void) | undefined
-  // Its memory is used again: a new piece of memory for each packet kept the garbage collector busy.
-  const outbox = new Outbox(socket, () => {
-    if (!full || outbox.bytes > inputLowBytes) return
-    full = false
-    drained?.()
-  })
-  socket.on('close', () => outbox.close())
-  return {
-    read: inside.attach,
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    write(bytes) {
-      if (!socket.writable) return false
-      outbox.put(bytes)
-      if (outbox.bytes >= inputHighBytes) full = true
-      return !full
-    },
-    onDrain(listener) {
-      drained = listener
-    },
-    end(done) {
-      finished(socket, { readable: false }, () => done(socket.errored ?? undefined))
-      outbox.end()
-    },
-    destroy() {
-      inside.silence()
-      socket.destroy()
-    },
-    get unwritten() {
-      return outbox.bytes
-    },
-  }
 }
 
 function requestText(address: Address, upgrade: Upgrade): string {

@@ -2,8 +2,8 @@
 import type { Log } from '../../../shared/log.ts'
 import type { Sink } from '../../ports.ts'
 import { type Conduit, type ConduitOptions, createConduit } from '../guest/conduit.ts'
-import { createDemux } from './demux.ts'
-import type { RawStream } from './hijack.ts'
+import { createDemux } from '../guest/demux.ts'
+import type { RawStream } from '../guest/raw-stream.ts'
 
 export interface Pump extends Pick<Conduit, 'header' | 'quietMs' | 'tell'> {
   /** Settles when the engine has ended the output; with an error when the stream broke or was damaged. */

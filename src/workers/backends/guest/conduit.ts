@@ -104,7 +104,8 @@ export function createConduit(options: ConduitOptions): Conduit {
     stderr: err,
     start() {
       // A terminal would echo input that arrives before the announcement, and the echo would stand in front of it.
-      if (tty && announcement !== 'none') header.promise.then(startInput).catch(() => undefined)
+      if (tty && (announcement === 'agent' || announcement === 'shim'))
+        header.promise.then(startInput).catch(() => undefined)
       else startInput()
     },
     finish() {

@@ -18,6 +18,18 @@ const signals: Readonly<Record<number, string>> = {
   15: 'TERM',
 }
 export const isSignalName = (name: string): boolean => Object.values(signals).includes(name)
+/** On Linux; undefined: SSH has no signal of that name. */
+export function signalNumber(name: string): number | undefined {
+  const found = Object.entries(signals).find(([, known]) => known === name)
+  return found === undefined ? undefined : Number(found[0])
+}
+
+/** Of a program that is known to have ended by a signal. What shells hand on every day stays a number, as in `exitOf`. */
+export function exitBySignal(number: number, coreDumped: boolean, delivered: ReadonlySet<string>): Exit {
+  const name = signals[number]
+  const isStatus = name === undefined || ((name === 'INT' || name === 'PIPE') && !delivered.has(name))
+  return isStatus ? { kind: 'status', code: 128 + number } : { kind: 'signal', name, coreDumped, message: '' }
+}
 
 /**
  * The kernel's wait status does not survive: containerd's shim folds a death by signal n into exit code 128 + n, which

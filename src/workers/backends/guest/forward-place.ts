@@ -24,9 +24,9 @@ export interface ForwardPlace {
   /** Milliseconds. */
   readonly timeouts: { readonly commandStart: number; readonly signal: number }
   readonly codes: {
-    readonly forwardingFailed: 'DOCKER_FORWARDING_FAILED' | 'KUBERNETES_FORWARDING_FAILED'
-    readonly agentFailed: 'DOCKER_AGENT_FAILED' | 'KUBERNETES_AGENT_FAILED'
-    readonly agentLog: 'DOCKER_AGENT_LOG' | 'KUBERNETES_AGENT_LOG'
+    readonly forwardingFailed: 'DOCKER_FORWARDING_FAILED' | 'KUBERNETES_FORWARDING_FAILED' | 'SANDBOX_FORWARDING_FAILED'
+    readonly agentFailed: 'DOCKER_AGENT_FAILED' | 'KUBERNETES_AGENT_FAILED' | 'SANDBOX_AGENT_FAILED'
+    readonly agentLog: 'DOCKER_AGENT_LOG' | 'KUBERNETES_AGENT_LOG' | 'SANDBOX_AGENT_LOG'
   }
   /** @throws Fault */
   open(helping: Helping, signal: AbortSignal): Promise<ExecStream>

@@ -4,7 +4,8 @@
  * carriage return and line feed.
  */
 
-export type Announcement = 'agent' | 'shim' | 'none'
+/** `none`: nobody, but the engine's runtime may complain in its place. `never`: all is output. */
+export type Announcement = 'agent' | 'shim' | 'none' | 'never'
 
 export type Header =
   | { readonly kind: 'pid'; readonly pid: number; readonly rest: Uint8Array }
@@ -30,8 +31,7 @@ const RUNTIME_ERROR = 'OCI runtime exec failed'
 
 /** `isEchoed`: the terminal shows the line that the program was started with (CR LF) before the program's own words. */
 export function createHeaderReader(announcement: Announcement, tty: boolean, isEchoed = false): HeaderReader {
-  const read = announcement === 'agent' ? binary : announcement === 'shim' ? decimal : runtimeError
-  const parse = isEchoed ? afterEcho(read) : read
+  const parse = isEchoed ? afterEcho(readers[announcement]) : readers[announcement]
   let kept: Uint8Array = new Uint8Array(0)
   return {
     push(bytes) {
@@ -86,6 +86,13 @@ function runtimeError(bytes: Uint8Array): Header | undefined {
   return RUNTIME_ERROR.startsWith(start) && start.length < RUNTIME_ERROR.length && start.length > 3
     ? undefined
     : { kind: 'pid', pid: 0, rest: bytes }
+}
+
+const readers: Readonly<Record<Announcement, Parse>> = {
+  agent: binary,
+  shim: decimal,
+  none: runtimeError,
+  never: (rest) => ({ kind: 'pid', pid: 0, rest }),
 }
 
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')

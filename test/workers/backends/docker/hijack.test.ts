@@ -4,7 +4,8 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { hijack, type RawStream } from '../../../../src/workers/backends/docker/hijack.ts'
+import { hijack } from '../../../../src/workers/backends/docker/hijack.ts'
+import type { RawStream } from '../../../../src/workers/backends/guest/raw-stream.ts'
 import { until } from '../../../rigs/daemon.ts'
 
 interface Attached extends AsyncDisposable {

@@ -1,5 +1,5 @@
 /**
- * The engine's multiplexed stream, without a terminal: frames of `type 0 0 0 length` (length: 4 bytes, big endian) and
+ * Docker's multiplexed stream, without a terminal, which the first process of a sandbox speaks, too: frames of `type 0 0 0 length` (length: 4 bytes, big endian) and
  * payload (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach).
  * Incremental: payload is handed on as it arrives, in pieces of the caller's own buffer; nothing is kept but the 8 bytes
  * of a header.

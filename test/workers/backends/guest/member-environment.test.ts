@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Metadatum } from '../../../../src/shared/webhook/data.ts'
-import { memberEnvironment } from '../../../../src/workers/backends/docker/environment.ts'
+import { memberEnvironment } from '../../../../src/workers/backends/guest/member-environment.ts'
 
 const open = (value: string): Metadatum => ({ value, sensitive: false })
 const secret = (value: string): Metadatum => ({ value, sensitive: true })

@@ -1,9 +1,12 @@
-/** The variables of a container that come from the login. */
+/** The variables of a container or sandbox that come from the login. */
 import type { Metadatum } from '../../../shared/webhook/data.ts'
 import type { Member } from '../../ports.ts'
-import type { DockerSettings } from './room.ts'
 
-type Settings = Pick<DockerSettings['execution'], 'exposeAuthMetadataAsEnv' | 'metadataAsEnv'>
+interface Settings {
+  readonly exposeAuthMetadataAsEnv: boolean
+  /** Key to name. */
+  readonly metadataAsEnv: Readonly<Record<string, string>>
+}
 
 /**
  * Metadata by their own names, sensitive or not, as the Go program had them; then those that the configuration gives a

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { CorruptStreamError, createDemux, type FrameType } from '../../../../src/workers/backends/docker/demux.ts'
+import { CorruptStreamError, createDemux, type FrameType } from '../../../../src/workers/backends/guest/demux.ts'
 
 const frame = (type: number, payload: Uint8Array): Buffer => {
   const header = Buffer.alloc(8)

@@ -1,0 +1,129 @@
+/** The only file that starts bubblewrap: one process per sandbox, which ends with it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { access, constants, rename } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { delimiter, join } from 'node:path'
+import { sleep } from '../../../shared/deadline.ts'
+
+export interface Spec {
+  readonly bwrap: string
+  /** All words but those about descriptors and the command. */
+  readonly words: readonly string[]
+  /** What runs in it, as its first process. */
+  readonly command: readonly string[]
+  /** Where its socket is to be. */
+  readonly folder: string
+  /** Path of the seccomp filter. */
+  readonly filter: string
+  /** User and group that it is started as; undefined: our own. */
+  readonly uid: number | undefined
+  /** What has failed is waited for so long. */
+  readonly stopMs: number
+}
+
+export interface Sandboxed {
+  /** Takes starts of programs; nothing in the sandbox can reach it. */
+  readonly socket: string
+  /** Of orders, one a line. When it ends, the sandbox does. */
+  readonly control: Socket
+  /** Settles with the reason when it is all over. Never rejects. */
+  readonly ended: Promise<string>
+  kill(): void
+}
+
+const mostSaidChars = 2000
+
+/** @throws Error with bubblewrap's words when it ended before the first process was ready; the signal's reason */
+export async function launch(spec: Spec, signal: AbortSignal): Promise<Sandboxed> {
+  signal.throwIfAborted()
+  const socket = join(spec.folder, 'socket')
+  const child = await start(spec, socket)
+  // `stdio` says that it is a pipe, which Node makes as a socket.
+  const control = child.stdio[3] as Socket
+  let said = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    if (said.length < mostSaidChars) said += text
+  })
+  control.on('error', () => undefined) // it ends as well
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    // Not before the last process has closed standard error.
+    child.once('close', (code, name) => resolve(said.trim() || `it ended with ${name ?? code}`))
+  })
+  const kill = (): void => {
+    // Bubblewrap may end before its child knows that it is to end with it; the child then ends with its control line.
+    control.destroy()
+    child.kill('SIGKILL')
+  }
+  try {
+    await ready(control, ended, signal)
+  } catch (error) {
+    kill()
+    await Promise.race([ended, sleep(spec.stopMs)])
+    throw error
+  }
+  return { socket, control, ended, kill }
+}
+
+/** The socket listens before the sandbox is there: it is handed over, so the sandbox sees none of its folder. */
+async function start(spec: Spec, socket: string): Promise<ChildProcess> {
+  const { bwrap, words, command, filter, uid } = spec
+  const listener = createServer()
+  const unnamed = `${socket}~`
+  // Not by the primary process, which is what listening in a worker of Node's cluster comes to.
+  listener.listen({ path: unnamed, exclusive: true })
+  await once(listener, 'listening')
+  // Closing a listener removes its name.
+  await rename(unnamed, socket)
+  const program = openSync(filter, 'r')
+  try {
+    return spawn(bwrap, [...words, '--seccomp', '5', '--', ...command], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', descriptorOf(listener), program],
+      cwd: '/',
+      env: {},
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+    })
+  } finally {
+    closeSync(program)
+    listener.close()
+  }
+}
+
+/** Node has no other way to hand over a listening socket to a program that is not Node. */
+function descriptorOf(listener: Server): number {
+  const { _handle: handle } = listener as unknown as { _handle?: { fd?: number } }
+  if (handle?.fd === undefined || handle.fd < 0) throw new Error('the listener has no descriptor')
+  return handle.fd
+}
+
+function ready(control: Socket, ended: Promise<string>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(signal.reason)
+    signal.addEventListener('abort', aborted, { once: true })
+    control.once('data', () => {
+      signal.removeEventListener('abort', aborted)
+      resolve()
+    })
+    ended.then((reason) => reject(new Error(reason))).catch(() => undefined)
+  })
+}
+
+/** The path of a program. @throws Error with a sentence */
+export async function pathOf(program: string): Promise<string> {
+  const paths = program.includes('/')
+    ? [program]
+    : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program))
+  for (const path of paths) {
+    try {
+      await access(path, constants.X_OK)
+      return path
+    } catch {
+      // not in this folder
+    }
+  }
+  throw new Error(
+    `there is no program ${program}; install bubblewrap (Debian package bubblewrap), or set sandbox.bwrap`,
+  )
+}

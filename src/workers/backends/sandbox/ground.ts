@@ -1,0 +1,61 @@
+/** The files of sandboxes, as words of bubblewrap (bwrap(1)): the root is in memory, and what comes from outside is mounted below. */
+import { lstat, readdir, readlink } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+import { HELPER } from '../guest/plan.ts'
+import type { SandboxSettings, Supplies } from './room.ts'
+
+/** Of the machine's root, beside /usr: folders, or on today's systems links into it. */
+const programFolders = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']
+/** What programs look for in /etc, and what is no secret. */
+const settingsFiles =
+  'alternatives bash.bashrc ca-certificates debian_version inputrc ld.so.cache ld.so.conf ld.so.conf.d localtime mime.types nsswitch.conf os-release profile profile.d protocols services shells ssl/certs terminfo timezone'
+const networkFiles = 'resolv.conf hosts gai.conf'
+/** Of a directory: the kernel's, and what is in memory. */
+const ownFolders = ['dev', 'proc', 'sys', 'tmp', 'run']
+const sharedMemory = '/dev/shm'
+
+/** @throws Error when the directory cannot be read */
+export async function groundOf(settings: SandboxSettings, supplies: Supplies): Promise<readonly string[]> {
+  const { rootfs, user, limits } = settings
+  const size = ['--size', String(limits.disk)]
+  const files =
+    rootfs.source === 'host' ? await hostFiles(settings, supplies) : await directoryFiles(rootfs.path, user.home)
+  return [
+    ...[...size, '--perms', '0755', '--tmpfs', '/'],
+    ...files,
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...[...size, '--perms', '1777', '--tmpfs', sharedMemory, '--remount-ro', '/dev'],
+    ...openFolder('/tmp'),
+    ...(files.includes('/var') ? [] : openFolder('/var/tmp')),
+    ...['--perms', '0755', '--dir', '/run', '--perms', '0700', '--dir', user.home],
+    ...['--ro-bind', supplies.agent, HELPER],
+  ]
+}
+
+const openFolder = (path: string): string[] => ['--perms', '1777', '--dir', path]
+const readOnly = (from: string, to = from): string[] => ['--ro-bind', from, to]
+
+async function hostFiles({ network }: SandboxSettings, { passwd, group }: Supplies): Promise<string[]> {
+  const folders = await Promise.all(programFolders.map((name) => entry('/', name)))
+  const names = `${settingsFiles}${network === 'host' ? ` ${networkFiles}` : ''}`.split(' ')
+  return [
+    ...readOnly('/usr'),
+    ...folders.flat(),
+    ...names.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
+    ...[...readOnly(passwd, '/etc/passwd'), ...readOnly(group, '/etc/group')],
+  ]
+}
+
+/** Entry by entry: in a root that is mounted as a whole and read-only, nothing could be mounted where there is nothing. */
+async function directoryFiles(path: string, home: string): Promise<string[]> {
+  const homeFolder = posix.normalize(home).split('/')[1]
+  const names = (await readdir(path)).filter((name) => !ownFolders.includes(name) && name !== homeFolder)
+  return (await Promise.all(names.map((name) => entry(path, name)))).flat()
+}
+
+async function entry(root: string, name: string): Promise<string[]> {
+  const path = join(root, name)
+  const found = await lstat(path).catch(() => undefined)
+  if (found === undefined) return []
+  return found.isSymbolicLink() ? ['--symlink', await readlink(path), `/${name}`] : readOnly(path, `/${name}`)
+}

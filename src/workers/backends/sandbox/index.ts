@@ -1,0 +1,106 @@
+/** The sandbox backend: see `sandbox` in the configuration reference. One per worker, with a room per `sandbox` section. */
+import { lstat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fault } from '../../../shared/codes/fault.ts'
+import type { Config } from '../../../shared/config/schema.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import type { Log } from '../../../shared/log.ts'
+import { createLru } from '../../../shared/lru.ts'
+import type { RoomFaults } from '../../ports.ts'
+import { explained } from '../explain.ts'
+import { SHELL } from '../guest/command.ts'
+import { INTERNAL_SFTP, type Plan, planOf, SCP } from '../guest/plan.ts'
+import type { ReapingBackend } from '../rooms.ts'
+import { createCleanup } from './cleanup.ts'
+import { pathOf } from './client.ts'
+import { groundOf } from './ground.ts'
+import { openInit } from './init.ts'
+import { explainRefusal } from './refusal.ts'
+import { occupantLabels, type Room, type SandboxSettings } from './room.ts'
+import { openSandbox } from './sandbox.ts'
+import { openSessionSandbox } from './session-sandbox.ts'
+import { createSlots, sandboxDirectory } from './slots.ts'
+import { makeSupplies } from './supplies.ts'
+
+const faults: RoomFaults = {
+  alreadyRunning: () => fault('SANDBOX_PROGRAM_ALREADY_RUNNING', {}),
+  notRunning: () => fault('SANDBOX_PROGRAM_NOT_RUNNING', {}),
+  notSupported: (request) => fault('SANDBOX_REQUEST_NOT_SUPPORTED', { request }),
+}
+
+/** Sections that users' own configurations brought. */
+const mostRooms = 256
+
+/** @throws Fault SANDBOX_CONFIG_ERROR when no sandbox can be made */
+export async function sandbox(config: Config, identity: Identity, workerLog: Log): Promise<ReapingBackend> {
+  const log = workerLog.with({ module: 'backend', backend: 'sandbox' })
+  const { ids, timeouts } = config.sandbox
+  const directory = await orConfigError(() => sandboxDirectory(config.sandbox))
+  const slots = createSlots(directory, ids, identity)
+  const cleanup = createCleanup(timeouts.stop)
+  const make = (settings: SandboxSettings): Promise<Room> =>
+    orConfigError(async () => {
+      const supplies = await makeSupplies(settings, directory)
+      const bwrap = await pathOf(settings.bwrap)
+      const [ground, plan] = await Promise.all([groundOf(settings, supplies), planFor(settings)])
+      return { settings, identity, slots, cleanup, bwrap, supplies, ground, plan }
+    })
+  const rooms = createLru<SandboxSettings, Promise<Room>>(mostRooms)
+  const roomOf = (settings: SandboxSettings): Promise<Room> => {
+    const room = rooms.get(settings) ?? make(settings)
+    rooms.set(settings, room)
+    return room
+  }
+  await prove(await roomOf(config.sandbox), log)
+  log.emit('SANDBOX_LIMITS_PER_PROCESS', {})
+  return {
+    name: 'sandbox',
+    faults,
+    async open(who, signal) {
+      const room = await roomOf(who.member.settings?.sandbox ?? config.sandbox)
+      const own = who.peer.log.with(occupantLabels(who))
+      const opened =
+        room.settings.mode === 'session'
+          ? await openSessionSandbox(room, who)
+          : await openSandbox(room, who, own, signal)
+      return { ...opened, run: explained(opened.run) }
+    },
+    reap: (signal) => slots.reap(log, signal),
+    [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
+  }
+}
+
+/** A first sandbox: what the machine does not allow is told before anybody logs in. @throws Fault SANDBOX_CONFIG_ERROR */
+async function prove(room: Room, log: Log): Promise<void> {
+  try {
+    const init = await openInit(room, '', log, AbortSignal.timeout(room.settings.timeouts.start))
+    await init.end()
+  } catch (cause) {
+    const reason = await explainRefusal(cause instanceof Error ? cause.message : String(cause))
+    throw fault('SANDBOX_CONFIG_ERROR', { reason }, { cause })
+  }
+}
+
+async function orConfigError<T>(task: () => Promise<T>): Promise<T> {
+  try {
+    return await task()
+  } catch (cause) {
+    throw fault('SANDBOX_CONFIG_ERROR', { reason: cause instanceof Error ? cause.message : String(cause) }, { cause })
+  }
+}
+
+/** The guest agent is always there: it is the first process. */
+async function planFor({ rootfs, subsystems, sftp }: SandboxSettings): Promise<Plan> {
+  const root = rootfs.source === 'host' ? '/' : rootfs.path
+  const has = async (path: string): Promise<boolean> =>
+    path.startsWith('/') && (await lstat(join(root, path)).catch(() => undefined)) !== undefined
+  const server = subsystems['sftp'] ?? INTERNAL_SFTP
+  const inside = {
+    agent: false,
+    shell: await has(SHELL),
+    sftp: server !== INTERNAL_SFTP && (await has(server)),
+    scp: await has(SCP),
+  }
+  const guest = { agentMode: 'inject', agentPath: '', disableAgent: true, idleCommand: [], subsystems, sftp } as const
+  return planOf(guest, inside, 'the guest agent')
+}

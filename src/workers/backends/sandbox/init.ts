@@ -1,0 +1,164 @@
+/** A sandbox with its first process: made, spoken to, and gone without a trace. */
+import { connect } from 'node:net'
+import { asFault, fault } from '../../../shared/codes/fault.ts'
+import { sleep } from '../../../shared/deadline.ts'
+import type { Log } from '../../../shared/log.ts'
+import { HELPER } from '../guest/plan.ts'
+import { type RawReader, type RawStream, rawStream, readBuffer } from '../guest/raw-stream.ts'
+import { launch, type Sandboxed } from './client.ts'
+import type { Room } from './room.ts'
+import type { Slot } from './slots.ts'
+
+export interface Init {
+  /** Of the sandbox. */
+  readonly id: string
+  /** Aborted when the sandbox has ended, or is about to. */
+  readonly closing: AbortSignal
+  /** A connection that begins with these bytes. Whatever fails is told to its reader. */
+  open(first: Uint8Array): RawStream
+  /** Asks for something about a program; see guest/internal/sandbox/serve.go. */
+  order(words: readonly (string | number)[]): void
+  /** Once; in the background, and never rejects. Resolves when nothing is left. */
+  end(): Promise<void>
+}
+
+/** Threads of the first process itself, which count. */
+const ownThreads = 24
+
+/** @throws Fault */
+export async function openInit(room: Room, connectionId: string, log: Log, signal: AbortSignal): Promise<Init> {
+  const { slots, settings, cleanup } = room
+  log.emit('SANDBOX_START', {})
+  const slot = await slots.take(connectionId)
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(settings.timeouts.start)])
+  try {
+    const sandboxed = await launch(
+      {
+        bwrap: room.bwrap,
+        words: wordsOf(room, slot.id),
+        command: [HELPER, 'sandbox-init', ...limitsOf(settings.limits)],
+        folder: slot.folder,
+        filter: room.supplies.filter,
+        uid: slot.uid,
+        stopMs: settings.timeouts.stop,
+      },
+      limited,
+    )
+    return createInit(room, slot, sandboxed, log)
+  } catch (error) {
+    cleanup.track(slot.free())
+    const reason = limited.aborted ? 'it was given up' : error instanceof Error ? error.message : String(error)
+    throw fault('SANDBOX_START_FAILED', { reason }, { cause: error })
+  }
+}
+
+function wordsOf({ settings, ground }: Room, id: string): readonly string[] {
+  const { user, hostname, network } = settings
+  return [
+    ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+    ...(network === 'host' ? [] : ['--unshare-net']),
+    ...['--die-with-parent', '--new-session', '--as-pid-1', '--clearenv', '--cap-drop', 'ALL'],
+    ...['--uid', String(user.uid), '--gid', String(user.gid), '--hostname', hostname === '' ? id : hostname],
+    ...ground,
+    ...['--chdir', '/'],
+  ]
+}
+
+function limitsOf({ memory, pids, openFiles }: Room['settings']['limits']): string[] {
+  const limits = [
+    'core=0',
+    `nofile=${openFiles}`,
+    ...(memory === 0 ? [] : [`data=${memory}`]),
+    ...(pids === 0 ? [] : [`nproc=${pids + ownThreads}`]),
+  ]
+  return limits.flatMap((limit) => ['--limit', limit])
+}
+
+function createInit(room: Room, slot: Slot, sandboxed: Sandboxed, log: Log): Init {
+  const { socket, control, ended, kill } = sandboxed
+  const { id } = slot
+  const closing = new AbortController()
+  let ending: Promise<void> | undefined
+  const remove = async (): Promise<void> => {
+    log.emit('SANDBOX_REMOVE', { sandboxId: id })
+    control.destroy()
+    const isGone = ended.then(() => true)
+    const patience = (): Promise<false> => sleep(room.settings.timeouts.stop / 2).then(() => false)
+    try {
+      if (!(await Promise.race([isGone, patience()]))) {
+        kill()
+        if (!(await Promise.race([isGone, patience()]))) throw new Error('its processes do not end')
+      }
+      await slot.free()
+      log.emit('SANDBOX_REMOVE_SUCCESSFUL', { sandboxId: id })
+    } catch (error) {
+      log.fault(fault('SANDBOX_REMOVE_FAILED', { sandboxId: id, reason: (error as Error).message }, { cause: error }))
+    }
+  }
+  const end = (): Promise<void> => {
+    closing.abort()
+    if (ending === undefined) {
+      ending = remove()
+      room.cleanup.track(ending)
+    }
+    return ending
+  }
+  ended
+    .then((reason) => {
+      if (closing.signal.aborted) return
+      log.fault(fault('SANDBOX_LOST', { reason }))
+      return end()
+    })
+    .catch((error) => log.fault(asFault(error)))
+  return {
+    id,
+    closing: closing.signal,
+    open: (first) => openStream(socket, first),
+    order(words) {
+      if (control.writable) control.write(`${words.join(' ')}\n`)
+    },
+    end,
+  }
+}
+
+function openStream(path: string, first: Uint8Array): RawStream {
+  let reader: RawReader | undefined
+  let early: Buffer | undefined
+  let over: { readonly error: Error | undefined } | undefined
+  let silent = false
+  const ended = (error: Error | undefined): void => {
+    if (over !== undefined) return
+    over = { error }
+    reader?.ended(error)
+  }
+  const callback = (length: number, buffer: Uint8Array): boolean => {
+    const bytes = (buffer as Buffer).subarray(0, length)
+    if (reader === undefined) early = Buffer.concat([early ?? Buffer.alloc(0), bytes])
+    else reader.data(bytes)
+    return true
+  }
+  // Taken by the stream below, though the types of `connect` do not know it.
+  const more = { allowHalfOpen: true }
+  const socket = connect({ path, ...more, onread: { buffer: readBuffer, callback } })
+  const stream = rawStream(socket, {
+    attach(to) {
+      reader = to
+      const bytes = early
+      early = undefined
+      if (bytes !== undefined) to.data(bytes)
+      if (over !== undefined) to.ended(over.error)
+    },
+    silence() {
+      silent = true
+      over ??= { error: undefined }
+    },
+  })
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    if (!silent && stream.unwritten > 0) reader?.inputFailed(error)
+    ended(error)
+  })
+  socket.on('end', () => ended(undefined))
+  socket.on('close', () => ended(undefined))
+  stream.write(first)
+  return stream
+}

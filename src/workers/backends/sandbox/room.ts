@@ -1,0 +1,41 @@
+/** What all files of this room share: made once per worker and `sandbox` section. */
+import type { Config } from '../../../shared/config/schema.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import type { Labels } from '../../../shared/log.ts'
+import type { Occupant } from '../../ports.ts'
+import type { Plan } from '../guest/plan.ts'
+import type { Cleanup } from './cleanup.ts'
+import type { Slots } from './slots.ts'
+
+export type SandboxSettings = Config['sandbox']
+
+export interface Room {
+  readonly settings: SandboxSettings
+  readonly identity: Identity
+  readonly slots: Slots
+  readonly cleanup: Cleanup
+  /** Path of bubblewrap. */
+  readonly bwrap: string
+  /** Files on the machine that each sandbox gets. */
+  readonly supplies: Supplies
+  /** Bubblewrap's words for the files of every sandbox. */
+  readonly ground: readonly string[]
+  readonly plan: Plan
+}
+
+export interface Supplies {
+  /** The guest agent, which everybody may execute. */
+  readonly agent: string
+  /** The seccomp filter, a program of classic BPF. */
+  readonly filter: string
+  readonly passwd: string
+  readonly group: string
+}
+
+/** Of each record of a connection, besides those of its peer. */
+export const occupantLabels = ({ member }: Occupant): Labels => ({
+  module: 'backend',
+  backend: 'sandbox',
+  username: member.username,
+  authenticatedUsername: member.authenticatedUsername,
+})

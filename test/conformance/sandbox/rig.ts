@@ -1,0 +1,57 @@
+/** The sandbox room, as root or as an ordinary user, on the files of this machine. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { schema } from '../../../src/shared/config/schema.ts'
+import { marksIn } from '../../../src/workers/backends/sandbox/slots.ts'
+import type { Member } from '../../../src/workers/ports.ts'
+import { helper } from '../../guest/program.ts'
+import { type Inhabited, inhabit } from '../inhabited.ts'
+import type { Backend } from '../matrix.ts'
+import type { Row } from '../rows.ts'
+
+export interface SandboxRig extends Inhabited {
+  readonly directory: string
+  /** Ids of the occupant's sandboxes. */
+  containers(): Promise<string[]>
+}
+
+/** Of the section `sandbox`, as in a file. */
+export async function sandboxRoom(section: object, member: Partial<Member> = {}): Promise<SandboxRig> {
+  await helper()
+  const directory = mkdtempSync(join(tmpdir(), 'sbx-'))
+  chmodSync(directory, 0o711)
+  const config = schema.parse({
+    backend: 'sandbox',
+    workers: 1,
+    sandbox: { directory, shellCommand: ['/bin/bash'], network: 'loopback', ...section },
+  })
+  const inhabited = await inhabit('sandbox', config, { member })
+  const { connectionId } = inhabited.occupant.peer
+  return {
+    ...inhabited,
+    directory,
+    async containers() {
+      const marks = await marksIn(directory).catch(() => []) // the rig is gone
+      return marks.flatMap(({ mark }) => (mark?.connectionId === connectionId ? [mark.id] : []))
+    },
+    async [Symbol.asyncDispose]() {
+      await inhabited[Symbol.asyncDispose]()
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+export const sandboxes: Backend = {
+  open: ({ mode }: Row) => sandboxRoom({ mode }),
+  code: (name) => `SANDBOX_${name.replace(/^CONTAINER_/, '')}`,
+}
+
+/** From here on this process is that of an ordinary user, who could never become root again. */
+export async function becomeOrdinary(): Promise<void> {
+  await helper() // it may have to be built
+  const uid = 60_123
+  process.setgroups?.([])
+  process.setgid?.(uid)
+  process.setuid?.(uid)
+}
