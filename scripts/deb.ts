@@ -83,6 +83,8 @@ export function buildPackage(): string {
   stageControl(stage, architecture)
   const file = join(work, `containerssh_${architecture}.deb`)
   // As root, whoever builds it; quickly, since most of it is one program that was packed before.
+  // Its workers are a user of their own, whatever the umask of whoever cloned this.
+  run('chmod', ['-R', 'u+rwX,go+rX,go-w', stage])
   run('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '--build', stage, file])
   rmSync(stage, { recursive: true })
   return file

@@ -4,10 +4,15 @@ import type { Log } from '../shared/log.ts'
 import { processName } from '../shared/metric/gauges.ts'
 import { processHistograms } from '../shared/metric.ts'
 import { keep, newPost, orderDrain, type Post, type PostContext, retire, type Stage } from './post.ts'
+import type { Account } from './worker-user.ts'
 
 /** Workers that are alike. */
 export interface Crew {
   readonly count: number
+  /** As whom they run; undefined: as we do. */
+  readonly account: Account | undefined
+  /** Variables of ours that they do not get. */
+  readonly withheld: readonly string[]
   configure(worker: number): Extract<Order, { kind: 'configure' }>
   /** As long as its connections may go on after it was retired, in milliseconds; 0: as long as they like. */
   readonly retireMs: number

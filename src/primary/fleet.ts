@@ -148,7 +148,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
 function contextOf(
   options: FleetOptions,
-  { configure }: Crew,
+  { configure, account, withheld }: Crew,
   posts: readonly Post[],
   passage: Passage,
   stopping: AbortSignal,
@@ -156,6 +156,8 @@ function contextOf(
   const { entry, log, write, events } = options
   return {
     entry,
+    account,
+    withheld,
     log,
     write,
     configure,

@@ -17,6 +17,7 @@ import type { Sockets } from './sockets.ts'
 import { type SshService, sshService } from './ssh-service.ts'
 import { supervise } from './supervision.ts'
 import { createUpgrade, tellReady } from './upgrade.ts'
+import { workerUserOf } from './worker-user.ts'
 
 export interface DaemonOptions {
   readonly config: Config
@@ -109,6 +110,7 @@ async function partsOf(options: DaemonOptions, { log, notify, country, isRunning
   const ssh = sshService({
     config,
     hostKeys,
+    workerUser: (next) => workerUserOf(next, { configPath: options.configPath, log: log.with({ module: 'core' }) }),
     workerEntry: options.workerEntry ?? usual,
     log,
     write: output.write,

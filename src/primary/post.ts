@@ -11,6 +11,7 @@ import { type Backoff, backoff } from '../shared/retry.ts'
 import { type AnswerScope, type AuditReport, answer } from './answers.ts'
 import type { AuditSender } from './fleet.ts'
 import { startWorkerProcess, type WorkerEnd, type WorkerProcess } from './worker-process.ts'
+import { type Account, nameOfThis } from './worker-user.ts'
 
 const START_MS = 30_000
 const FIRST_PAUSE_MS = 100
@@ -48,6 +49,10 @@ export interface Post {
 export interface PostContext {
   /** The module that the processes run. */
   readonly entry: URL
+  /** As whom they run; undefined: as we do. */
+  readonly account: Account | undefined
+  /** Variables of ours that they do not get. */
+  readonly withheld: readonly string[]
   readonly log: Log
   /** Aborted when the fleet ends: from then on deaths are expected and nothing is started. */
   readonly stopping: AbortSignal
@@ -126,6 +131,8 @@ function launch(post: Post, context: PostContext, ready: () => void): Promise<Wo
   const process = startWorkerProcess({
     number,
     entry: context.entry,
+    account: context.account,
+    withheld: context.withheld,
     log: context.log,
     receive(report) {
       post.silentLooks = 0
@@ -154,7 +161,7 @@ function scopeOf(post: Post, context: PostContext, ready: () => void): AnswerSco
       post.owner = owner
       post.readySince = performance.now()
       process.link.phase = 'serving'
-      log.emit('WORKER_STARTED', { worker, pid: process.pid })
+      log.emit('WORKER_STARTED', { worker, pid: process.pid, user: context.account?.name ?? nameOfThis() })
       ready()
       context.ready(post)
     },

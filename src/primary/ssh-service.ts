@@ -18,11 +18,12 @@ import { createRefusals, type Refusals } from './refusal.ts'
 import type { Service } from './services.ts'
 import type { Supervised } from './supervision.ts'
 import { createVisitors, type Visitors } from './visitors.ts'
+import { withheldVariables, workerConfig } from './worker-share.ts'
+import type { Account } from './worker-user.ts'
 
-export interface SshServiceOptions {
-  readonly config: Config
-  /** PEM texts. */
-  readonly hostKeys: readonly string[]
+export interface SshServiceOptions extends SshSettings {
+  /** As whom workers run; undefined: as we do. @throws ConfigErrors when that cannot be had */
+  workerUser(config: Config): Account | undefined
   readonly workerEntry: URL
   readonly log: Log
   write(record: LogRecord): void
@@ -63,7 +64,7 @@ export function sshService(options: SshServiceOptions): SshService {
   const refusals = createRefusals(sshLog)
   const visitors = createVisitors()
   const fleet = createFleet({
-    crew: crewOf(options),
+    crew: crewOf(options, options.workerUser),
     entry: workerEntry,
     log: log.with({ module: 'core' }),
     write,
@@ -97,7 +98,7 @@ export function sshService(options: SshServiceOptions): SshService {
       return config.shutdownTimeout + GRACE_MS + STOP_GRACE_MS
     },
     async configure(next) {
-      await fleet.replace(crewOf(next))
+      await fleet.replace(crewOf(next, options.workerUser))
       admission.configure(next.config.ssh)
       config = next.config
     },
@@ -124,11 +125,14 @@ export function sshService(options: SshServiceOptions): SshService {
   }
 }
 
-const crewOf = ({ config, hostKeys }: SshSettings): Crew => {
+const crewOf = ({ config, hostKeys }: SshSettings, workerUser: SshServiceOptions['workerUser']): Crew => {
+  const share = workerConfig(config)
   const instance = config.instance === '' ? ownerLabel() : config.instance
   return {
     count: config.workers === 0 ? availableParallelism() : config.workers,
-    configure: (worker) => ({ kind: 'configure', config, hostKeys, instance, worker }),
+    account: workerUser(config),
+    withheld: withheldVariables(config, Object.keys(process.env)),
+    configure: (worker) => ({ kind: 'configure', config: share, hostKeys, instance, worker }),
     retireMs: config.retireTimeout,
     drainMs: config.shutdownTimeout,
   }

@@ -8,6 +8,7 @@ import type { TcpHandle } from '../shared/ipc/handle.ts'
 import { createLink, type Link, ProtocolError } from '../shared/ipc/link.ts'
 import type { Log } from '../shared/log.ts'
 import { linkSocket } from './link-socket.ts'
+import type { Account } from './worker-user.ts'
 
 /** Place of the message pipe among the worker's file descriptors. */
 const LINK_FD = 4
@@ -39,20 +40,25 @@ export interface WorkerProcess {
 export interface WorkerProcessOptions {
   readonly number: number
   readonly entry: URL
+  /** As whom it runs; undefined: as we do. */
+  readonly account: Account | undefined
+  /** Variables of ours that it does not get. */
+  readonly withheld: readonly string[]
   readonly log: Log
   receive(report: Report): void
 }
 
 /** @throws Error when the process cannot be started, e.g. for want of memory or descriptors. */
 export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess {
-  const { number, log } = options
+  const { number, account, withheld, log } = options
   cluster.setupPrimary({
     exec: fileURLToPath(options.entry),
-    args: [],
+    // It becomes that user itself: spawned as one, it would have none of his further groups.
+    args: account === undefined ? [] : ['--user', account.name, String(account.uid), String(account.gid)],
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
   })
-  const worker = cluster.fork()
+  const worker = cluster.fork(Object.fromEntries(withheld.map((name) => [name, undefined])))
   const child = worker.process
   child.on('error', (error) => log.emit('WORKER_OUTPUT', { worker: number, line: error.message }))
   const pipe = child.stdio[LINK_FD]

@@ -36,7 +36,20 @@ export function ownerState(label: string): OwnerState {
   if (itsMachine !== machine()) return 'foreign'
   if (itsBoot !== boot()) return 'dead'
   if (itsNamespace !== pidNamespace('self')) return namespaceState(itsNamespace)
-  return startTime(Number(itsPid)) === itsStart ? 'alive' : 'dead'
+  const pid = Number(itsPid)
+  if (isHidden(pid)) return 'foreign'
+  return startTime(pid) === itsStart ? 'alive' : 'dead'
+}
+
+/** A process of another user that /proc does not show (proc(5): hidepid), such as systemd's ProtectProc makes it. */
+function isHidden(pid: number): boolean {
+  if (readText(`/proc/${pid}/stat`) !== undefined) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ import { watchLoopDelay } from '../shared/metric/loop-delay.ts'
 import { type AuditAnswer, createRecorders, isRecorded } from './audit/index.ts'
 import type { RoomFactory } from './backends/index.ts'
 import { openRooms, type Rooms } from './backends/rooms.ts'
+import { becomeUser } from './become.ts'
 import { loadReport, reportLoad } from './load-report.ts'
 import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
 
@@ -39,6 +40,12 @@ type Configure = Extract<Order, { kind: 'configure' }>
 
 /** Runs the worker until the primary ends it or dies. Called once, by the module that the process runs. */
 export function startWorker(options: WorkerOptions): void {
+  let refused: unknown
+  try {
+    becomeUser(process.argv)
+  } catch (error) {
+    refused = error
+  }
   // Ctrl-C and systemd signal the whole group; the primary decides what becomes of us, and its death ends us too.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
   const configured = Promise.withResolvers<Configure>()
@@ -74,6 +81,7 @@ export function startWorker(options: WorkerOptions): void {
     orphaned()
   })
   const start = async (): Promise<void> => {
+    if (refused !== undefined) throw refused
     const order = await within('the configuration', CONFIGURE_MS, undefined, () => configured.promise)
     number = order.worker
     serving = await serve(options, order, link)

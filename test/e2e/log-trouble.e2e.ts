@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { type LogLine, record, until } from '../rigs/daemon.ts'
 import { knock, type QuietDaemon, startQuietDaemon } from '../rigs/quiet-daemon.ts'
 import { smallDisk } from '../rigs/small-disk.ts'
+import { contentsOf } from '../shared/audit/rig.ts'
 
 const small = { queueBytes: 64 * 1024, flood: { records: 0 } }
 
@@ -62,26 +63,42 @@ test('the disk of the log is full: sessions work, standard error says so, and af
   assert.ok(statSync(file).size > 32 * 1024)
 })
 
-test('the disk of the log and of the audit log is full: sessions end as configured, and standard error has the codes', async () => {
-  using disk = smallDisk(2 ** 20)
-  const directory = join(disk.folder, 'audit')
-  mkdirSync(directory)
-  const audit = {
-    ...{ enable: true, format: 'binary', storage: 'file', file: { directory }, lowDiskBytes: 0 },
-    intercept: { stdout: true },
-  }
-  const log = { destination: 'file', file: join(disk.folder, 'log'), ...small }
-  await using daemon = await startQuietDaemon({ log, config: { audit } })
-  disk.fill(0)
-  await knockUntil(daemon, 'the log to fail', () => daemon.stderr().includes('"LOG_WRITE_FAILED"'))
-  const { code, stderr } = await daemon.client.run(['head -c 1000000 /dev/urandom | base64'])
-  assert.equal(code, 255)
-  assert.match(stderr, /cannot be recorded/)
-  await until('the codes', () => daemon.stderr().includes('"AUDIT_WRITE_FAILED"'))
-  disk.fill(2 ** 19)
-  await until('a session', async () => (await daemon.client.run(['exit 3'])).code === 3, 60_000)
-  assert.equal(await daemon.stop(), 0)
-})
+for (const onFailure of ['end', 'continue'] as const) {
+  test(`the disk of the log and of the audit log is full, sessions ${onFailure} as configured, standard error has the codes, and both recover`, async () => {
+    using disk = smallDisk(2 ** 25)
+    const [directory, file] = [join(disk.folder, 'audit'), join(disk.folder, 'log')]
+    mkdirSync(directory)
+    const audit = {
+      ...{ enable: true, format: 'binary', storage: 'file', file: { directory }, lowDiskBytes: 0, onFailure },
+      intercept: { stdout: true },
+    }
+    await using daemon = await startQuietDaemon({ log: { destination: 'file', file, ...small }, config: { audit } })
+    disk.fill(0)
+    await knockUntil(daemon, 'the log to fail', () => droppedIn(daemon.stderr()) > 0)
+    const { code, stdout, stderr } = await daemon.client.run(['head -c 1000000 /dev/urandom | base64; echo done >&2'])
+    if (onFailure === 'end') {
+      assert.equal(code, 255)
+      assert.match(stderr, /cannot be recorded/)
+    } else {
+      assert.deepEqual([code, stderr.trim()], [0, 'done'])
+      assert.ok(stdout.length > 1_300_000)
+    }
+    await until('the codes', () => /"AUDIT_(OPEN|WRITE)_FAILED"/.test(daemon.stderr()))
+    // So much that it is not full again before the log is tried.
+    disk.fill(2 ** 24)
+    await until('a session', async () => (await daemon.client.run(['exit 3'])).code === 3, 60_000)
+    await knockUntil(daemon, 'the log to tell', () => told(readFileSync(file, 'utf8')) !== undefined)
+    assert.equal((await daemon.client.run(['exit 4'])).code, 4)
+    assert.equal(await daemon.stop(), 0)
+    // The login after the trouble is in both.
+    const logins = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"SSH_AUTH_SUCCESSFUL"'))
+    const { connectionId } = (JSON.parse(logins.at(-1) ?? '{}') as LogLine).details
+    const { records, problems } = await contentsOf(readFileSync(join(directory, String(connectionId))))
+    assert.deepEqual([problems, records.at(-1)?.type], [[], 'disconnect'])
+  })
+}
 
 test('nobody reads standard output: sessions work, and its reader is told later what it missed', async () => {
   const folder = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim()

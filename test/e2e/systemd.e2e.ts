@@ -58,9 +58,10 @@ describe('the service on a machine with systemd', () => {
     key[Symbol.dispose]()
   })
 
-  test('the package brings a user, folders and a host key; without a user who may log in nothing starts', () => {
+  test('the package brings users, folders and a host key; without a user who may log in nothing starts', () => {
     machine.run(`dpkg -i ${deb}`)
-    assert.match(machine.run('id containerssh'), /groups=\d+\(containerssh\),\d+\(docker\)/)
+    assert.match(machine.run('id containerssh-worker'), /groups=\d+\(containerssh-worker\),\d+\(docker\)/)
+    assert.doesNotMatch(machine.run('id containerssh'), /docker/)
     assert.equal(
       machine.run(`stat -c '%a %U %G' ${hostKey} /etc/containerssh`),
       '640 root containerssh\n750 root containerssh\n',
@@ -90,10 +91,25 @@ describe('the service on a machine with systemd', () => {
     assert.equal(await variable(), 'first')
     assert.equal(machine.run('systemctl is-active containerssh'), 'active\n')
     assert.match(show('StatusText'), /^\d+ connections, 2 workers$/)
-    assert.equal(
-      machine.run(`ps -o user:20= -p ${[mainPid(), ...workers()].join(',')} | sort -u`).trim(),
-      'containerssh',
-    )
+  })
+
+  test('workers are a user without rights, who can read neither the host key nor what is recorded', () => {
+    const userOf = (...pids: number[]): string => machine.run(`ps -o user:20= -p ${pids.join(',')} | sort -u`).trim()
+    assert.equal(userOf(mainPid()), 'containerssh')
+    assert.equal(userOf(...workers()), 'containerssh-worker')
+    const groups = machine.run('id -G containerssh-worker').trim()
+    for (const pid of workers()) {
+      const status = machine.run(`cat /proc/${pid}/status`)
+      assert.match(status, /^CapPrm:\s*0+\nCapEff:\s*0+\nCapBnd:.*\nCapAmb:\s*0+\nNoNewPrivs:\s*1$/m)
+      assert.deepEqual(new Set(/^Groups:\s*(.*)$/m.exec(status)?.[1]?.trim().split(' ')), new Set(groups.split(' ')))
+    }
+    assert.equal(records('WORKER_STARTED')[0]?.['CONTAINERSSH_USER'], 'containerssh-worker')
+    const asWorker = 'setpriv --reuid=containerssh-worker --regid=containerssh-worker --init-groups'
+    const folders = ['/var/log/containerssh', '/var/lib/containerssh']
+    for (const path of [hostKey, '/etc/containerssh/config.yaml', ...folders]) {
+      assert.notEqual(machine.tries(`${asWorker} cp -r ${path} /tmp/${process.pid}`).status, 0, path)
+    }
+    machine.run(`${asWorker} cat /usr/lib/containerssh/src/workers/worker.ts`)
   })
 
   test('a reload cuts nobody and holds for new logins', async () => {

@@ -78,6 +78,8 @@ export async function startFleet(
     log: { ...defaults().log, level: 'debug' as const },
   }
   const crewOf = (backend = 'docker', retireMs = 0, size = count): Crew => ({
+    account: undefined,
+    withheld: [],
     count: size,
     configure: (worker) => ({
       kind: 'configure',

@@ -23,6 +23,7 @@ const service = (listen: string) => {
     log,
     records,
     ssh: sshService({
+      workerUser: () => undefined,
       config,
       hostKeys: [],
       workerEntry: echoWorker,

@@ -19,7 +19,12 @@ export function smallDisk(bytes: number): SmallDisk {
     fill(freeBytes) {
       rmSync(ballast, { force: true })
       const { bavail, bsize } = statfsSync(folder)
-      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)))
+      try {
+        writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)))
+      } catch (error) {
+        // Somebody else has taken some of it meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      }
     },
     [Symbol.dispose]() {
       // Lazily: a process may still have a file open.

@@ -3,9 +3,16 @@ import { defineCodes } from './define.ts'
 export const worker = defineCodes('Worker', ['WORKER', 'IPC'], {
   WORKER_STARTED: {
     level: 'info',
-    says: 'Worker {worker} is running as process {pid}.',
+    says: 'Worker {worker} is running as process {pid} of user {user}.',
     doc: 'A worker process is ready to take connections.',
-    labels: { worker: 'number', pid: 'number' },
+    labels: { worker: 'number', pid: 'number', user: 'string' },
+    seed: false,
+  },
+  WORKER_USER_SHARED: {
+    level: 'notice',
+    says: 'Workers run as {user}, like the primary process: {reason}.',
+    doc: 'Workers read what strangers send. As another user than the primary process they could read neither host keys nor recordings. The Debian package does all that it takes; see `workerUser` and docs/operations.md.',
+    labels: { user: 'string', reason: 'string' },
     seed: false,
   },
   WORKER_EXITED: {

@@ -41,6 +41,11 @@ export const schema = section({
     ),
   ),
   workers: integer(0, 0, 1024).meta(ours('Worker processes; 0: one per processor core.')),
+  workerUser: text().meta(
+    ours(
+      'System user that worker processes run as. Empty: `containerssh-worker`, if it exists and this process may change users; otherwise the user of this process.',
+    ),
+  ),
   shutdownTimeout: duration(20_000, 1).meta(ours('From SIGTERM until the last connections are cut.')),
   retireTimeout: duration(86_400_000, 0).meta(
     ours(
