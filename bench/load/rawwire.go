@@ -22,12 +22,16 @@ type rawWire struct {
 	// nil before NEWKEYS.
 	seal, open   cipher.AEAD
 	sealIV, opIV []byte
-	// Not nil: every packet is received into it.
-	lent []byte
+	// Packets are opened where they were read.
+	lent bool
 }
 
-// lend makes what receive returns valid only until its next call; for those who keep nothing.
-func (w *rawWire) lend() { w.lent = make([]byte, maxPacket+16) }
+// lend makes what receive returns valid only until its next call; for those who keep nothing. Then a read takes all that
+// is there, up to several packets, and no packet is copied.
+func (w *rawWire) lend() {
+	w.lent = true
+	w.in = bufio.NewReaderSize(w.in, 4+maxPacket+16)
+}
 
 func newRawWire(conn net.Conn) *rawWire {
 	return &rawWire{conn: conn, in: bufio.NewReaderSize(conn, 1<<16)}
@@ -91,16 +95,11 @@ func (w *rawWire) receive() ([]byte, error) {
 	if w.open != nil {
 		size += w.open.Overhead()
 	}
-	body := w.lent
-	if body == nil {
-		body = make([]byte, size)
-	}
-	body = body[:size]
-	if _, err := io.ReadFull(w.in, body); err != nil {
+	body, err := w.take(size)
+	if err != nil {
 		return nil, err
 	}
 	if w.open != nil {
-		var err error
 		if body, err = w.open.Open(body[:0], w.opIV, body, head[:]); err != nil {
 			return nil, err
 		}
@@ -111,6 +110,21 @@ func (w *rawWire) receive() ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes of padding in a packet of %d", padding, length)
 	}
 	return body[1 : len(body)-padding], nil
+}
+
+// take returns so many bytes of the connection; lent ones lie in the reader's own memory.
+func (w *rawWire) take(size int) ([]byte, error) {
+	if w.lent {
+		body, err := w.in.Peek(size)
+		if err != nil {
+			return nil, err
+		}
+		_, err = w.in.Discard(size)
+		return body, err
+	}
+	body := make([]byte, size)
+	_, err := io.ReadFull(w.in, body)
+	return body, err
 }
 
 func random(n int) []byte {
