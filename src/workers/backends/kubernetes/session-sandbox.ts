@@ -19,7 +19,7 @@ import { forwardPlace } from './forward.ts'
 import { type Furnished, furnish, nobodyInside } from './furnish.ts'
 import type { Guests } from './guest.ts'
 import type { Helper } from './helper.ts'
-import { isCut, lastWordFor } from './linger.ts'
+import { cut, isCut, lastWordFor } from './linger.ts'
 import { type Console, consoleCommand, consoleName, type PodRequest, type PodSettings } from './pod.ts'
 import { createPump } from './pump.ts'
 import { occupantLabels, type Room } from './room.ts'
@@ -160,18 +160,27 @@ async function attach(
   })
   const code = async (over: AbortSignal): Promise<number | undefined> => {
     const { code: said, error } = await pump.ended
-    if (said !== undefined) return said
-    // Whoever stays to say the last word has not ended: the pod would tell of no exit code.
-    if (over.aborted || (lastWord !== undefined && error !== undefined)) return undefined
-    const found = await exitCode(place, log, over)
-    return found !== undefined && isCut(lastWord, said, found) ? undefined : found
+    if (said !== undefined || over.aborted) return said
+    // Whoever stays to say the last word has not ended, unless the pod has: then it tells at once.
+    const isBroken = lastWord !== undefined && error !== undefined
+    const limitMs = isBroken ? brokenMs : room.settings.timeouts.podStop
+    const found = await exitCode(place, limitMs, log, over)
+    return found !== undefined && isCut(lastWord, said, found) ? unknown(place, new Error(cut), log) : found
   }
   return follow({ place, program, stream, pump, lastWord, log, code })
 }
 
+/** For the pod to tell how it ended that took its stream with it. */
+const brokenMs = 5000
+
 /** The stream only tells that it is over; the pod tells how. */
-async function exitCode({ room, pod, container }: Place, log: Log, over: AbortSignal): Promise<number | undefined> {
-  const limited = AbortSignal.any([over, AbortSignal.timeout(room.settings.timeouts.podStop)])
+async function exitCode(
+  { room, pod, container }: Place,
+  limitMs: number,
+  log: Log,
+  over: AbortSignal,
+): Promise<number | undefined> {
+  const limited = AbortSignal.any([over, AbortSignal.timeout(limitMs)])
   try {
     const from = await room.api.pod(pod, limited)
     if (from === undefined) throw new Error('the pod is gone')
@@ -179,8 +188,10 @@ async function exitCode({ room, pod, container }: Place, log: Log, over: AbortSi
     return await waitFor(room.api, pod, from, look, limited)
   } catch (cause) {
     if (over.aborted) return undefined
-    const labels = { podName: pod.name, reason: (cause as Error).message }
-    log.emit('KUBERNETES_EXIT_CODE_FAILED', labels, { cause, level: 'error' })
-    return undefined
+    return unknown({ pod }, cause as Error, log)
   }
+}
+
+function unknown({ pod }: Pick<Place, 'pod'>, cause: Error, log: Log): undefined {
+  log.emit('KUBERNETES_EXIT_CODE_FAILED', { podName: pod.name, reason: cause.message }, { cause, level: 'error' })
 }
