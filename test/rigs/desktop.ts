@@ -61,7 +61,14 @@ export async function startDisplay(): Promise<Display> {
       })
     })
     server.listen(6000 + display, '127.0.0.1')
-    if (await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)])) {
+    const isFree = once(server, 'listening').then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error
+        return false
+      },
+    )
+    if (await isFree) {
       return {
         env: { DISPLAY: `127.0.0.1:${display}`, XAUTHORITY: '/nonexistent' },
         heard: heard.promise,

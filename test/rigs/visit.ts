@@ -24,9 +24,9 @@ export interface Visit extends AsyncDisposable {
   control(...words: readonly string[]): Promise<Finished>
 }
 
-/** A connection whose first program is `command`; it says `ready` when its services listen. */
+/** A connection whose first program is `command`; it says `ready` when its services listen. Nothing is left of it. */
 export async function visit(
-  to: Login,
+  to: Pick<Login, 'client' | 'user' | 'noContainers'>,
   command: string,
   options: readonly string[] = [],
   env?: NodeJS.ProcessEnv,
