@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { helper } from '../guest/program.ts'
 import { call, engine } from './docker.ts'
 import { locked } from './locked.ts'
 import { step } from './step.ts'
@@ -21,6 +22,7 @@ const buildMs = 1_800_000
 /** Minutes the first time; seconds when only sources of the daemon have changed. Resolves with the name. */
 export async function buildDaemonImage(): Promise<string> {
   const name = `${daemonImage.repository}:${daemonImage.tag}`
+  await helper()
   await locked('daemon-image', async () => {
     const { host } = await engine()
     const recipe = ['-f', 'deploy/image/Dockerfile', '--build-arg', `BASE=${await debianSlim()}`]

@@ -11,6 +11,8 @@ import { buildDaemonImage, daemonImage } from '../../rigs/daemon-image.ts'
 import { apiService } from '../../rigs/kubernetes/api-service.ts'
 import { startCluster } from '../../rigs/kubernetes/cluster.ts'
 import { type KubeObject, type Operator, operator, sectionOf } from '../../rigs/kubernetes/operator.ts'
+import { anyForwarding } from '../../rigs/server.ts'
+import { answering, startService } from '../../rigs/services.ts'
 import { type Client, client, type Key, makeKey } from '../../rigs/ssh.ts'
 
 const chart = resolve(import.meta.dirname, '../../../deploy/helm/containerssh')
@@ -101,6 +103,15 @@ describe('the Helm chart in a cluster', { concurrency: 1 }, () => {
     }
   })
 
+  test('its daemon has the guest agent, and puts it into a pod when a port is to lead back to the client', async () => {
+    await using service = await startService(answering((received) => `got ${received.length}`))
+    const { client: user } = await visitor()
+    const command = 'until echo hello | nc localhost 7070; do sleep 0.1; done; ls /.containerssh'
+    const { stdout, stderr } = await user.run([command], { options: ['-R', `7070:127.0.0.1:${service.at}`] })
+    assert.equal(stdout.toString(), 'got 6agent\n', stderr)
+    await until('the guest pod to go', async () => (await guests()).length === 0, longMs)
+  })
+
   test('its rights are those that it needs, where its guests are', async () => {
     const may = (verb: string, what: string, namespace: string): Promise<boolean> =>
       admin.kubectl('auth', 'can-i', verb, what, '-n', namespace, '--as=system:serviceaccount:ssh:box').then(
@@ -163,6 +174,7 @@ const settings = (key: Key): object => ({
   config: {
     log: { level: 'debug' },
     auth: { users: [{ name: 'alice', authorizedKeys: [key.line] }] },
+    security: anyForwarding,
     kubernetes: {
       connection: { qps: 100, burst: 100 },
       pod: { disableAgent: true, shellCommand: ['/bin/sh'], spec: { containers: [{ name: 'shell', image }] } },
