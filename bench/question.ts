@@ -65,6 +65,8 @@ export interface RowSpec {
   readonly better?: 'lower' | 'higher'
   /** Ratio to sshd; to every other side where sshd is none of them. */
   readonly target?: number
+  /** The side that the target is for, where it is another. */
+  readonly against?: string
   readonly limit?: number
 }
 
@@ -75,7 +77,7 @@ export const otherShare = 'otherShare'
 /** One row of the table per figure. */
 export function rowsOf(samples: Samples, specs: readonly RowSpec[]): Row[] {
   const disturbed = [...samples.values()].flatMap((figures) => figures.get(otherShare) ?? [])
-  return specs.map(({ figure, label, unit, better = 'lower', target, limit }) => {
+  return specs.map(({ figure, label, unit, better = 'lower', target, against, limit }) => {
     const sides = new Map<string, readonly number[]>()
     for (const [name, figures] of samples) {
       const values = figures.get(figure)
@@ -89,16 +91,17 @@ export function rowsOf(samples: Samples, specs: readonly RowSpec[]): Row[] {
       sides: new Map([...sides].map(([name, values]) => [name, summarize(values)])),
       ratios: new Map(others.map(([name, values]) => [name, ratio(mine ?? [], values)])),
       better,
-      targets: new Map(target === undefined ? [] : aimedAt(others).map((name) => [name, target])),
+      targets: new Map(target === undefined ? [] : aimedAt(others, against).map((name) => [name, target])),
       limit,
       otherShare: Math.max(0, ...disturbed),
     }
   })
 }
 
-function aimedAt(others: readonly (readonly [string, ...unknown[]])[]): string[] {
+function aimedAt(others: readonly (readonly [string, ...unknown[]])[], against = 'sshd'): string[] {
   const names = others.map(([name]) => name)
-  return names.includes('sshd') ? ['sshd'] : names
+  if (names.includes(against)) return [against]
+  return against === 'sshd' ? names : []
 }
 
 /** Starts all servers, gives them to `use`, and stops them whatever happens. */

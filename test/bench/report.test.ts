@@ -75,6 +75,10 @@ describe('the report of a bench', () => {
       ['sshd', '≤ 0.5', 'missed'],
       ['other', '', ''],
     ])
+    assert.deepEqual(marks(rowsOf(three, [{ ...spec, against: 'other' }])), [
+      ['sshd', '', ''],
+      ['other', '≤ 0.5', 'missed'],
+    ])
     three.delete('sshd')
     assert.deepEqual(marks(rowsOf(three, [spec])), [['other', '≤ 0.5', 'missed']])
   })
