@@ -11,7 +11,7 @@ export type Action =
   | { readonly kind: 'serve' | 'check-config' | 'migrate-config' | 'health-check'; readonly config: string }
   | { readonly kind: 'dump-config'; readonly config: string; readonly showSecrets: boolean }
   | { readonly kind: 'licenses' | 'version' | 'hash-password' | 'help' }
-  | { readonly kind: 'quickstart'; readonly state?: string; readonly listen?: string }
+  | { readonly kind: 'quickstart'; readonly state?: string; readonly listen?: string; readonly backend?: string }
   | { readonly kind: 'audit'; readonly action: AuditAction }
   | WebhookServerAction
   | { readonly kind: 'wrong'; readonly message: string }
@@ -20,7 +20,7 @@ export const usage = `Usage: containerssh [--config FILE]              run the s
        containerssh check-config [--config FILE]   say what is wrong with a configuration, and end
        containerssh migrate-config [--config FILE] print a configuration of an older version in today's form
        containerssh hash-password                  read a password, print its hash for auth.users
-       containerssh quickstart [--state DIR] [--listen HOST:PORT]
+       containerssh quickstart [--state DIR] [--listen HOST:PORT] [--backend docker|sandbox]
                                                    run with a configuration of its own, made on first start
        containerssh audit TOOL ...                 read audit logs
 ${webhookServerUsage}
@@ -36,7 +36,9 @@ ${auditUsage}
   -h, --help             print this
 `
 
-const withValue = ['config', 'state', 'listen'] as const
+const withValue = ['config', 'state', 'listen', 'backend'] as const
+const quickstartFlags = ['state', 'listen', 'backend'] as const
+const pair = (name: string, value: string | undefined) => (value === undefined ? [] : [[name, value] as const])
 const switches = ['dump-config', 'check-config', 'licenses', 'healthcheck', 'version', 'help', 'h'] as const
 const commands = ['check-config', 'migrate-config', 'hash-password', 'quickstart'] as const
 type ValueFlag = (typeof withValue)[number]
@@ -103,10 +105,15 @@ export const parseArguments = (argv: readonly string[]): Action => {
   if (given.switches.has('healthcheck')) return { kind: 'health-check', config }
   if (command === 'quickstart') {
     if (values.has('config')) return wrong('quickstart makes its own configuration; to run yours, leave the word out')
-    const [state, listen] = [values.get('state'), values.get('listen')]
-    return { kind: command, ...(state === undefined ? {} : { state }), ...(listen === undefined ? {} : { listen }) }
+    const backend = values.get('backend')
+    if (backend !== undefined && !['docker', 'sandbox'].includes(backend)) {
+      return wrong(`--backend ${backend}: expected docker or sandbox`)
+    }
+    return { kind: command, ...Object.fromEntries(quickstartFlags.flatMap((name) => pair(name, values.get(name)))) }
   }
-  if (values.has('state') || values.has('listen')) return wrong('--state and --listen belong to quickstart')
+  if (quickstartFlags.some((name) => values.has(name))) {
+    return wrong('--state, --listen and --backend belong to quickstart')
+  }
   if (command === 'hash-password') return { kind: command }
   return { kind: command ?? 'serve', config }
 }

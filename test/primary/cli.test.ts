@@ -63,6 +63,9 @@ test('flags take one or two dashes and their value with or without an equals sig
   })
   assert.deepEqual(parseArguments(['check-config', '--config', 'x']), { kind: 'check-config', config: 'x' })
   assert.deepEqual(parseArguments(['quickstart', '--state=/s']), { kind: 'quickstart', state: '/s' })
+  assert.deepEqual(parseArguments(['quickstart', '--backend', 'sandbox']), { kind: 'quickstart', backend: 'sandbox' })
+  assert.equal(parseArguments(['quickstart', '--backend', 'kubernetes']).kind, 'wrong')
+  assert.equal(parseArguments(['--backend', 'docker']).kind, 'wrong')
 })
 
 test('of several actions, the dump comes before the licences and these before the health check', () => {

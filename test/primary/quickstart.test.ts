@@ -13,6 +13,7 @@ import { chooseListen, stateFolder } from '../../src/primary/quickstart/state.ts
 import { loadConfig } from '../../src/shared/config/load.ts'
 import { verifyPassword } from '../../src/shared/password.ts'
 import { hostKeyProblem } from '../../src/shared/private-key.ts'
+import { helper } from '../guest/program.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'quickstart-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -177,6 +178,31 @@ test('another address than the configuration says is refused, not ignored', asyn
   await using engine = await startEngine('other', false)
   await start(engine, 'other', '127.0.0.1:0')
   await assert.rejects(start(engine, 'other', '127.0.0.1:1'), /says ssh\.listen/)
+})
+
+const startIn = async (state: string, socket: string, backend?: string) => {
+  const isFirst = !existsSync(join(folder, state))
+  const listen = isFirst ? { listen: '127.0.0.1:0' } : {}
+  const flags = { state: join(folder, state), ...listen, ...(backend === undefined ? {} : { backend }) }
+  const path = await prepare(flags, { socket, print: () => undefined }, signal)
+  return (await loadConfig(path)).config
+}
+
+test('without an engine sessions run in sandboxes, and no engine is looked for at a later start', async () => {
+  await helper()
+  const nowhere = join(folder, 'nowhere.sock')
+  for (const _start of ['first', 'later']) {
+    const { backend, sandbox } = await startIn('sandbox', nowhere)
+    assert.deepEqual([backend, sandbox.rootfs.source, sandbox.network], ['sandbox', 'host', 'none'])
+  }
+})
+
+test('whoever asks for sandboxes gets them, whether an engine answers or not', async () => {
+  await helper()
+  await using engine = await startEngine('beside', false)
+  assert.equal((await startIn('asked', engine.socket, 'sandbox')).backend, 'sandbox')
+  assert.deepEqual(engine.asked, [])
+  assert.equal((await startIn('docker', engine.socket)).backend, 'docker')
 })
 
 test('a folder that cannot be made is named', async () => {

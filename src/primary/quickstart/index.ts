@@ -5,12 +5,15 @@ import { parseListen } from '../../shared/config/listen.ts'
 import { ConfigErrors, loadConfig } from '../../shared/config/load.ts'
 import type { Config } from '../../shared/config/schema.ts'
 import { QuickstartError } from './failure.ts'
+import type { GuestImage } from './guest-image.ts'
 import type { Setting } from './install.ts'
 import { chooseListen, demoUser, stateFolder } from './state.ts'
 
 export interface QuickstartFlags {
   readonly state?: string
   readonly listen?: string
+  /** `docker` or `sandbox`; absent: the first unless no engine answers and the second is possible. */
+  readonly backend?: string
 }
 const engineSocket = '/var/run/docker.sock'
 
@@ -23,19 +26,31 @@ export interface QuickstartOptions {
 }
 
 /** The first start makes everything; nothing is left behind when it fails. */
-const firstStart = async (configPath: string, asked: string | undefined, setting: Setting): Promise<string> => {
-  const [{ ensureEngine }, { chooseGuestImage }, { writeConfig }] = await Promise.all([
-    import('./install.ts'),
-    import('./guest-image.ts'),
+const firstStart = async (configPath: string, flags: QuickstartFlags, setting: Setting): Promise<string> => {
+  const [{ chooseSandbox }, { dockerRoom, writeConfig }] = await Promise.all([
+    import('./sandbox.ts'),
     import('./state.ts'),
   ])
-  await ensureEngine(setting)
-  const image = await chooseGuestImage(setting)
-  const { password } = await writeConfig(configPath, await chooseListen(asked), setting.socket, image)
+  const sandbox = await chooseSandbox(flags.backend, setting)
+  const { password } = await writeConfig(
+    configPath,
+    await chooseListen(flags.listen),
+    sandbox ?? dockerRoom(setting.socket, await guestOf(setting)),
+  )
   return password
 }
 
-const laterStart = async ({ docker }: Config, setting: Setting): Promise<void> => {
+const guestOf = async (setting: Setting): Promise<GuestImage> => {
+  const [{ ensureEngine }, { chooseGuestImage }] = await Promise.all([
+    import('./install.ts'),
+    import('./guest-image.ts'),
+  ])
+  await ensureEngine(setting)
+  return chooseGuestImage(setting)
+}
+
+const laterStart = async ({ backend, docker }: Config, setting: Setting): Promise<void> => {
+  if (backend !== 'docker') return
   // Another engine or image than ours is the business of whoever changed the file.
   if (docker.connection.host !== `unix://${setting.socket}`) return
   const [{ ensureEngine }, { ensureGuestImage }] = await Promise.all([
@@ -72,7 +87,7 @@ export const prepare = async (
     say: (text) => options.print(`${text}\n`),
   }
   const isFirst = !existsSync(configPath)
-  const password = isFirst ? await firstStart(configPath, flags.listen, setting) : undefined
+  const password = isFirst ? await firstStart(configPath, flags, setting) : undefined
   const rooms = options.rooms === undefined ? {} : { rooms: options.rooms }
   const { config } = await loadConfig(configPath, rooms)
   if (!isFirst) {

@@ -80,29 +80,28 @@ const idleCommand = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep
 const describeConfig = `This file was made by "containerssh quickstart", which uses it at each start. It is yours to change.
  The password of the user demo was shown once; "containerssh hash-password" makes the hash of another one.`
 
-/** Writes the whole configuration, or nothing. */
-export const writeConfig = async (
-  path: string,
-  listen: string,
-  socket: string,
-  { image, shell }: GuestImage,
-): Promise<Fresh> => {
+export const dockerRoom = (socket: string, { image, shell }: GuestImage): object => ({
+  backend: 'docker',
+  docker: {
+    connection: { host: `unix://${socket}` },
+    execution: {
+      container: { image },
+      imagePullPolicy: 'IfNotPresent',
+      shellCommand: [shell],
+      idleCommand,
+    },
+  },
+})
+
+/** Writes the whole configuration, or nothing. `room`: the backend and its section. */
+export const writeConfig = async (path: string, listen: string, room: object): Promise<Fresh> => {
   const password = randomPassword()
   const [passwordHash, key] = await Promise.all([hashPassword(Buffer.from(password)), generateHostKey('containerssh')])
   const doc = new Document({
     ssh: { listen, hostkeys: [] },
     log: { format: 'text' },
     auth: { users: [{ name: demoUser, passwordHash }] },
-    backend: 'docker',
-    docker: {
-      connection: { host: `unix://${socket}` },
-      execution: {
-        container: { image },
-        imagePullPolicy: 'IfNotPresent',
-        shellCommand: [shell],
-        idleCommand,
-      },
-    },
+    ...room,
   })
   doc.commentBefore = ` ${describeConfig}`
   const block = new Scalar(key)
