@@ -4,6 +4,6 @@ import { answerLoopDelay } from './loop-delay.ts'
 
 const { BENCH_FOLDER: folder } = process.env
 if (folder !== undefined) answerLoopDelay(folder)
-const rooms = ['docker', 'kubernetes', 'bench']
+const rooms = ['docker', 'kubernetes', 'sandbox', 'bench']
 const workerEntry = new URL('./worker.ts', import.meta.url)
 process.exitCode = await commandLine(process.argv.slice(2), { rooms, workerEntry })

@@ -17,6 +17,7 @@ import { login } from './login.ts'
 import { memory } from './memory.ts'
 import { peers } from './peers.ts'
 import { s3 } from './s3.ts'
+import { sandbox } from './sandbox.ts'
 import { scaling } from './scaling.ts'
 import { scrape } from './scrape.ts'
 import { soak } from './soak.ts'
@@ -46,6 +47,7 @@ export const questions: readonly Question[] = [
   dockerLogin,
   dockerBulk,
   kubernetes,
+  sandbox,
   audit,
   s3,
 ]
