@@ -3,6 +3,7 @@
  * is a security review: each one must be harmless in the hands of whoever took the worker over.
  */
 import type { Report } from '../shared/ipc/contract.ts'
+import type { ControlReport } from '../shared/ipc/control.ts'
 import type { Remote } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
@@ -24,6 +25,8 @@ export interface AnswerScope {
   source(ticket: number, remote: Remote): void
   /** Of its own connections only, like all that has a ticket. */
   audit(report: AuditReport): void
+  /** For an operator who asked. */
+  control(report: ControlReport): void
   failed(record: LogRecord): void
 }
 export type AuditReport = Extract<Report, { kind: 'audit-open' | 'audit' | 'audit-close' }>
@@ -54,6 +57,11 @@ const answers: Answers = {
   'audit-open': (report, scope) => scope.audit(report),
   audit: (report, scope) => scope.audit(report),
   'audit-close': (report, scope) => scope.audit(report),
+  // Only what was asked for, of this worker, and about its own connections: the switchboard sees to that.
+  connections: (report, scope) => scope.control(report),
+  done: (report, scope) => scope.control(report),
+  watched: (report, scope) => scope.control(report),
+  'watched-size': (report, scope) => scope.control(report),
   // Its exit follows, and is what counts.
   drained: () => undefined,
   failed: ({ record }, scope) => scope.failed(record),

@@ -1,6 +1,7 @@
 /** The command line: the flags of the Go program (one or two dashes, `--flag value` or `--flag=value`) and commands. */
 import { nearest } from '../shared/config/problems.ts'
 import { type AuditAction, auditUsage, parseAuditArguments } from './audit-tools/arguments.ts'
+import { type CtlAction, parseCtlArguments } from './ctl/arguments.ts'
 import {
   parseWebhookServerArguments,
   type WebhookServerAction,
@@ -13,6 +14,8 @@ export type Action =
   | { readonly kind: 'licenses' | 'version' | 'hash-password' | 'help' }
   | { readonly kind: 'quickstart'; readonly state?: string; readonly listen?: string; readonly backend?: string }
   | { readonly kind: 'audit'; readonly action: AuditAction }
+  | { readonly kind: 'ctl'; readonly action: CtlAction }
+  | { readonly kind: 'ctl-help' }
   | WebhookServerAction
   | { readonly kind: 'wrong'; readonly message: string }
 
@@ -23,6 +26,7 @@ export const usage = `Usage: containerssh [--config FILE]              run the s
        containerssh quickstart [--state DIR] [--listen HOST:PORT] [--backend docker|sandbox]
                                                    run with a configuration of its own, made on first start
        containerssh audit TOOL ...                 read audit logs
+       containerssh ctl COMMAND ...                see and end the sessions of the running server; see ctl --help
 ${webhookServerUsage}
 
 ${auditUsage}
@@ -90,6 +94,7 @@ const collect = (argv: readonly string[], given: Given): string | undefined => {
 /** If several actions are given: help, version, dump, check, licences, health check. `argv` without node and script. */
 export const parseArguments = (argv: readonly string[]): Action => {
   if (argv[0] === 'audit') return parseAuditArguments(argv.slice(1))
+  if (argv[0] === 'ctl') return parseCtlArguments(argv.slice(1))
   if (argv[0] === 'webhook-server') return parseWebhookServerArguments(argv.slice(1))
   const given: Given = { values: new Map(), switches: new Map(), command: undefined }
   const problem = collect(argv, given)

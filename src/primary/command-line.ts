@@ -100,6 +100,15 @@ const run = async (action: Action, options: CommandLineOptions): Promise<number>
       return (await import('./audit-tools/index.ts')).auditCommand(action.action, process.stdout, (line) =>
         print(2, line),
       )
+    case 'ctl-help':
+      print(1, (await import('./ctl/arguments.ts')).ctlUsage)
+      return 0
+    case 'ctl':
+      return (await import('./ctl/index.ts')).ctlCommand(
+        action.action,
+        (text) => print(1, text),
+        (line) => print(2, line),
+      )
     case 'quickstart':
       return (await import('./quickstart/index.ts')).quickstart(action, { ...options, print: (text) => print(1, text) })
     case 'webhook-server':

@@ -1,5 +1,6 @@
 /** The workers: started, given connections, replaced when they die or are to have another configuration, ended together. */
 import { handoverFor, type Order, type Phase } from '../shared/ipc/contract.ts'
+import type { ControlOrder, ControlReport } from '../shared/ipc/control.ts'
 import type { Arrival, Remote, TcpHandle } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
@@ -22,6 +23,8 @@ export interface FleetEvents {
   identify(ticket: number, remote: Remote): { readonly country: string } | { readonly line: string } | undefined
   /** `sender` is the same object for all messages of a worker process; `remote`: who connected, or the proxy in front. */
   audit(report: AuditReport, sender: AuditSender, remote: Arrival): void
+  /** An answer to an order of `ask`, or something that pretends to be one. */
+  control(report: ControlReport, worker: number): void
 }
 export interface AuditSender {
   /** Does nothing after the worker's death. */
@@ -69,6 +72,9 @@ export interface Fleet {
   retire(): Promise<void>
   /** Ends all workers: gracefully within `deadlineMs`, a few seconds more to clean up. Resolves when they are gone. */
   drain(deadlineMs: number): Promise<void>
+  /** False: there is no such worker, or it does not serve. */
+  ask(worker: number, order: ControlOrder): boolean
+  has(ticket: number, worker: number): boolean
   /** Ends all workers now. */
   kill(): void
   /** Those that live. */
@@ -129,6 +135,13 @@ export function createFleet(options: FleetOptions): Fleet {
       clearInterval(looking)
       closeAll(options, passage.abandon())
     },
+    ask(worker, order) {
+      const link = posts.find(({ number }) => number === worker)?.process?.link
+      if (link === undefined || link.phase === 'starting' || !link.open) return false
+      link.send(order)
+      return true
+    },
+    has: passage.has,
     kill,
     get workers() {
       return posts.flatMap((post) => stateOf(post, passage))
@@ -184,6 +197,7 @@ function contextOf(
       const sender = posts.find(({ number }) => number === worker)?.auditSender
       if (remote !== undefined && sender !== undefined) events.audit(report, sender, remote)
     },
+    control: events.control,
     died({ number }, owner) {
       closeAll(options, passage.orphan(number))
       if (stopping.aborted) return

@@ -5,6 +5,8 @@ import type { Loaded } from '../shared/config/load.ts'
 import type { Output } from '../shared/log/output.ts'
 import { createLog, type LevelSwitch, type Log } from '../shared/log.ts'
 import type { Audit } from './audit/index.ts'
+import type { Control } from './control/index.ts'
+import { controlPathOf } from './control/socket.ts'
 import { type Country, openCountry } from './country.ts'
 import { healthService } from './health.ts'
 import { loadHostKeys } from './host-keys.ts'
@@ -44,8 +46,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const notify = openNotify(process.env, log)
   using country = await openCountry(config, log.with({ module: 'core' }))
   const parts = await partsOf(options, { log, notify, country, isRunning: () => pool.state === 'running' })
-  const { ssh, health, metrics, audit } = parts
-  const services = [health, metrics, audit?.service, ssh].filter((service) => service !== undefined)
+  const { ssh, health, metrics, audit, control } = parts
+  const services = [health, metrics, audit?.service, control, ssh].filter((service) => service !== undefined)
   const pool = createPool(services, log)
   const supervision = supervise(notify, ssh)
   const reload = reloadOf(options, parts, level, log)
@@ -73,6 +75,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     }),
   })
   const ready = (): void => {
+    control?.claim()
     supervision.ready()
     if (sockets.relieved !== undefined) tellReady(sockets.relieved)
   }
@@ -90,6 +93,7 @@ interface Parts {
   readonly audit: Audit | undefined
   readonly health: Service | undefined
   readonly metrics: Service | undefined
+  readonly control: Control | undefined
 }
 
 interface Surroundings {
@@ -121,14 +125,14 @@ async function partsOf(options: DaemonOptions, { log, notify, country, isRunning
     ...(notify.watchdogMs === undefined ? {} : { silenceMs: notify.watchdogMs / 2 }),
   })
   const { health: healthSocket, metrics: metricsSocket } = sockets.listening
-  const isReady = (): boolean => isRunning() && ssh.fleet.isServing
+  const isReady = (): boolean => isRunning() && ssh.fleet.isServing && !ssh.isDraining
+  const sources: LevelSources = { ssh, audit, country, output, isReady }
   return {
     ssh,
     audit,
+    control: await controlOf(config, log, sources, sockets.relieved !== undefined),
     health: config.health.enable ? healthService(config.health, log, isReady, healthSocket) : undefined,
-    metrics: config.metrics.enable
-      ? await metricsOf(config, log, { ssh, audit, country, output, isReady }, metricsSocket)
-      : undefined,
+    metrics: config.metrics.enable ? await metricsOf(config, log, sources, metricsSocket) : undefined,
   }
 }
 
@@ -165,4 +169,20 @@ async function metricsOf(
   const { metricsService } = await import('./metrics.ts')
   const { createLevels } = await import('./levels.ts')
   return metricsService(config.metrics, log, createLevels(sources), inherited)
+}
+
+async function controlOf(
+  { control: config }: Config,
+  parentLog: Log,
+  sources: LevelSources,
+  isRelieving: boolean,
+): Promise<Control | undefined> {
+  const path = controlPathOf(config, process.env)
+  if (path === undefined) return undefined
+  const { controlService } = await import('./control/index.ts')
+  const { createLevels } = await import('./levels.ts')
+  const { measure } = await import('./control/measure.ts')
+  const levels = createLevels(sources)
+  const log = parentLog.with({ module: 'control' })
+  return controlService({ path, config, log, ...sources, isRelieving, measure: () => measure(levels) })
 }

@@ -3,7 +3,7 @@ import { type Metric, Registry } from 'prom-client'
 import { type CounterRow, counters } from '../shared/metric/counters.ts'
 import { type GaugeName, gauges } from '../shared/metric/gauges.ts'
 import { type HistogramRow, histograms } from '../shared/metric/histograms.ts'
-import type { Labels } from '../shared/metric/label.ts'
+import { type Labels, labelled } from '../shared/metric/label.ts'
 import type { Increment, Observation } from '../shared/metric.ts'
 
 export type ContentType = typeof Registry.PROMETHEUS_CONTENT_TYPE | typeof Registry.OPENMETRICS_CONTENT_TYPE
@@ -67,7 +67,7 @@ function counterSamples(name: string, { labels }: CounterRow, { counts }: Measur
   const touched = new Set(own.map(([, values]) => values.join(' ')))
   const untouched = combinations(labels).filter((values) => !touched.has(values.join(' ')))
   const zeros = untouched.map((values): Increment => [name as Increment[0], values, 0]) // it is one of the table
-  return [...own, ...zeros].map(([, values, value]) => ({ labels: labelsOf(labels, values), value }))
+  return [...own, ...zeros].map(([, values, value]) => ({ labels: labelled(labels, values), value }))
 }
 
 /** All values that the labels may have together, in the order of the table; none when that is not a small closed set. */
@@ -83,7 +83,7 @@ function combinations(labels: Labels): readonly (readonly string[])[] {
 function histogramSamples(name: string, row: HistogramRow, { observed }: Measurements): Sample[] {
   return observed.flatMap(([series, values, counts, sum]): Sample[] => {
     if (series !== name) return []
-    const own = labelsOf(row.labels, values)
+    const own = labelled(row.labels, values)
     // What this process observed itself has no name with it.
     const labels = row.perProcess ? { ...own, process: values[Object.keys(row.labels).length] ?? 'primary' } : own
     let below = 0
@@ -98,15 +98,6 @@ function histogramSamples(name: string, row: HistogramRow, { observed }: Measure
     ]
   })
 }
-
-/** Without those that are empty: to Prometheus that is the same. */
-const labelsOf = (labels: Labels, values: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    Object.keys(labels).flatMap((name, index) => {
-      const value = values[index] ?? ''
-      return value === '' ? [] : [[name, value]]
-    }),
-  )
 
 /** OpenMetrics section 4.3: the unit is the end of the name. ContainerSSH has always told one for each metric. */
 const withUnits = (page: string): string =>

@@ -2,6 +2,7 @@
 import { type Fault, fault } from '../shared/codes/fault.ts'
 import { sleep } from '../shared/deadline.ts'
 import type { Order } from '../shared/ipc/contract.ts'
+import type { ControlReport } from '../shared/ipc/control.ts'
 import type { Remote } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
@@ -69,6 +70,8 @@ export interface PostContext {
   identify(ticket: number, worker: number, remote: Remote): Order | undefined
   /** The audit log of one of the worker's connections. */
   audit(report: AuditReport, worker: number): void
+  /** For an operator who asked. */
+  control(report: ControlReport, worker: number): void
   /** The process has ended; `owner` is the label of what it may have left behind. */
   died(post: Post, owner: string | undefined): void
 }
@@ -176,6 +179,7 @@ function scopeOf(post: Post, context: PostContext, ready: () => void): AnswerSco
       if (order !== undefined) post.process?.link.send(order)
     },
     audit: (report) => context.audit(report, worker),
+    control: (report) => context.control(report, worker),
     failed(record) {
       post.failure = record
     },

@@ -28,6 +28,7 @@ const lasting: Readonly<Record<string, (running: Config, next: Config) => Config
   health: ({ health }, next) => ({ ...next, health }),
   geoip: ({ geoip }, next) => ({ ...next, geoip }),
   audit: ({ audit }, next) => ({ ...next, audit }),
+  control: ({ control }, next) => ({ ...next, control }),
   instance: ({ instance }, next) => ({ ...next, instance }),
 }
 

@@ -9,6 +9,7 @@ import type { Log, LogRecord } from '../shared/log.ts'
 import { count } from '../shared/metric.ts'
 import { type Admission, type AdmissionOptions, createAdmission } from './admission.ts'
 import type { Audit } from './audit/index.ts'
+import { createSwitchboard, type Switchboard } from './control/switchboard.ts'
 import type { Country } from './country.ts'
 import type { Crew } from './crews.ts'
 import { createFleet, type Fleet, type FleetEvents, GRACE_MS } from './fleet.ts'
@@ -47,6 +48,10 @@ export interface SshService extends Service, Supervised {
   handOver(): void
   /** Ends the workers without grace. */
   kill(): void
+  /** While true, whoever connects is turned away; those who are there go on. */
+  isDraining: boolean
+  /** For operators. */
+  readonly switchboard: Switchboard
   readonly admission: Pick<Admission, 'startups' | 'sources' | 'penalised'>
   readonly visitors: Pick<Visitors, 'byCountry'>
   readonly fleet: Pick<Fleet, 'workers' | 'missing' | 'isServing'>
@@ -63,15 +68,16 @@ export function sshService(options: SshServiceOptions): SshService {
   const admission = createAdmission(config.ssh, { sentenced: tellSentence(sshLog) })
   const refusals = createRefusals(sshLog)
   const visitors = createVisitors()
-  const fleet = createFleet({
+  const switchboard = createSwitchboard(() => fleet)
+  const fleet: Fleet = createFleet({
     crew: crewOf(options, options.workerUser),
     entry: workerEntry,
     log: log.with({ module: 'core' }),
     write,
-    events: eventsOf({ admission, refusals, visitors, country, audit }),
+    events: eventsOf({ admission, refusals, visitors, country, audit, switchboard }),
     silenceMs,
   })
-  const door = { admission, refusals, fleet, visitors, country, audit }
+  const door: Door = { admission, refusals, fleet, visitors, country, audit, switchboard, isDraining: false }
   const accept = (handle: TcpHandle): void => receive(handle, door)
   const listener = createListener({ listen: config.ssh.listen, log: sshLog, accept, inherited })
   const handed = Promise.withResolvers<void>()
@@ -85,6 +91,13 @@ export function sshService(options: SshServiceOptions): SshService {
     admission,
     visitors,
     fleet,
+    switchboard,
+    get isDraining() {
+      return door.isDraining
+    },
+    set isDraining(on) {
+      door.isDraining = on
+    },
     get connections() {
       return admission.connections
     },
@@ -144,16 +157,23 @@ interface Desk {
   readonly visitors: Visitors
   readonly country: Pick<Country, 'of'>
   readonly audit: Audit | undefined
+  readonly switchboard: Switchboard
 }
 interface Door extends Desk {
   readonly fleet: Fleet
+  isDraining: boolean
 }
 
-function receive(handle: TcpHandle, { admission, refusals, fleet, visitors, country, audit }: Door): void {
+function receive(handle: TcpHandle, door: Door): void {
+  const { admission, refusals, fleet, visitors, country, audit } = door
   const acceptedMs = monotonicMs()
   const remote = remoteOf(handle)
   if (remote === undefined) {
     handle.close() // it has already hung up
+    return
+  }
+  if (door.isDraining) {
+    refusals.refuse(handle, drained(remote))
     return
   }
   const unrecorded = audit?.refusal(remote.address)
@@ -181,12 +201,19 @@ const busy = ({ address: remoteAddr }: Remote): Refusal => ({
   fault: fault('SSH_CONNECTION_REFUSED', { remoteAddr, reason: 'the server is busy' }),
 })
 
-const eventsOf = ({ admission, refusals, visitors, country, audit }: Desk): FleetEvents => ({
+/** No limit of the client's, so nothing that it could get a penalty for. */
+const drained = ({ address: remoteAddr }: Remote): Refusal => {
+  const reason = 'this server takes no new connections at the moment'
+  return { reason: 'drain', fault: fault('SSH_CONNECTION_REFUSED', { remoteAddr, reason }) }
+}
+
+const eventsOf = ({ admission, refusals, visitors, country, audit, switchboard }: Desk): FleetEvents => ({
   authenticated: admission.authenticated,
   closed(ticket, outcome) {
     admission.closed(ticket, outcome)
     visitors.left(ticket)
     audit?.over(ticket)
+    switchboard.closed(ticket)
   },
   identify(ticket, { address }) {
     const answer = admission.identify(ticket, address)
@@ -196,6 +223,7 @@ const eventsOf = ({ admission, refusals, visitors, country, audit }: Desk): Flee
     visitors.identified(ticket, from)
     return { country: from }
   },
+  control: switchboard.report,
   // A worker that was not told to record has no business with it.
   audit: (report, sender, remote) =>
     audit === undefined

@@ -5,6 +5,8 @@ export interface Supervised {
   readonly connections: number
   /** Worker processes that take connections. */
   readonly serving: number
+  /** Nobody else is let in. */
+  readonly isDraining: boolean
   /** Every worker has shown within its time that its event loop turns. */
   readonly isLively: boolean
 }
@@ -24,8 +26,8 @@ export function supervise(notify: Notify, service: Supervised): Supervision {
   let last = ''
   let remark = ''
   const tellStatus = (): void => {
-    const { connections, serving } = service
-    const status = `${connections} connections, ${serving} workers${remark}`
+    const { connections, serving, isDraining } = service
+    const status = `${connections} connections, ${serving} workers${isDraining ? '; draining' : ''}${remark}`
     if (status !== last) notify.tell({ STATUS: status })
     last = status
   }

@@ -5,16 +5,19 @@ import { asFault } from '../shared/codes/fault.ts'
 import { sleep, within } from '../shared/deadline.ts'
 import { type Identity, ownerLabel } from '../shared/identity.ts'
 import { handoverOf, LOAD_INTERVAL_MS, type Order, orders, type Report, reports } from '../shared/ipc/contract.ts'
+import type { ControlOrder } from '../shared/ipc/control.ts'
 import { isTcpHandle, type Remote } from '../shared/ipc/handle.ts'
 import { createLink, type Link } from '../shared/ipc/link.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import { createRecordSender } from '../shared/ipc/record-sender.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { watchLoopDelay } from '../shared/metric/loop-delay.ts'
+import { replacerOf } from '../shared/pattern.ts'
 import { type AuditAnswer, createRecorders, isRecorded } from './audit/index.ts'
 import type { RoomFactory } from './backends/index.ts'
 import { openRooms, type Rooms } from './backends/rooms.ts'
 import { becomeUser } from './become.ts'
+import { createControlDesk, isControl } from './control/desk.ts'
 import { loadReport, reportLoad } from './load-report.ts'
 import { createIntake, type Intake, type IntakeOptions } from './ssh/intake.ts'
 
@@ -56,6 +59,7 @@ export function startWorker(options: WorkerOptions): void {
     else if (order.kind === 'retire') serving?.retire()
     else if (order.kind === 'drain') void serving?.end(order.deadlineMs)
     else if (order.kind === 'admitted' || order.kind === 'refuse') serving?.answer(order)
+    else if (isControl(order)) serving?.control(order)
     else serving?.stored(order)
   }
   const orphaned = (): void => {
@@ -97,6 +101,8 @@ interface Serving {
   /** About the records of a connection. */
   stored(order: AuditAnswer): void
   reap(): Promise<void>
+  /** An operator wants to know or do something. */
+  control(order: ControlOrder): void
   /** No more connections come. */
   retire(): void
   /** Drains, removes what is left, reports `drained`, exits. Idempotent. */
@@ -117,12 +123,14 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   const recorders = isRecorded(config.audit) ? createRecorders(config.audit, link) : undefined
   const start = options.intake ?? createIntake
   const intake = start({ config, hostKeys, log, backend: rooms.main, rooms, events, recorders })
+  const desk = createControlDesk(intake.links, link, replacerOf(config.audit.redact, '***'))
   link.send({ kind: 'ready', owner: identity.owner })
   link.phase = 'serving'
   takeConnections(intake, link)
   const beat = setInterval(() => {
     sender.flush()
     reportLoad(link, intake)
+    desk.look()
   }, LOAD_INTERVAL_MS)
   if (config.metrics.enable) watchLoopDelay()
   const reap = (): Promise<void> => reapTwice(rooms, log)
@@ -141,6 +149,7 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   }
   return {
     reap,
+    control: desk.obey,
     retire: rooms.retire,
     stored: (order) => recorders?.answered(order),
     answer(order) {

@@ -149,6 +149,8 @@ export interface SessionLimits {
 export interface Session extends AsyncDisposable {
   /** This user's own; the connection sees to it. */
   readonly limits?: SessionLimits | undefined
+  /** For operators: the container or pod that all of its programs run in, once there is one. */
+  room?(): string | undefined
   /** `arrive`: connections to the X11 display or the agent that the channel's program was given. */
   open(id: ChannelId, arrive: Arrive): Promise<Verdict<Channel>>
   /** direct-tcpip and direct-streamlocal@openssh.com. */
@@ -163,6 +165,8 @@ export interface Channel extends AsyncDisposable {
   request(request: ChannelRequest, stdio: Stdio): Promise<Verdict>
   /** Settles once, after the program ended and both of its output sinks were ended. Never settles without a program. */
   readonly exit: Promise<Exit>
+  /** For operators: a container or pod of its own, while there is one. */
+  room?(): string | undefined
 }
 
 /** RFC 4254 sections 6.2 to 6.10. Strings that need not be UTF-8 stay bytes. */
@@ -246,6 +250,8 @@ export interface Occupant {
 }
 /** Thrown failures are `Fault`s with a code. */
 export interface Sandbox extends AsyncDisposable {
+  /** For operators: id of the container or name of the pod, where one is for all programs. */
+  readonly room?: string
   /** Resolves when the program runs. From then on the room moves bytes between it and `stdio`. */
   run(program: Program, stdio: Stdio, signal: AbortSignal): Promise<Running>
   dial(target: Target, origin: Origin, signal: AbortSignal): Promise<Duplex>
@@ -269,6 +275,8 @@ export interface Program {
 export interface Running extends AsyncDisposable {
   /** Settles after both output sinks were ended. */
   readonly exit: Promise<Exit>
+  /** For operators: id of the container or name of the pod, where the program has its own. */
+  readonly room?: string
   resize(size: WindowSize, signal: AbortSignal): Promise<void>
   /** Name without SIG. */
   signal(name: string, signal: AbortSignal): Promise<void>

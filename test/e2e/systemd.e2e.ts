@@ -34,7 +34,8 @@ describe('the service on a machine with systemd', () => {
     const { execution } = config['docker'] as { execution: { container: object } }
     const container = { ...execution.container, env: [`VARIABLE=${value}`] }
     const docker = { ...(config['docker'] as object), execution: { ...execution, container } }
-    const text = stringify({ ...config, workers: 2, log: { level: 'info' }, docker })
+    const control = { group: 'containerssh-ctl' }
+    const text = stringify({ ...config, workers: 2, log: { level: 'info' }, docker, control })
     machine.run('cat > /etc/containerssh/config.yaml', text)
   }
   const variable = async (): Promise<string> => {
@@ -112,6 +113,26 @@ describe('the service on a machine with systemd', () => {
     machine.run(`${asWorker} cat /usr/lib/containerssh/src/workers/worker.ts`)
   })
 
+  test('the control socket is there for its group and for root', () => {
+    const place = '/run/containerssh'
+    const stat = `stat -L -c '%a %U %G %F'`
+    assert.equal(machine.run(`${stat} ${place}/control.sock`), '660 containerssh containerssh-ctl socket\n')
+    assert.equal(machine.run(`${stat} ${place}`), '755 containerssh containerssh directory\n')
+    assert.match(machine.run('containerssh ctl status'), /^Ready: +yes$/m)
+    const as = (groups: string): { status: number; output: string } =>
+      machine.tries(`setpriv --reuid 65534 --regid 65534 --groups ${groups} containerssh ctl undrain`)
+    assert.equal(as('65534').status, 4)
+    assert.deepEqual(as('containerssh-ctl'), { status: 0, output: 'connections are let in again\n' })
+    machine.run('containerssh ctl drain')
+    assert.match(show('StatusText'), /workers/)
+    machine.run('setpriv --reuid 65534 --regid 65534 --groups containerssh-ctl containerssh ctl undrain')
+    // What the kernel said of who asked, from inside of the hardening.
+    assert.deepEqual(
+      ['BEGAN', 'ENDED'].map((end) => records(`CONTROL_DRAIN_${end}`).map((one) => one['CONTAINERSSH_UID'])),
+      [['0'], ['65534']],
+    )
+  })
+
   test('a reload cuts nobody and holds for new logins', async () => {
     live = Array.from({ length: many }, () => stay(host))
     await Promise.all(live.map((one) => one.answers()))
@@ -137,6 +158,9 @@ describe('the service on a machine with systemd', () => {
     machine.run(`dpkg -i ${deb}`)
     await until('the new process', () => mainPid() !== old, 90_000)
     assert.equal(await variable(), 'upgraded')
+    const status = machine.run('containerssh ctl status 2>&1')
+    assert.match(status, new RegExp(`process ${mainPid()}$`, 'm'))
+    assert.match(status, new RegExp(`another process \\(${old}\\) still holds ${many} connections`))
     await Promise.all(live.map((one) => one.answers()))
     machine.run(`test -d /proc/${old}`)
     for (const status of await Promise.all(live.map((one) => one.end()))) assert.equal(status, 0)

@@ -48,6 +48,7 @@ function createEcho({ log, events }: IntakeOptions): Intake {
     // Its connections are never those of proxies.
     admitted: () => undefined,
     refuse: () => undefined,
+    links: new Set(),
     get size() {
       return sockets.size
     },

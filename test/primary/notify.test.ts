@@ -56,7 +56,7 @@ test('systemd hears of start, watchdog, reload and stop; children find nothing o
   assert.deepEqual(env, { PATH: '/bin' })
   assert.equal(notify.watchdogMs, 90)
   assert.deepEqual(notify.environment, { NOTIFY_SOCKET: systemd.path, WATCHDOG_USEC: '90000' })
-  const service = { connections: 2, serving: 1, isLively: true }
+  const service = { connections: 2, serving: 1, isDraining: false, isLively: true }
   const supervision = supervise(notify, service)
 
   supervision.ready()
@@ -84,6 +84,7 @@ test('the process that was relieved says nothing any more', async () => {
   const supervision = supervise(openNotify({ NOTIFY_SOCKET: systemd.path }, logged().log), {
     connections: 0,
     serving: 1,
+    isDraining: false,
     isLively: true,
   })
   supervision.ready()

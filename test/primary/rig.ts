@@ -101,6 +101,7 @@ export async function startFleet(
       authenticated: admission.authenticated,
       closed: admission.closed,
       audit: () => undefined,
+      control: () => undefined,
       identify(ticket, { address }) {
         const answer = admission.identify(ticket, address)
         if (typeof answer === 'object') return { line: `${answer.fault.userText}\r\n` }

@@ -7,6 +7,7 @@ import { auditlog } from './auditlog.ts'
 import { authentication } from './authentication.ts'
 import { backend } from './backend.ts'
 import { configuration } from './configuration.ts'
+import { control } from './control.ts'
 import { core } from './core.ts'
 import type { Row, RowLabels } from './define.ts'
 import { docker } from './docker.ts'
@@ -29,6 +30,7 @@ export const tables = [
   authentication,
   backend,
   configuration,
+  control,
   docker,
   health,
   http,

@@ -6,6 +6,7 @@
 import type * as z from 'zod'
 import { audit } from './audit.ts'
 import { auth } from './auth.ts'
+import { control } from './control.ts'
 import { docker } from './docker.ts'
 import { duration, integer, name, ours, section, text } from './fields.ts'
 import { kubernetes } from './kubernetes.ts'
@@ -35,6 +36,7 @@ export const schema = section({
   limits: limits.meta(
     ours('How long a session may last, and how much one connection may have at a time. Sizes are bytes.'),
   ),
+  control: control.meta(ours('The socket of `containerssh ctl`; see [control.md](control.md).')),
   instance: text().meta(
     ours(
       'Name of this server, if it is to know again what it left behind after it was restarted in another container or on another machine. Leases are kept on the engine then.',

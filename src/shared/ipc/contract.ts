@@ -12,6 +12,7 @@ import type { LogRecord } from '../log.ts'
 import { isReported, type Reported } from '../metric/gauges.ts'
 import { isCountry } from '../metric/label.ts'
 import { type Increment, isIncrement, isObservation, type Observation } from '../metric.ts'
+import { type ControlOrder, type ControlReport, controlOrders, controlReports, type Shape } from './control.ts'
 import type { Arrival } from './handle.ts'
 import { type Outcome, outcomes } from './outcome.ts'
 
@@ -40,6 +41,7 @@ export type Order =
   | { readonly kind: 'audit-stored'; readonly ticket: number; readonly bytes: number }
   /** The log cannot be written: nothing more is taken for it. */
   | { readonly kind: 'audit-failed'; readonly ticket: number; readonly reason: string }
+  | ControlOrder
   /** No more connections come; those that are there go on. */
   | { readonly kind: 'retire' }
   /** End what runs, gracefully within `deadlineMs`, then report `drained`. */
@@ -71,6 +73,7 @@ export type Report =
   | { readonly kind: 'audit'; readonly ticket: number; readonly batch: Uint8Array }
   /** Everything was sent; the last record was `disconnect`. */
   | { readonly kind: 'audit-close'; readonly ticket: number }
+  | ControlReport
   | { readonly kind: 'drained' }
   /** The worker cannot start, or is about to exit after a bug. */
   | { readonly kind: 'failed'; readonly record: LogRecord }
@@ -131,6 +134,11 @@ const isRecord: Check = (value) =>
   isObject(value['labels']) &&
   Object.values(value['labels']).every(isLabel)
 
+function inPhases<K extends string>(shapes: Readonly<Record<K, Shape>>, phases: readonly Phase[]): Record<K, Rule> {
+  const rows = Object.entries<Shape>(shapes).map(([kind, shape]) => [kind, { phases, shape }])
+  return Object.fromEntries(rows) as Record<K, Rule> // of the same keys
+}
+
 const always: readonly Phase[] = ['starting', 'serving', 'draining']
 /** A worker may have sent these before it heard of the drain. */
 const served: readonly Phase[] = ['serving', 'draining']
@@ -146,6 +154,7 @@ export const orders: Contract<Order> = {
   refuse: { phases: served, shape: { ticket: isCount, line: isText } },
   'audit-stored': { phases: served, shape: { ticket: isCount, bytes: isCount } },
   'audit-failed': { phases: served, shape: { ticket: isCount, reason: isText } },
+  ...inPhases(controlOrders, served),
   retire: { phases: ['serving'], shape: {} },
   drain: { phases: served, shape: { deadlineMs: isCount } },
 }
@@ -164,6 +173,7 @@ export const reports: Contract<Report> = {
   'audit-open': { phases: served, shape: { ticket: isCount, connectionId: isConnectionId } },
   audit: { phases: served, shape: { ticket: isCount, batch: isBatch } },
   'audit-close': { phases: served, shape: { ticket: isCount } },
+  ...inPhases(controlReports, served),
   drained: { phases: ['draining'], shape: {} },
   failed: { phases: always, shape: { record: isRecord } },
 }

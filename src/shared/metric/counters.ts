@@ -24,6 +24,7 @@ export const refusalReasons = [
   'busy',
   'proxy_header',
   'audit',
+  'drain',
 ] as const
 export type RefusalReason = (typeof refusalReasons)[number]
 

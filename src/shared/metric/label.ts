@@ -28,3 +28,12 @@ export function areValues(labels: Labels, values: unknown): values is readonly s
 /** The values in the order of the row's labels. */
 export const valuesOf = (labels: Labels, given: Readonly<Record<string, string>>): readonly string[] =>
   Object.keys(labels).map((label) => given[label] ?? '')
+
+/** Without those that are empty: to Prometheus that is the same. */
+export const labelled = (labels: Labels, values: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    Object.keys(labels).flatMap((name, index) => {
+      const value = values[index] ?? ''
+      return value === '' ? [] : [[name, value]]
+    }),
+  )

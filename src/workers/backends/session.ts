@@ -99,11 +99,18 @@ export function createSession(
   words?: Words,
 ): Session {
   const pending = Promise.resolve(sandbox)
-  pending.catch(() => undefined) // told to each channel that asks
+  let room: string | undefined
+  pending.then(
+    (made) => {
+      room = made.room
+    },
+    () => undefined, // told to each channel that asks
+  )
   const closing = new AbortController()
   const doors = new Set<Listening>()
   const log = roomLog(backend, who)
   return {
+    room: () => room,
     async open(id, arrive) {
       const own = log.with({ channelId: id })
       return { accepted: true, value: createChannel(backend, pending, own, closing.signal, arrive, words) }
@@ -218,6 +225,7 @@ function createChannel(
   }
   return {
     exit: exit.promise,
+    room: () => running?.room,
     async request(request, stdio) {
       switch (request.kind) {
         case 'env':

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Log } from '../../shared/log.ts'
+import { placeName } from '../place.ts'
 import type { ChannelId, Door, Origin } from '../ports.ts'
 import type { ConnectionService } from './connection.ts'
 import { arrivalOf } from './forward-messages.ts'
@@ -26,6 +27,7 @@ interface Rejected {
 interface Arrival extends Rejected {
   readonly id: ChannelId
   readonly timer: NodeJS.Timeout
+  readonly place: string
 }
 
 export class Arrivals {
@@ -58,7 +60,7 @@ export class Arrivals {
     const log = service.link.log.with({ channelId: id })
     const rejected = { id, type, log, stream, witness }
     const timer = setTimeout(reject, answerMs, rejected, 'the client does not answer').unref()
-    this.#pending.set(id, { ...rejected, timer })
+    this.#pending.set(id, { ...rejected, timer, place: placeName(door) })
     witness?.arrived(id, door, origin)
     const open = { type, sender: id, windowBytes: firstWindowBytes, maximumPacket: maximumPacketBytes, data }
     service.link.wire.send(channelOpen(open))
@@ -80,8 +82,8 @@ export class Arrivals {
     }
     const arrival = this.#answered(peer.recipient)
     if (arrival === undefined) return
-    const { id, log, stream, type } = arrival
-    service.add(new ForwardingChannel(service, id, peer, log, stream, openedByUs), type)
+    const { id, log, stream, type, place } = arrival
+    service.add(new ForwardingChannel(service, id, peer, log, stream, openedByUs, place), type)
   }
 
   #refused(payload: Buffer): void {

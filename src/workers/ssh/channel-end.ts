@@ -1,12 +1,24 @@
 /** Our end of one channel (RFC 4254 section 5): windows, EOF and CLOSE. What the bytes are for is up to the subclass. */
 import type { Log } from '../../shared/log.ts'
-import type { ChannelId } from '../ports.ts'
+import type { ChannelId, WindowSize } from '../ports.ts'
 import type { ConnectionService } from './connection.ts'
 import { Input, type InputOwner } from './input.ts'
 import { channelMessage, windowAdjust } from './messages.ts'
 import { message } from './numbers.ts'
 import { Output, type OutputOwner, type PeerEnd } from './output.ts'
 import type { DecodedRequest } from './requests.ts'
+
+/** What a channel is for, for operators who ask. */
+export interface Doing {
+  /** Of the channel request that it was accepted with; empty: none. */
+  readonly program: 'shell' | 'exec' | 'subsystem' | ''
+  /** The command, the subsystem, or where a forwarding leads to. */
+  readonly detail: string
+  /** Of the terminal, if there is one. */
+  readonly size: WindowSize | undefined
+  /** A container or pod of its own. */
+  readonly room: string | undefined
+}
 
 export abstract class ChannelEnd implements InputOwner, OutputOwner {
   readonly id: ChannelId
@@ -15,6 +27,8 @@ export abstract class ChannelEnd implements InputOwner, OutputOwner {
   readonly service: ConnectionService
   readonly input: Input
   readonly output: Output
+  /** Of RFC 4254 section 4.9.1. */
+  type = ''
   #sentEof = false
 
   constructor(service: ConnectionService, id: ChannelId, peer: PeerEnd, log: Log) {
@@ -29,8 +43,11 @@ export abstract class ChannelEnd implements InputOwner, OutputOwner {
   abstract request(request: DecodedRequest): void
   /** Come to an end soon: `signal`, without SIG, for what runs. */
   abstract stop(signal: string): void
-  /** For whoever sits in front of the channel, if anybody does. */
-  tell(_text: string): void {}
+  abstract get doing(): Doing
+  /** For whoever sits in front of the channel. `onStderr`: or reads what its program complains of. False: nobody does. */
+  tell(_text: string, _onStderr = false): boolean {
+    return false
+  }
   /** The client knows the channel: bytes may flow. */
   opened(): void {}
   /** No message goes out any more: end what is behind the channel. Called once. */
@@ -76,6 +93,6 @@ export abstract class ChannelEnd implements InputOwner, OutputOwner {
     this.output.close()
     this.input.close()
     this.service.link.witness?.closed(this.id)
-    this.service.releasing(this.release())
+    this.service.releasing(this, this.release())
   }
 }

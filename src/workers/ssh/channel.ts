@@ -5,8 +5,8 @@
 import { asFault } from '../../shared/codes/fault.ts'
 import type { Log } from '../../shared/log.ts'
 import { observe, secondsSince } from '../../shared/metric.ts'
-import type { Channel, ChannelId, ChannelRequest, Exit, Stdio, Verdict } from '../ports.ts'
-import { ChannelEnd } from './channel-end.ts'
+import type { Channel, ChannelId, ChannelRequest, Exit, Stdio, Verdict, WindowSize } from '../ports.ts'
+import { ChannelEnd, type Doing } from './channel-end.ts'
 import type { ConnectionService } from './connection.ts'
 import { channelMessage } from './messages.ts'
 import { message } from './numbers.ts'
@@ -22,11 +22,13 @@ export class SessionChannel extends ChannelEnd {
   readonly #stdio: Stdio
   #waiting: Waiting[] = []
   #working = false
-  #running = false
+  /** What runs, or ran. */
+  #program: Start | undefined
   /** When the program began to run, and when it ended; of `performance.now()`. */
   #startedMs = 0
   #endedMs = 0
-  #pty = false
+  /** Of the terminal, if there is one. */
+  #size: WindowSize | undefined
   /** Undefined: not known yet. `lost`: it never will be. */
   #exit: Exit | 'lost' | undefined
 
@@ -40,6 +42,16 @@ export class SessionChannel extends ChannelEnd {
     return this.service.link.limits.requestsPerChannel
   }
 
+  get doing(): Doing {
+    const program = this.#program
+    return {
+      program: program?.kind ?? '',
+      detail: program === undefined ? '' : detailOf(program),
+      size: this.#size,
+      room: this.#port.room?.(),
+    }
+  }
+
   request(request: Waiting): void {
     const waiting = this.#waiting
     // Only the last size of a window that is being dragged counts.
@@ -51,7 +63,7 @@ export class SessionChannel extends ChannelEnd {
 
   /** Asks the program to end, also one that is just being started. */
   stop(signal: string): void {
-    if (!this.#running && !this.#working) {
+    if (this.#program === undefined && !this.#working) {
       this.close()
       return
     }
@@ -59,12 +71,14 @@ export class SessionChannel extends ChannelEnd {
     this.request({ recipient: this.id, type: 'signal', wantReply: false, request, ours: true })
   }
 
-  /** On stderr of a program with a terminal: lines may be in raw mode. */
-  override tell(text: string): void {
-    if (!this.#pty || !this.#running || this.sentEof) return
-    const notice = Buffer.from(`\r\n${text.replaceAll(/\r?\n/g, '\r\n')}\r\n`)
+  /** On stderr of a program with a terminal: lines may be in raw mode. A subsystem's stderr belongs to its protocol. */
+  override tell(text: string, onStderr = false): boolean {
+    const hasTerminal = this.#size !== undefined
+    const isFor = hasTerminal || (onStderr && this.#program?.kind !== 'subsystem')
+    if (!isFor || this.#program === undefined || this.sentEof) return false
+    const notice = Buffer.from(hasTerminal ? `\r\n${text.replaceAll(/\r?\n/g, '\r\n')}\r\n` : `${text}\n`)
     this.service.link.witness?.told(this.id, notice)
-    this.output.stderr.notice(notice)
+    return this.output.stderr.notice(notice)
   }
 
   async #work(): Promise<void> {
@@ -100,8 +114,14 @@ export class SessionChannel extends ChannelEnd {
     }
     this.#reply(type, wantReply, verdict.accepted)
     if (!verdict.accepted) this.service.link.heed(verdict)
-    else if (request.kind === 'pty-req') this.#pty = true
-    else if (isStart(request)) this.#watch(request.kind)
+    else if (request.kind === 'pty-req') this.#sized(request.pty.size)
+    else if (request.kind === 'window-change') this.#sized(request.size)
+    else if (isStart(request)) this.#watch(request)
+  }
+
+  #sized(size: WindowSize): void {
+    this.#size = size
+    this.service.link.watchers?.sized(this.id, size)
   }
 
   #reply(type: string, wantReply: boolean, success: boolean): void {
@@ -114,9 +134,10 @@ export class SessionChannel extends ChannelEnd {
     this.service.link.wire.send(channelMessage(number, this.output.recipient))
   }
 
-  #watch(request: Start['kind']): void {
-    if (this.#running) return
-    this.#running = true
+  #watch(program: Start): void {
+    if (this.#program !== undefined) return
+    this.#program = program
+    const { kind: request } = program
     this.#startedMs = performance.now()
     this.#port.exit.then(
       (exit) => {
@@ -169,6 +190,9 @@ export class SessionChannel extends ChannelEnd {
 type Start = Extract<ChannelRequest, { readonly kind: 'shell' | 'exec' | 'subsystem' }>
 const isStart = (request: ChannelRequest): request is Start =>
   request.kind === 'shell' || request.kind === 'exec' || request.kind === 'subsystem'
+
+const detailOf = (start: Start): string =>
+  start.kind === 'exec' ? start.command : start.kind === 'subsystem' ? start.name : ''
 
 const isResize = (request: DecodedRequest | undefined): boolean =>
   request?.request?.kind === 'window-change' && !request.wantReply

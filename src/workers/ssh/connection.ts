@@ -17,6 +17,7 @@ import { disconnect, message } from './numbers.ts'
 import { Opening } from './opening.ts'
 import { pause } from './reading.ts'
 import { decodeChannelRequest } from './requests.ts'
+import { Traffic } from './traffic.ts'
 import { Turns } from './turns.ts'
 
 const beyondWindow = 'more data than the window allows'
@@ -25,6 +26,7 @@ export class ConnectionService {
   readonly link: Link
   readonly turns: Turns
   readonly budget: Budget
+  readonly traffic = new Traffic()
   /** By our number. */
   readonly channels = new Map<number, ChannelEnd>()
   readonly #globals: GlobalRequests
@@ -87,7 +89,9 @@ export class ConnectionService {
   add(channel: ChannelEnd, type: string): void {
     this.channels.set(channel.id, channel)
     channel.log.emit('SSH_NEW_CHANNEL', { type })
+    channel.type = type
     this.link.witness?.opened(channel.id, type)
+    this.link.watchers?.opened(channel)
     channel.opened()
     const { ending } = this
     if (ending !== undefined) channel.stop(ending.signal)
@@ -237,7 +241,8 @@ export class ConnectionService {
   }
 
   /** Takes over the end of a channel's port. */
-  releasing(release: Promise<void>): void {
+  releasing(channel: ChannelEnd, release: Promise<void>): void {
+    this.traffic.left(channel)
     const done = release.then(undefined, (error: unknown) => this.link.log.fault(asFault(error), 'error'))
     this.#releases.add(done)
     void done.then(() => {
@@ -265,9 +270,9 @@ export class ConnectionService {
     this.#stopIfIdle()
   }
 
-  /** To whoever sits at a terminal; programs that speak a protocol get nothing. */
-  tell(text: string): void {
-    for (const channel of this.channels.values()) channel.tell(text)
+  /** To whoever sits at a terminal, `onStderr`: or has none; resolves to how many programs were reached. */
+  tell(text: string, onStderr = false): number {
+    return [...this.channels.values()].filter((channel) => channel.tell(text, onStderr)).length
   }
 
   #stopIfIdle(): void {

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { Log } from '../../shared/log.ts'
 import type { ChannelId, Sink } from '../ports.ts'
-import { ChannelEnd } from './channel-end.ts'
+import { ChannelEnd, type Doing } from './channel-end.ts'
 import type { ConnectionService } from './connection.ts'
 import { channelMessage } from './messages.ts'
 import { message } from './numbers.ts'
@@ -22,6 +22,8 @@ export class ForwardingChannel extends ChannelEnd {
   readonly #stream: Duplex
   /** Of the bytes to the client, and of those from it. */
   readonly #numbers: StreamNumbers
+  /** Where it leads to. */
+  readonly #place: string
 
   constructor(
     service: ConnectionService,
@@ -30,10 +32,12 @@ export class ForwardingChannel extends ChannelEnd {
     log: Log,
     stream: Duplex,
     numbers: StreamNumbers,
+    place: string,
   ) {
     super(service, id, peer, log)
     this.#stream = stream
     this.#numbers = numbers
+    this.#place = place
   }
 
   /** Not earlier: a stream may have bytes at once, and they must follow the confirmation. */
@@ -62,6 +66,10 @@ export class ForwardingChannel extends ChannelEnd {
     if (stream.closed) stdout.end()
   }
 
+  get doing(): Doing {
+    return { program: '', detail: this.#place, size: undefined, room: undefined }
+  }
+
   /** RFC 4254 knows no requests on forwarding channels. */
   request({ wantReply }: DecodedRequest): void {
     if (wantReply) this.service.link.wire.send(channelMessage(message.channelFailure, this.output.recipient))
@@ -77,7 +85,7 @@ export class ForwardingChannel extends ChannelEnd {
     this.output.close()
     // OpenSSH sends CLOSE right behind its last bytes: they are still delivered.
     this.input.end()
-    this.service.releasing(this.release())
+    this.service.releasing(this, this.release())
   }
 
   #settle(): void {

@@ -2,11 +2,18 @@
 import { sshString } from './blob.ts'
 import { Reader } from './bytes.ts'
 import type { HostKey } from './host-key.ts'
+import type { Link } from './link.ts'
 import { globalRequest } from './messages.ts'
 
 /** Clients that end the connection when they are told: of Cisco, and Tera Term up to 2.72 (as in OpenSSH's compat.c). */
 const frightened = /^SSH-[\d.]+-(Cisco-1\.|TeraTerm SSH|TTSSH\/(1\.5\.|2\.[1-6]|2\.7[0-2]))/
 export const mayHearOfHostKeys = (clientVersion: string): boolean => !frightened.test(clientVersion)
+
+/** Unless the configuration or the client is against it. */
+export function announceHostKeys({ house: { hostKeys }, settings, negotiated, wire }: Link): void {
+  if (!settings.announceHostKeys || hostKeys.count === 0) return
+  if (mayHearOfHostKeys(negotiated.clientVersion)) wire.send(hostKeys.announcement)
+}
 
 /** For whom the keys are to sign. */
 export interface Listener {

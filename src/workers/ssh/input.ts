@@ -30,6 +30,7 @@ export class Input {
   #takenBytes = 0
   #kept: ByteQueue | undefined
   #sink: Sink | undefined
+  receivedBytes = 0
   /** The sink asked to wait. */
   #blocked = false
   /** The sink asked to wait since the last WINDOW_ADJUST. */
@@ -48,6 +49,7 @@ export class Input {
   receive(bytes: Uint8Array): boolean {
     if (bytes.length > this.#windowBytes) return false
     this.#windowBytes -= bytes.length
+    this.receivedBytes += bytes.length
     if (this.#closed || this.#over) return true
     if (this.#sink === undefined || this.#blocked || this.#kept !== undefined) {
       this.#kept ??= new ByteQueue()

@@ -72,6 +72,7 @@ export function createIntake({ config, hostKeys, log, backend, rooms, events, re
 }
 
 const intakeOf = (reception: Reception<TcpHandle | Incoming>, proxied: ProxiedConnections): Intake => ({
+  links: reception.links,
   serve(handle, ticket, arrival, isProxied) {
     if (isProxied) proxied.begin(handle, ticket, arrival)
     else reception.serve(handle, ticket, arrival)

@@ -12,13 +12,14 @@ import { Authentication } from './authentication.ts'
 import { blameFor } from './blame.ts'
 import { ConnectionService } from './connection.ts'
 import type { Ending } from './ending.ts'
-import { mayHearOfHostKeys } from './host-key-proof.ts'
+import { announceHostKeys } from './host-key-proof.ts'
 import type { House } from './house.ts'
 import { Keepalive } from './keepalive.ts'
 import { type Lifetime, lifetimeOf } from './lifetime.ts'
 import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
 import { Reading } from './reading.ts'
+import type { Watchers } from './watchers.ts'
 import type { Initiator, Negotiated, Wire, WireEvents } from './wire.ts'
 import type { Subject, Witness } from './witness.ts'
 
@@ -32,7 +33,13 @@ export class Link implements WireEvents, Subject {
   readonly reading: Reading
   readonly port: Connection
   readonly witness: Witness | undefined
-  readonly #peer: { -readonly [K in keyof Peer]: Peer[K] }
+  /** Grows while the connection does. */
+  readonly peer: { -readonly [K in keyof Peer]: Peer[K] }
+  member: Member | undefined
+  /** Once the user has a room, or one in the making. */
+  session: Session | undefined
+  /** Only while somebody watches. */
+  watchers: Watchers | undefined
   /** The last attempt that did not succeed, and how many there were. */
   lastFailure: string | undefined
   failures = 0
@@ -46,12 +53,11 @@ export class Link implements WireEvents, Subject {
   /** Login grace, later the time for the farewell. */
   #timer: NodeJS.Timeout | undefined
   #session: Promise<Verdict<Session>> | undefined
-  #entered = false
   /** What we told the client when we ended the connection. */
   #reason: string | undefined
   /** When this phase began, and the connection; of `performance.now()`. */
-  #phaseMs = 0
-  #startMs = 0
+  phaseMs = 0
+  startMs = 0
   /** At least one attempt to log in has failed. */
   rejected = false
   #blame: Outcome | undefined
@@ -63,14 +69,14 @@ export class Link implements WireEvents, Subject {
     this.ticket = ticket
     this.wire = wire
     this.reading = new Reading(wire)
-    this.#peer = { ...peer }
-    const recording = house.record?.(ticket, this.#peer, this)
+    this.peer = { ...peer }
+    const recording = house.record?.(ticket, this.peer, this)
     this.witness = recording?.witness
-    this.port = house.admit(this.#peer, recording?.layer)
+    this.port = house.admit(this.peer, recording?.layer)
   }
 
   get log(): Log {
-    return this.#peer.log
+    return this.peer.log
   }
   get settings(): Config['ssh'] {
     return this.house.config.ssh
@@ -83,6 +89,10 @@ export class Link implements WireEvents, Subject {
     if (this.#negotiated === undefined) throw new Error('nothing has been negotiated yet')
     return this.#negotiated
   }
+  /** From the authentication on. */
+  get service(): ConnectionService | undefined {
+    return this.#phase instanceof ConnectionService ? this.#phase : undefined
+  }
   /** Aborted when the connection is over. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController()
@@ -92,16 +102,16 @@ export class Link implements WireEvents, Subject {
   start(): void {
     this.log.emit('SSH_CONNECTED', {})
     this.#timer = setTimeout(loginExpired, this.settings.loginGrace, this).unref()
-    this.#startMs = performance.now()
-    this.#phaseMs = this.#startMs
+    this.startMs = performance.now()
+    this.phaseMs = this.startMs
     this.wire.start(this)
   }
 
   ready(negotiated: Negotiated): void {
-    observe('containerssh_ssh_key_exchange_seconds', {}, secondsSince(this.#phaseMs))
-    this.#phaseMs = performance.now()
+    observe('containerssh_ssh_key_exchange_seconds', {}, secondsSince(this.phaseMs))
+    this.phaseMs = performance.now()
     this.#negotiated = negotiated
-    this.#peer.clientVersion = negotiated.clientVersion
+    this.peer.clientVersion = negotiated.clientVersion
     this.witness?.negotiated(negotiated)
     this.#phase = new Authentication(this, negotiated.sessionId)
   }
@@ -113,11 +123,8 @@ export class Link implements WireEvents, Subject {
   message(payload: Buffer): void {
     if (this.over) return
     const number = payload[0]
-    if (number === message.ping) {
-      this.#pong(payload)
-      return
-    }
-    this.#phase?.message(payload)
+    if (number === message.ping) this.#pong(payload)
+    else this.#phase?.message(payload)
   }
 
   #pong(payload: Buffer): void {
@@ -127,30 +134,26 @@ export class Link implements WireEvents, Subject {
   }
 
   drain(): void {
-    if (this.#phase instanceof ConnectionService) this.#phase.drain()
+    this.service?.drain()
   }
 
   /** RFC 4252 is done. `waiting`: messages that arrived meanwhile. */
   authenticated(member: Member, method: string, waiting: readonly Buffer[]): void {
     clearTimeout(this.#timer)
-    observe('containerssh_ssh_authentication_seconds', {}, secondsSince(this.#phaseMs))
+    observe('containerssh_ssh_authentication_seconds', {}, secondsSince(this.phaseMs))
     this.wire.rekeying.allow()
     const service = new ConnectionService(this)
     this.#phase = service
-    this.#peer.log = this.log.with({ username: member.username })
+    this.phaseMs = performance.now()
+    this.member = member
+    this.peer.log = this.log.with({ username: member.username })
     this.house.authenticated(this)
-    this.#announceHostKeys()
+    announceHostKeys(this)
     const { clientAliveInterval, clientAliveCountMax } = this.settings
     if (clientAliveInterval > 0) this.#keepalive = new Keepalive(this, clientAliveInterval, clientAliveCountMax)
     this.#session = this.#enter(member, method, service)
     this.guard(this.#session)
     for (const payload of waiting) this.message(payload)
-  }
-
-  #announceHostKeys(): void {
-    const { hostKeys } = this.house
-    if (!this.settings.announceHostKeys || hostKeys.count === 0) return
-    if (mayHearOfHostKeys(this.negotiated.clientVersion)) this.wire.send(hostKeys.announcement)
   }
 
   async #enter(member: Member, method: string, service: ConnectionService): Promise<Verdict<Session>> {
@@ -162,10 +165,10 @@ export class Link implements WireEvents, Subject {
     }
     if (this.over) return verdict
     if (verdict.accepted) {
-      this.#entered = true
+      this.session = verdict.value
       const { clientVersion, kex, cipherOut } = this.negotiated
       this.log.emit('SSH_HANDSHAKE_SUCCESSFUL', { method, clientVersion, kex, cipher: cipherOut })
-      count('containerssh_ssh_successful_handshakes_total', { country: this.#peer.country })
+      count('containerssh_ssh_successful_handshakes_total', { country: this.peer.country })
       this.#lifetime = lifetimeOf(this, service, verdict.value.limits)
       service.serve(verdict.value)
       return verdict
@@ -221,9 +224,14 @@ export class Link implements WireEvents, Subject {
   }
 
   endUnrecorded(why: Fault): void {
-    if (this.#phase instanceof ConnectionService) this.#phase.tell(why.userText)
+    this.expel(why.userText)
+  }
+
+  /** Ends it for a reason of ours, which whoever sits at a terminal reads as well. */
+  expel(text: string): void {
+    this.service?.tell(text)
     this.#blame ??= 'server'
-    this.disconnect(disconnect.byApplication, why.userText)
+    this.disconnect(disconnect.byApplication, text)
   }
 
   /** The client answered one of our global requests. */
@@ -248,10 +256,10 @@ export class Link implements WireEvents, Subject {
     this.#keepalive?.stop()
     this.#lifetime?.stop()
     this.#blame ??= blameFor(error)
-    const session = this.#entered ? 'yes' : 'no'
-    observe('containerssh_ssh_connection_seconds', { session }, secondsSince(this.#startMs))
+    const session = this.session === undefined ? 'no' : 'yes'
+    observe('containerssh_ssh_connection_seconds', { session }, secondsSince(this.startMs))
     const reason = this.#reason ?? error?.message
-    if (!this.#entered) this.#handshakeFailed(reason ?? 'the client disconnected')
+    if (this.session === undefined) this.#handshakeFailed(reason ?? 'the client disconnected')
     this.#abort?.abort(new Error(reason ?? 'the client disconnected'))
     void this.#dispose(reason)
   }
@@ -263,7 +271,7 @@ export class Link implements WireEvents, Subject {
     const tries = failures === 0 ? {} : { failures, lastFailure }
     this.log.emit('SSH_HANDSHAKE_FAILED', { reason, ...tries })
     this.witness?.handshakeFailed(reason)
-    count('containerssh_ssh_failed_handshakes_total', { country: this.#peer.country })
+    count('containerssh_ssh_failed_handshakes_total', { country: this.peer.country })
   }
 
   /** In reverse order of making: channels, session, connection. */

@@ -151,7 +151,7 @@ export class Opening {
       const verdict = await this.#dial(session, direct)
       if (!verdict.accepted) return this.#refused(open, verdict, openFailure.connectFailed)
       if (this.#ended) return this.#late(open, verdict.value)
-      this.#confirm(this.#forwarding(id, open, verdict.value), open)
+      this.#confirm(this.#forwarding(id, open, direct, verdict.value), open)
     }
   }
 
@@ -170,8 +170,8 @@ export class Opening {
     })
   }
 
-  #forwarding(id: ChannelId, open: ChannelOpen, stream: Duplex): ForwardingChannel {
-    return new ForwardingChannel(this.#service, id, open, this.#log(id), stream, openedByClient)
+  #forwarding(id: ChannelId, open: ChannelOpen, { target }: DirectOpen, stream: Duplex): ForwardingChannel {
+    return new ForwardingChannel(this.#service, id, open, this.#log(id), stream, openedByClient, placeName(target))
   }
 
   #log(id: ChannelId): Log {

@@ -19,6 +19,9 @@ export interface OutputOwner {
   outputEnded(): void
 }
 
+/** Sees what a program puts out, as the client gets it; `stream` 1: standard output, 2: standard error. The bytes are lent. */
+export type OutputTap = (stream: 1 | 2, bytes: Uint8Array) => void
+
 /** The sending half of one channel. */
 export class Output {
   readonly wire: Wire
@@ -33,6 +36,9 @@ export class Output {
   readonly stderr: OutputStream
   /** Of `performance.now()`: since when the client waits for the first byte; 0: it does not. */
   awaitedMs = 0
+  sentBytes = 0
+  /** Only while somebody watches. */
+  tap: OutputTap | undefined
   readonly #owner: OutputOwner
   /** Which stream goes first when the window opens; changes each time. */
   #stderrFirst = false
@@ -105,6 +111,7 @@ export class OutputStream implements Waiting {
     if (!output.open || !output.wire.alive) return false
     if (this.#over) return true
     if (output.awaitedMs !== 0) output.answered()
+    if (output.tap !== undefined) output.tap(this.#code === 0 ? 1 : 2, bytes)
     const sent = this.#kept === undefined ? this.#send(bytes) : 0
     if (sent < bytes.length) {
       this.#kept ??= new ByteQueue()
@@ -116,9 +123,12 @@ export class OutputStream implements Waiting {
     return false
   }
 
-  /** Words of ours, past everything that waits; what the window does not let through is lost. */
-  notice(bytes: Uint8Array): void {
-    if (this.#output.open && this.#output.wire.alive) this.#packet(bytes)
+  /** Words of ours, past everything that waits. False: the window did not let all of them through, and the rest is lost. */
+  notice(bytes: Uint8Array): boolean {
+    const output = this.#output
+    if (!output.open || !output.wire.alive) return false
+    output.tap?.(this.#code === 0 ? 1 : 2, bytes)
+    return this.#packet(bytes) === bytes.length
   }
 
   onDrain(listener: () => void): void {
@@ -208,6 +218,7 @@ export class OutputStream implements Waiting {
     at = packet.writeUInt32BE(length, at)
     packet.set(length === bytes.length ? bytes : bytes.subarray(0, length), at)
     output.windowBytes -= length
+    output.sentBytes += length
     wire.commit()
     return length
   }

@@ -29,6 +29,7 @@ export interface Reception<H> {
   serve(handle: H, ticket: number, arrival: Arrival): void
   /** Connections that are not completely gone. */
   readonly size: number
+  readonly links: ReadonlySet<Link>
   /** Over all of them: what waits for slow clients, and what they may send, or have sent, before it is taken. */
   readonly queued: { readonly outputBytes: number; readonly windowBytes: number }
   /**
@@ -75,6 +76,7 @@ export function createReception<H extends { close(): void }>(options: ReceptionO
     },
   }
   return {
+    links,
     get size() {
       return links.size
     },

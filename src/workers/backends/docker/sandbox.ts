@@ -120,6 +120,7 @@ function createSandbox(room: Room, { containerId, plan, env, leave }: Made, who:
     return forwarding
   }
   return {
+    room: containerId,
     async run(program, stdio, signal) {
       if (closing.signal.aborted) throw shuttingDown(containerId)
       const words = wordsOf(program.what, room.settings.execution, plan)

@@ -105,6 +105,7 @@ function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log
   }
   return {
     exit: finish(),
+    room: containerId,
     async resize(size, signal) {
       if (!tty) return
       const limited = AbortSignal.any([signal, over, AbortSignal.timeout(timeouts.window)])

@@ -101,6 +101,7 @@ export function follow({ place, program, stream, pump, lastWord, log, code, dism
   tellPid(pump, place, log)
   return {
     exit: finish(),
+    room: place.pod.name,
     async resize(size) {
       if (!tty) return
       const { columns: width, rows: height } = size

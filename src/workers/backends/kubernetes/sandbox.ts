@@ -60,6 +60,7 @@ function createSandbox(place: Place, who: Occupant, home: Home, closing: AbortCo
     return forwarding
   }
   return {
+    room: pod.name,
     run: explained(async (program, stdio, signal) => {
       if (closing.signal.aborted) throw shuttingDown(pod.name)
       const words = wordsOf(program.what, settings.pod, plan)

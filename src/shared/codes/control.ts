@@ -1,0 +1,88 @@
+import { defineCodes } from './define.ts'
+
+export const control = defineCodes('Control', ['CONTROL'], {
+  CONTROL_AVAILABLE: {
+    level: 'info',
+    says: 'The control socket is {path}.',
+    doc: 'Whoever may write to the socket can see and end sessions with `containerssh ctl`.',
+    labels: { path: 'string' },
+    seed: false,
+  },
+  CONTROL_SOCKET_IN_USE: {
+    level: 'crit',
+    says: 'The control socket {path} belongs to another daemon that runs.',
+    doc: 'Somebody answers at `control.path`: each daemon needs a path of its own. The process ends with status 1. A socket that a dead daemon left behind is replaced instead.',
+    labels: { path: 'string' },
+    seed: false,
+  },
+  CONTROL_SOCKET_FAILED: {
+    level: 'crit',
+    says: 'The control socket {path} cannot be made: {reason}.',
+    doc: 'The folder of `control.path` is missing or may not be written to, something else is at the path, or the process may not give the socket to `control.group` (it has to be a member). The process ends with status 1. On level error, while it serves: the socket could not be taken over from the process before, and the old one stays.',
+    labels: { path: 'string', reason: 'string' },
+    seed: false,
+  },
+  CONTROL_WATCH_BEGAN: {
+    level: 'notice',
+    says: '{operator} watches the connection of {username}.',
+    doc: 'An operator sees what the session puts out (`ctl watch`). The label `operator` of these records is what the client said of itself, and `uid` what the kernel says of who runs it, where that could be found out; see docs/control.md.',
+    labels: { operator: 'string', uid: 'number?', connectionId: 'string', username: 'string', channelId: 'number?' },
+    seed: false,
+  },
+  CONTROL_WATCH_ENDED: {
+    level: 'notice',
+    says: '{operator} watches the connection of {username} no more.',
+    doc: 'The operator has left, or the connection is over. `bytes` went to the operator; `lostBytes` did not, because more was put out than a watch passes on.',
+    labels: {
+      operator: 'string',
+      uid: 'number?',
+      connectionId: 'string',
+      username: 'string',
+      bytes: 'number',
+      lostBytes: 'number',
+    },
+    seed: false,
+  },
+  CONTROL_MESSAGE_SENT: {
+    level: 'notice',
+    says: '{operator} wrote to {username}: {text}',
+    doc: 'An operator wrote a line to the terminals of a connection (`ctl message`); `programs` is the number of those that it reached.',
+    labels: {
+      operator: 'string',
+      uid: 'number?',
+      connectionId: 'string',
+      username: 'string',
+      text: 'string',
+      programs: 'number',
+    },
+    seed: false,
+  },
+  CONTROL_KILLED: {
+    level: 'notice',
+    says: '{operator} ended the connection of {username}: {reason}.',
+    doc: 'An operator ended a connection (`ctl kill`). Its client reads the reason; its programs and its container end as after any other connection.',
+    labels: { operator: 'string', uid: 'number?', connectionId: 'string', username: 'string', reason: 'string' },
+    seed: false,
+  },
+  CONTROL_DRAIN_BEGAN: {
+    level: 'notice',
+    says: '{operator} lets nobody in any more; {connections} connections go on.',
+    doc: 'An operator drains the server (`ctl drain`): whoever connects is turned away, the health check answers "not ok".',
+    labels: { operator: 'string', uid: 'number?', connections: 'number' },
+    seed: false,
+  },
+  CONTROL_DRAIN_ENDED: {
+    level: 'notice',
+    says: '{operator} lets connections in again.',
+    doc: 'An operator ended a drain (`ctl undrain`).',
+    labels: { operator: 'string', uid: 'number?' },
+    seed: false,
+  },
+  CONTROL_REQUEST_FAILED: {
+    level: 'info',
+    says: 'A request of {operator} at the control socket failed: {reason}.',
+    doc: 'The request was malformed, named a connection that there is not, or could not be served now. The operator has read the reason.',
+    labels: { operator: 'string', method: 'string', path: 'string', status: 'number', reason: 'string' },
+    seed: false,
+  },
+})
