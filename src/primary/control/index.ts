@@ -71,8 +71,9 @@ export function controlService(options: ControlOptions): Control {
       if (!life.stop.aborted) await once(life.stop, 'abort')
       isListening = false
       release(path)
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
-      await new Promise<void>((resolve) => server.close(() => resolve()))
+      await closed
     },
   }
 }

@@ -156,8 +156,11 @@ export function createSwitchboard(fleetOf: () => Pick<Fleet, 'ask' | 'has' | 'wo
       switch (report.kind) {
         case 'connections': {
           const one = own(report.request, worker)
-          if (one !== undefined && one.found.length < MOST_LISTED) one.found.push(...report.connections)
-          if (report.last) one?.answer.resolve(0)
+          if (one === undefined) return
+          if (one.found.length < MOST_LISTED) one.found.push(...report.connections)
+          if (!report.last) return
+          one.answer.resolve(0)
+          asked.delete(report.request)
           return
         }
         case 'done':

@@ -113,7 +113,7 @@ const channelView = (one: ChannelState): ChannelView => ({
   type: one.type,
   program: one.program === '' ? null : one.program,
   detail: one.detail === '' ? null : one.detail,
-  terminal: one.columns === 0 && one.rows === 0 ? null : { columns: one.columns, rows: one.rows },
+  terminal: one.terminal ? { columns: one.columns, rows: one.rows } : null,
   room: one.room === '' ? null : one.room,
   receivedBytes: one.receivedBytes,
   sentBytes: one.sentBytes,

@@ -72,7 +72,8 @@ export interface ChannelState {
   readonly program: string
   /** The command, the subsystem, or where a forwarding leads to; at most LONGEST_DETAIL. */
   readonly detail: string
-  /** 0: no terminal. */
+  readonly terminal: boolean
+  /** Of the terminal; 0: unknown. */
   readonly columns: number
   readonly rows: number
   /** Its own container or pod; empty: that of the connection. */
@@ -141,6 +142,7 @@ const channelShape: Shape = {
   type: isDetail,
   program: isDetail,
   detail: isDetail,
+  terminal: isFlag,
   columns: isCount,
   rows: isCount,
   room: isDetail,
