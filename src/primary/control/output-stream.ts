@@ -39,7 +39,8 @@ export async function streamOutput(
     take(report) {
       if (report.kind === 'watched-size') {
         const { columns, rows } = report
-        send({ event: 'size', channel: report.channel, columns, rows })
+        // Sizes are no part of the window, and not worth a queue.
+        if (!response.writableNeedDrain) send({ event: 'size', channel: report.channel, columns, rows })
         return
       }
       const { lost, stream } = report

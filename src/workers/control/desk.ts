@@ -32,8 +32,8 @@ export function createControlDesk(
     for (let at = 0; at === 0 || at < all.length; at += MAX_LISTED) {
       const some = all.slice(at, at + MAX_LISTED).filter((link) => !link.over)
       const connections = some.map((link) => stateOf(link, redacted))
-      pipe.send({ kind: 'connections', request, last: at + MAX_LISTED >= all.length, connections })
-      await turn()
+      const hasRoom = pipe.send({ kind: 'connections', request, last: at + MAX_LISTED >= all.length, connections })
+      await (hasRoom ? turn() : pipe.drained())
     }
   }
   const watch = ({ request, ticket, watch: id, channel }: Extract<ControlOrder, { kind: 'watch' }>): void => {

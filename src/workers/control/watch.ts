@@ -2,7 +2,6 @@
  * One operator who watches one connection. What the primary has not asked for yet, or its link has no room for, is lost
  * and told: nobody who watches ever slows a session.
  */
-
 import type { Report } from '../../shared/ipc/contract.ts'
 import { MAX_WATCHED_BYTES, WATCH_WINDOW_BYTES } from '../../shared/ipc/control.ts'
 import type { Link as Pipe } from '../../shared/ipc/link.ts'
@@ -48,7 +47,7 @@ export class Watch implements Watcher {
   }
 
   sized(channel: number, { columns, rows }: WindowSize): void {
-    if (!this.#wants(channel)) return
+    if (!this.#wants(channel) || this.#pipe.queuedBytes > busyBytes) return
     this.#pipe.send({ kind: 'watched-size', watch: this.#watch, channel, columns, rows })
   }
 
