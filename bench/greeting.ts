@@ -28,6 +28,7 @@ export function createGreeter({ events }: IntakeOptions): Intake {
     },
     admitted: () => undefined,
     refuse: () => undefined,
+    links: new Set(),
     get size() {
       return size
     },
