@@ -1,6 +1,7 @@
 /** `containerssh ctl` at a real daemon with two workers, real clients and containers. */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -99,6 +100,7 @@ describe('a daemon with two workers', () => {
     const child = host.client.start(['-tt', 'stty -echo; read a; echo seen $a; read b; echo oops >&2'])
     await until('the program', async () => (await connections())[0]?.channels[0]?.program === 'exec')
     const one = await only()
+    const closed = once(child, 'close')
     assert.notEqual(one.channels[0]?.terminal, null)
     const watcher = spawn(process.execPath, [cli, 'ctl', '--socket', path, '--json', 'watch', one.id])
     let said = ''
@@ -120,7 +122,7 @@ describe('a daemon with two workers', () => {
     await until('the output', () => output().includes('seen this'))
     child.stdin.write('\n')
     await until('the complaint', () => output().includes('oops'))
-    await finish(child)
+    await closed
     await until('the end of the watch', () => events().some(({ event }) => event === 'end'))
     assert.equal(await exited, 0)
     const { details } = await host.daemon.line('CONTROL_WATCH_ENDED', (line) => line.details['connectionId'] === one.id)
