@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
@@ -75,12 +75,17 @@ export async function startDaemon(
     readonly env?: NodeJS.ProcessEnv
     /** A program that ends with exec of the command it is given. */
     readonly through?: readonly string[]
+    /** Where that program sees this checkout. */
+    readonly checkout?: string
   } = {},
 ): Promise<Daemon> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'containerssh-e2e-'))
   const configPath = join(folder, 'config.yaml')
   writeFileSync(configPath, stringify({ log: { level: 'debug' }, ...config }), { mode: 0o600 })
-  const [program = '', ...args] = [...(options.through ?? []), process.execPath, cli, '--config', configPath]
+  const isOurs = (path: string): boolean => !relative(root, path).startsWith('..')
+  const seen = (path: string): string => (isOurs(path) ? join(options.checkout ?? root, relative(root, path)) : path)
+  const command = [seen(process.execPath), seen(cli), '--config', configPath]
+  const [program = '', ...args] = [...(options.through ?? []), ...command]
   const child = spawn(program, args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
