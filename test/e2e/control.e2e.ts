@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { ConnectionView, ListView, OutputEvent, StatusView } from '../../src/primary/control/views.ts'
-import { cli, startDaemon, until } from '../rigs/daemon.ts'
+import { withUsers } from '../rigs/accounts.ts'
+import { cli, cliIn, startDaemon, until } from '../rigs/daemon.ts'
 import { stay } from '../rigs/live.ts'
 import { configFor, type Login, login } from '../rigs/login.ts'
 import { finish } from '../rigs/ssh.ts'
@@ -18,11 +19,17 @@ interface Said {
   readonly stderr: string
 }
 
+/** Who may be another user wherever this checkout lies. */
+const accounts = withUsers([])
+after(() => accounts[Symbol.dispose]())
+
 /** Runs the command to its end; `as`: with another user id. */
 function ctl(socket: string, words: readonly string[], as?: number): Promise<Said> {
   const { promise, resolve } = Promise.withResolvers<Said>()
-  const options = { timeout: 60_000, ...(as === undefined ? {} : { uid: as, gid: as }) }
-  execFile(process.execPath, [cli, 'ctl', '--socket', socket, ...words], options, (error, stdout, stderr) => {
+  const become = ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--clear-groups']
+  const before = as === undefined ? cliIn() : [...accounts.through, ...become, ...cliIn(accounts.checkout)]
+  const [program = '', ...args] = [...before, 'ctl', '--socket', socket, ...words]
+  execFile(program, args, { timeout: 60_000 }, (error, stdout, stderr) => {
     resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr })
   })
   return promise

@@ -3,7 +3,7 @@
  * `npm run codes`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -40,10 +40,18 @@ export interface Daemon {
 
 /** Appends one recorded log line where `npm run codes` looks for it. */
 export function record(line: string): void {
+  const descriptor = recordFile()
+  if (descriptor !== undefined) writeSync(descriptor, `${line}\n`)
+}
+
+let opened: number | undefined
+/** Where records go, if anywhere. Open from the first call on, also when this process may open nothing there any more. */
+export function recordFile(): number | undefined {
   const folder = process.env['CODES_DIR']
-  if (folder === undefined) return
+  if (folder === undefined) return undefined
   const test = basename(process.argv[1] ?? 'unknown')
-  appendFileSync(join(folder, `${test}-${process.pid}.ndjson`), `${line}\n`)
+  opened ??= openSync(join(folder, `${test}-${process.pid}.ndjson`), 'a')
+  return opened
 }
 
 /** Waits until `probe` gives something else than undefined or false. */
@@ -67,6 +75,12 @@ export function children(pid: number): number[] {
   }
 }
 
+/** The command, of this checkout where it is seen at another place. */
+export function cliIn(checkout = root): readonly string[] {
+  const isOurs = (path: string): boolean => !relative(root, path).startsWith('..')
+  return [process.execPath, cli].map((path) => (isOurs(path) ? join(checkout, relative(root, path)) : path))
+}
+
 /** Writes the configuration to a file of its own and runs the daemon on it. Its output arrives line by line. */
 export async function startDaemon(
   config: Readonly<Record<string, unknown>>,
@@ -82,9 +96,7 @@ export async function startDaemon(
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'containerssh-e2e-'))
   const configPath = join(folder, 'config.yaml')
   writeFileSync(configPath, stringify({ log: { level: 'debug' }, ...config }), { mode: 0o600 })
-  const isOurs = (path: string): boolean => !relative(root, path).startsWith('..')
-  const seen = (path: string): string => (isOurs(path) ? join(options.checkout ?? root, relative(root, path)) : path)
-  const command = [seen(process.execPath), seen(cli), '--config', configPath]
+  const command = [...cliIn(options.checkout), '--config', configPath]
   const [program = '', ...args] = [...(options.through ?? []), ...command]
   const child = spawn(program, args, {
     cwd: folder,

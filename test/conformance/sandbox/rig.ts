@@ -1,11 +1,12 @@
 /** The sandbox room, as root or as an ordinary user, on the files of this machine. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { schema } from '../../../src/shared/config/schema.ts'
 import { marksIn } from '../../../src/workers/backends/sandbox/slots.ts'
 import type { Member } from '../../../src/workers/ports.ts'
 import { helper } from '../../guest/program.ts'
+import { recordFile } from '../../rigs/daemon.ts'
 import { type Inhabited, inhabit } from '../inhabited.ts'
 import type { Backend } from '../matrix.ts'
 import type { Row } from '../rows.ts'
@@ -18,13 +19,19 @@ export interface SandboxRig extends Inhabited {
 
 /** Of the section `sandbox`, as in a file. */
 export async function sandboxRoom(section: object, member: Partial<Member> = {}): Promise<SandboxRig> {
-  await helper()
+  if (agentBinary === undefined) await helper()
   const directory = mkdtempSync(join(tmpdir(), 'sbx-'))
   chmodSync(directory, 0o711)
   const config = schema.parse({
     backend: 'sandbox',
     workers: 1,
-    sandbox: { directory, shellCommand: ['/bin/bash'], network: 'loopback', ...section },
+    sandbox: {
+      directory,
+      shellCommand: ['/bin/bash'],
+      network: 'loopback',
+      ...(agentBinary && { agentBinary }),
+      ...section,
+    },
   })
   const inhabited = await inhabit('sandbox', config, { member })
   const { connectionId } = inhabited.occupant.peer
@@ -47,10 +54,19 @@ export const sandboxes: Backend = {
   code: (name) => `SANDBOX_${name.replace(/^CONTAINER_/, '')}`,
 }
 
+/** Where an ordinary user finds the guest helper: this checkout may be closed to him. */
+let agentBinary: object | undefined
+
 /** From here on this process is that of an ordinary user, who could never become root again. */
 export async function becomeOrdinary(): Promise<void> {
-  await helper() // it may have to be built
+  const folder = mkdtempSync(join(tmpdir(), 'sbx-helper-'))
+  process.once('exit', () => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'helper')
+  copyFileSync(await helper(), path)
+  agentBinary = { [process.arch === 'arm64' ? 'arm64' : 'amd64']: path }
+  recordFile()
   const uid = 60_123
+  chownSync(folder, uid, uid)
   process.setgroups?.([])
   process.setgid?.(uid)
   process.setuid?.(uid)
