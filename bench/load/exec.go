@@ -7,13 +7,9 @@ import (
 )
 
 type execResult struct {
-	Commands  int     `json:"commands"`
-	Seconds   float64 `json:"seconds"`
-	PerSecond float64 `json:"perSecond"`
-	// One channel: open, exec, exit status, close. With -reconnect: connect and login too.
-	LatencyUs latency `json:"latencyUs"`
-	// CPU time of this generator.
-	CPUSeconds float64 `json:"cpuSeconds"`
+	Commands int `json:"commands"`
+	// Latency: one channel (open, exec, exit status, close); with -reconnect, connect and login too.
+	sampled
 }
 
 func execute(args []string) error {
@@ -36,26 +32,21 @@ func execute(args []string) error {
 			idle <- client
 		}
 	}
-	times := make([]time.Duration, *count)
-	begin := time.Now()
-	err := workers(*count, *parallel, func(i int) error {
+	measured, err := sample(*count, *parallel, func() (time.Duration, error) {
 		start := time.Now()
-		var err error
 		if *reconnect {
-			err = onceOver(target, *command)
-		} else {
-			client := <-idle
-			err = runOn(client, *command)
-			idle <- client
+			err := onceOver(target, *command)
+			return time.Since(start), err
 		}
-		times[i] = time.Since(start)
-		return err
+		client := <-idle
+		err := runOn(client, *command)
+		idle <- client
+		return time.Since(start), err
 	})
 	if err != nil {
 		return err
 	}
-	seconds := time.Since(begin).Seconds()
-	return print(execResult{*count, seconds, float64(*count) / seconds, latencies(times), cpuSeconds()})
+	return print(execResult{*count, measured})
 }
 
 func onceOver(target *target, command string) error {

@@ -9,13 +9,9 @@ import (
 )
 
 type greetResult struct {
-	Greeted   int     `json:"greeted"`
-	Seconds   float64 `json:"seconds"`
-	PerSecond float64 `json:"perSecond"`
-	// From connect() to the identification line.
-	LatencyUs latency `json:"latencyUs"`
-	// CPU time of this generator.
-	CPUSeconds float64 `json:"cpuSeconds"`
+	Greeted int `json:"greeted"`
+	// Latency: from connect() to the identification line.
+	sampled
 }
 
 // greet connects, reads the server's identification, and hangs up: what a server pays before any cryptography.
@@ -26,19 +22,15 @@ func greet(args []string) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	times := make([]time.Duration, *count)
-	begin := time.Now()
-	err := workers(*count, *parallel, func(i int) error {
+	measured, err := sample(*count, *parallel, func() (time.Duration, error) {
 		start := time.Now()
 		err := target.greeted()
-		times[i] = time.Since(start)
-		return err
+		return time.Since(start), err
 	})
 	if err != nil {
 		return err
 	}
-	seconds := time.Since(begin).Seconds()
-	return print(greetResult{*count, seconds, float64(*count) / seconds, latencies(times), cpuSeconds()})
+	return print(greetResult{*count, measured})
 }
 
 func (t *target) greeted() error {

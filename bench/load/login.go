@@ -6,13 +6,9 @@ import (
 )
 
 type loginResult struct {
-	Logins    int     `json:"logins"`
-	Seconds   float64 `json:"seconds"`
-	PerSecond float64 `json:"perSecond"`
-	// From connect() to the reply to a first global request.
-	LatencyUs latency `json:"latencyUs"`
-	// CPU time of this generator.
-	CPUSeconds float64 `json:"cpuSeconds"`
+	Logins int `json:"logins"`
+	// Latency: from connect() to the reply to a first global request.
+	sampled
 }
 
 func login(args []string) error {
@@ -22,22 +18,19 @@ func login(args []string) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	times := make([]time.Duration, *count)
-	begin := time.Now()
-	err := workers(*count, *parallel, func(i int) error {
+	measured, err := sample(*count, *parallel, func() (time.Duration, error) {
 		start := time.Now()
 		client, err := target.dial()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		// A reply shows that the server is ready for a channel: some servers fork once more after USERAUTH_SUCCESS.
 		_, _, err = client.SendRequest("keepalive@openssh.com", true, nil)
-		times[i] = time.Since(start)
-		return errors.Join(err, client.Close())
+		took := time.Since(start)
+		return took, errors.Join(err, client.Close())
 	})
 	if err != nil {
 		return err
 	}
-	seconds := time.Since(begin).Seconds()
-	return print(loginResult{*count, seconds, float64(*count) / seconds, latencies(times), cpuSeconds()})
+	return print(loginResult{*count, measured})
 }

@@ -50,6 +50,7 @@ export const emptyBody = z.strictObject({})
 export async function bodyOf<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
   const chunks: Buffer[] = []
   let bytes = 0
+  // Without an encoding, chunks are bytes.
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length
     if (bytes > MAX_BODY_BYTES) throw new RequestError('malformed', `the body is larger than ${MAX_BODY_BYTES} bytes`)

@@ -43,6 +43,7 @@ export async function answerTo(socketPath: string, { method, path, body }: Quest
   request.end(payload)
   const response = await promise.finally(() => clearTimeout(timer))
   if (response.statusCode === 200) return response
+  // Of our own daemon.
   const { error = '', message = '' } = parsed(await textOf(response)) as { error?: string; message?: string }
   throw new CtlError(exitStatuses[error] ?? 1, message)
 }
@@ -64,6 +65,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
   const parts: Buffer[] = []
   let bytes = 0
   try {
+    // Without an encoding, chunks are bytes.
     for await (const part of response as AsyncIterable<Buffer>) {
       bytes += part.length
       if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer does not end')

@@ -112,5 +112,6 @@ function shown(action: Plain, value: unknown): { readonly text: string; readonly
   }
 }
 
+/** The same holds for what is asked for besides. */
 const connectionsIn = (value: unknown): number => (value as { connections: number }).connections
 const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`

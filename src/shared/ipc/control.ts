@@ -128,6 +128,7 @@ const textUpTo =
 const isText = textUpTo(LONGEST_TEXT)
 const isDetail = textUpTo(LONGEST_DETAIL)
 const isChunk: Check = (value) => value instanceof Uint8Array && value.length <= MAX_WATCHED_BYTES
+/** Whatever the value is, its property is looked at by a check that takes anything. */
 const hasShape = (value: unknown, shape: Shape): boolean =>
   typeof value === 'object' &&
   value !== null &&

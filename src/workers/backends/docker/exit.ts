@@ -1,13 +1,10 @@
 /** How a program ended: the engine's exit code, and what it means in SSH's terms. */
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Exit } from '../../ports.ts'
 import { asEngineError, EngineError, failureLabels } from './failure.ts'
 import type { Pump } from './pump.ts'
 import type { Room } from './room.ts'
 
-/** When nobody can say how the program ended: the number of a killed one, but no claim that a signal was seen. */
-export const UNKNOWN_EXIT: Exit = { kind: 'status', code: 137 }
 /** The engine may fail to answer for that long, a restart for example, before the code of a container is given up. */
 const ASKING_MS = 60_000
 /** An engine that was restarted does not know the execs of before; one that is only out of reach is soon back. */

@@ -128,6 +128,7 @@ function open(address: Address, secureContext: SecureContext | undefined, receiv
   const onread = {
     buffer: readBuffer,
     callback: (length: number, buffer: Uint8Array): boolean => {
+      // It is the one above.
       received((buffer as Buffer).subarray(0, length))
       return true
     },

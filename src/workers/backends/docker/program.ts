@@ -5,11 +5,12 @@ import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, Stdio } from '../../ports.ts'
 import { announced, announcementOf, environment, withSize } from '../guest/command.ts'
 import { drained } from '../guest/drained.ts'
-import { exitOf } from '../guest/exit.ts'
+import { exitOf, UNKNOWN_EXIT } from '../guest/exit.ts'
 import type { Announcement, Header } from '../guest/header.ts'
+import { letGo } from '../guest/let-go.ts'
 import type { Plan } from '../guest/plan.ts'
 import { attachExec, createExec } from './exec.ts'
-import { execExitCode, UNKNOWN_EXIT } from './exit.ts'
+import { execExitCode } from './exit.ts'
 import { fateOf, OUT_OF_MEMORY } from './loss.ts'
 import { createPump, type Pump } from './pump.ts'
 import type { Room } from './room.ts'
@@ -77,6 +78,10 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
   let ended = false
   let ending: Promise<void> | undefined
 
+  const close = (): void => {
+    if (ended) pump.close()
+    else void letGo(pump, announcement, AbortSignal.any([closing, AbortSignal.timeout(ENDING_MS)]))
+  }
   const finish = async (): Promise<Exit> => {
     const code = await execExitCode(room, id, pump, log, over)
     ended = !over.aborted
@@ -84,8 +89,7 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     const fate = ended ? await fateOf(room, containerId, code, delivered.has('KILL'), log) : undefined
     if (fate?.loss !== undefined) pump.tell(fate.loss)
     if (fate?.outOfMemory) pump.tell(OUT_OF_MEMORY)
-    if (ended) pump.close()
-    else void letGo()
+    close()
     if (fate === undefined || fate.loss !== undefined || code === undefined) return UNKNOWN_EXIT
     log.emit('DOCKER_EXIT_CODE', { exitCode: code })
     const header = await pump.header
@@ -111,12 +115,6 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
     if (announcement === 'none') return undefined
     const header = await Promise.race([pump.header, aborted(limited)])
     return header?.kind === 'pid' ? { containerId, execId: id, pid: header.pid, plan } : undefined
-  }
-  /** Nobody listens any more, but the number to end the program by may still be on its way. */
-  const letGo = async (): Promise<void> => {
-    const limited = AbortSignal.any([closing, AbortSignal.timeout(ENDING_MS)])
-    if (!ended && announcement !== 'none') await Promise.race([pump.header, aborted(limited)])
-    pump.close()
   }
   tellHeader(announcement, pump, log, over)
   /** Nobody can talk to a program whose streams are broken. One that does not end is not waited for. */
@@ -155,7 +153,7 @@ function follow(place: Place, id: string, pump: Pump, program: Program, terminal
         log.emit('DOCKER_CLOSE_OUTPUT_FAILED', { reason: 'the client closed the channel before the program ended' })
         endInBackground()
       }
-      void letGo()
+      close()
     },
   }
 }

@@ -1,9 +1,8 @@
 /** The streams of a program between the engine's raw stream and the channel. */
 import type { Log } from '../../../shared/log.ts'
-import type { Sink } from '../../ports.ts'
 import { type Conduit, type ConduitOptions, createConduit } from '../guest/conduit.ts'
 import { createDemux } from '../guest/demux.ts'
-import type { RawStream } from '../guest/raw-stream.ts'
+import { inputOf, type RawStream } from '../guest/raw-stream.ts'
 
 export interface Pump extends Pick<Conduit, 'header' | 'quietMs' | 'tell'> {
   /** Settles when the engine has ended the output; with an error when the stream broke or was damaged. */
@@ -19,7 +18,10 @@ export interface PumpOptions extends Pick<ConduitOptions, 'tty' | 'announcement'
 
 export function createPump({ raw, tty, announcement, stdio, log }: PumpOptions): Pump {
   const ended = Promise.withResolvers<Error | undefined>()
-  const conduit = createConduit({ flow: raw, tty, announcement, stdio, input: inputSink(raw, tty, log) })
+  const input = inputOf(raw, tty, (error) =>
+    log.emit('DOCKER_CLOSE_INPUT_FAILED', { reason: error.message }, { cause: error }),
+  )
+  const conduit = createConduit({ flow: raw, tty, announcement, stdio, input })
   const demux = tty
     ? undefined
     : createDemux((type, payload) => {
@@ -59,18 +61,5 @@ export function createPump({ raw, tty, announcement, stdio, log }: PumpOptions):
       raw.destroy()
       if (conduit.close()) ended.resolve(undefined)
     },
-  }
-}
-
-function inputSink(raw: RawStream, tty: boolean, log: Log): Sink {
-  const end = (): void =>
-    raw.end((error) => {
-      if (error !== undefined) log.emit('DOCKER_CLOSE_INPUT_FAILED', { reason: error.message }, { cause: error })
-    })
-  return {
-    write: (bytes) => raw.write(bytes),
-    onDrain: (listener) => raw.onDrain(listener),
-    // A half-close does nothing to a terminal, but the engine would end the output with it (moby, attach.CopyStreams).
-    end: tty ? () => undefined : end,
   }
 }

@@ -17,6 +17,9 @@ const signals: Readonly<Record<number, string>> = {
   14: 'ALRM',
   15: 'TERM',
 }
+/** When nobody can say how the program ended: the number of a killed one, but no claim that a signal was seen. */
+export const UNKNOWN_EXIT: Exit = { kind: 'status', code: 137 }
+
 export const isSignalName = (name: string): boolean => Object.values(signals).includes(name)
 /** On Linux; undefined: SSH has no signal of that name. */
 export function signalNumber(name: string): number | undefined {

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { finished } from 'node:stream'
 import { Outbox } from '../../outbox.ts'
+import type { Sink } from '../../ports.ts'
 import type { RoomStream } from './exec-stream.ts'
 
 /** Receives what the engine sends. The bytes are lent for the call. */
@@ -27,6 +28,15 @@ export const readBuffer = Buffer.allocUnsafeSlow(4 * (32 * 1024 + 8))
 /** Input that may wait in the worker for an engine that is busy, and below which more is asked for. */
 const inputHighBytes = 256 * 1024
 const inputLowBytes = 128 * 1024
+
+/** What a program reads. `failed`: not all of it arrived. */
+export const inputOf = (raw: RawStream, tty: boolean, failed: (error: Error) => void): Sink => ({
+  write: (bytes) => raw.write(bytes),
+  onDrain: (listener) => raw.onDrain(listener),
+  // A half-close is none to a terminal, and Docker's engine would end the output with it (moby, attach.CopyStreams).
+  end: tty ? () => undefined : () => raw.end((error) => error !== undefined && failed(error)),
+})
+
 export interface Written {
   /** Bytes of input that the kernel has not taken. */
   readonly unwritten: number

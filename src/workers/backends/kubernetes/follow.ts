@@ -6,6 +6,7 @@ import type { Exit, Program, Running, WindowSize } from '../../ports.ts'
 import { announcementOf } from '../guest/command.ts'
 import { exitOf } from '../guest/exit.ts'
 import type { Header } from '../guest/header.ts'
+import { letGo } from '../guest/let-go.ts'
 import type { Place } from './exec.ts'
 import { lostExit } from './exit.ts'
 import { persist } from './failure.ts'
@@ -89,12 +90,6 @@ export function follow({ place, program, stream, pump, lastWord, log, code, dism
     })
     room.cleanup.track(ending)
   }
-  /** Nobody listens any more, but the number to end the program by may still be on its way. */
-  const letGo = async (): Promise<void> => {
-    const limited = AbortSignal.any([closing, AbortSignal.timeout(endingMs)])
-    if (!ended && announcementOf(place.plan) !== 'none') await Promise.race([pump.header, aborted(limited)])
-    pump.close()
-  }
   // Nobody waits for the end of a stream whose pod goes.
   closing.addEventListener('abort', pump.close, { once: true })
   if (program.pty !== undefined) resize(program.pty.size)
@@ -124,7 +119,8 @@ export function follow({ place, program, stream, pump, lastWord, log, code, dism
         log.emit('KUBERNETES_CLOSE_OUTPUT_FAILED', { reason: 'the client closed the channel before the program ended' })
         endInBackground()
       }
-      void letGo()
+      if (ended) pump.close()
+      else void letGo(pump, announcementOf(place.plan), AbortSignal.any([closing, AbortSignal.timeout(endingMs)]))
     },
   }
 }

@@ -2,13 +2,13 @@
 import { fault } from '../../../shared/codes/fault.ts'
 import { aborted } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
-import type { Exit, Program, Running, Sink, Stdio, WindowSize } from '../../ports.ts'
+import type { Exit, Program, Running, Stdio, WindowSize } from '../../ports.ts'
 import { environment } from '../guest/command.ts'
 import { createConduit } from '../guest/conduit.ts'
 import { drained } from '../guest/drained.ts'
-import { exitBySignal, signalNumber } from '../guest/exit.ts'
+import { exitBySignal, signalNumber, UNKNOWN_EXIT } from '../guest/exit.ts'
 import { HELPER } from '../guest/plan.ts'
-import type { RawStream } from '../guest/raw-stream.ts'
+import { inputOf, type RawStream } from '../guest/raw-stream.ts'
 import { politeSignal } from '../guest/signal.ts'
 import type { Init } from './init.ts'
 import type { SandboxSettings } from './room.ts'
@@ -20,9 +20,6 @@ export interface Place {
   /** What programs have before the variables of their channel, NAME=value. */
   readonly env: readonly string[]
 }
-
-/** When nobody knows how the program ended: the number of a killed one, but no claim that a signal was seen. */
-const UNKNOWN_EXIT: Exit = { kind: 'status', code: 137 }
 
 let last = 0
 export const nextId = (): number => {
@@ -51,17 +48,18 @@ export async function runProgram(
     words: timed(words, settings.limits.cpuTime),
     env: environment(program, env),
   })
-  const conduit = createConduit({ flow: raw, tty, announcement: 'never', stdio, input: inputOf(raw, tty, log) })
+  const failed = (error: Error): void => log.emit('SANDBOX_STREAM_FAILED', { reason: error.message }, { cause: error })
+  const conduit = createConduit({ flow: raw, tty, announcement: 'never', stdio, input: inputOf(raw, tty, failed) })
   const over = Promise.withResolvers<void>()
   const following = followStream(raw, {
     stdout: conduit.stdout,
     stderr: conduit.stderr,
     over(error) {
-      if (error !== undefined) log.emit('SANDBOX_STREAM_FAILED', { reason: error.message }, { cause: error })
+      if (error !== undefined) failed(error)
       conduit.finish()
       over.resolve()
     },
-    inputFailed: (error) => log.emit('SANDBOX_STREAM_FAILED', { reason: error.message }, { cause: error }),
+    inputFailed: failed,
   })
   conduit.start()
   const limited = AbortSignal.any([signal, init.closing, AbortSignal.timeout(settings.timeouts.commandStart)])
@@ -151,16 +149,3 @@ const sizeOf = ({ rows, columns, widthPixels, heightPixels }: WindowSize): [numb
   widthPixels,
   heightPixels,
 ]
-
-function inputOf(raw: RawStream, tty: boolean, log: Log): Sink {
-  const end = (): void =>
-    raw.end((error) => {
-      if (error !== undefined) log.emit('SANDBOX_STREAM_FAILED', { reason: error.message }, { cause: error })
-    })
-  return {
-    write: (bytes) => raw.write(bytes),
-    onDrain: (listener) => raw.onDrain(listener),
-    // The end of the input is none for a terminal.
-    end: tty ? () => undefined : end,
-  }
-}

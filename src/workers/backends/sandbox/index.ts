@@ -43,7 +43,7 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
       const supplies = await makeSupplies(settings, directory)
       const bwrap = await pathOf(settings.bwrap)
       const [ground, plan] = await Promise.all([groundOf(settings, supplies), planFor(settings)])
-      return { settings, identity, slots, cleanup, bwrap, supplies, ground, plan }
+      return { settings, slots, cleanup, bwrap, supplies, ground, plan }
     })
   const rooms = createLru<SandboxSettings, Promise<Room>>(mostRooms)
   const roomOf = (settings: SandboxSettings): Promise<Room> => {

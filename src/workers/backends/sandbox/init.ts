@@ -132,6 +132,7 @@ function openStream(path: string, first: Uint8Array): RawStream {
     reader?.ended(error)
   }
   const callback = (length: number, buffer: Uint8Array): boolean => {
+    // It is the one that was given.
     const bytes = (buffer as Buffer).subarray(0, length)
     if (reader === undefined) early = Buffer.concat([early ?? Buffer.alloc(0), bytes])
     else reader.data(bytes)

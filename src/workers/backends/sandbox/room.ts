@@ -1,6 +1,5 @@
 /** What all files of this room share: made once per worker and `sandbox` section. */
 import type { Config } from '../../../shared/config/schema.ts'
-import type { Identity } from '../../../shared/identity.ts'
 import type { Labels } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
 import type { Plan } from '../guest/plan.ts'
@@ -11,7 +10,6 @@ export type SandboxSettings = Config['sandbox']
 
 export interface Room {
   readonly settings: SandboxSettings
-  readonly identity: Identity
   readonly slots: Slots
   readonly cleanup: Cleanup
   /** Path of bubblewrap. */
