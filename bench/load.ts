@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import * as z from 'zod'
-import { findGo } from './go.ts'
+import { findGo } from '../scripts/go.ts'
 import { runFile } from './process.ts'
 import type { Method, Server } from './server.ts'
 

@@ -1,26 +1,31 @@
 /**
  * `npm run guest`: builds the guest helper (folder `guest/`) into `.cache/guest/`, one static program for each kind of
- * processor that containers may have. Nothing is built that was built from the same sources before.
+ * processor that containers may have; with `--here` only the one for this machine, which is what `npm ci` does. Nothing is
+ * built that was built from the same sources before.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { findGo } from './go.ts'
 
 const source = resolve(import.meta.dirname, '../guest')
 const target = resolve(import.meta.dirname, '../.cache/guest')
 /** As Go names them, and the Docker Engine API. */
 export const architectures = ['amd64', 'arm64'] as const
 export type Architecture = (typeof architectures)[number]
+const here: Architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
+/** What `npm run bench` uses, too. */
+const cache = resolve(import.meta.dirname, '../.cache/bench')
 const buildMs = 600_000
 
 export const guestBinary = (architecture: Architecture): string => join(target, `containerssh-agent-${architecture}`)
 
 /** `go`: path of a Go toolchain. Gives the paths of what was built; nothing if all was there. @throws Error */
-export async function buildGuest(go: string): Promise<string[]> {
+export async function buildGuest(go: string, wanted: readonly Architecture[] = architectures): Promise<string[]> {
   const hash = sourceHash()
-  const missing = architectures.filter((one) => !isMadeFrom(guestBinary(one), hash))
+  const missing = outdated(wanted, hash)
   mkdirSync(target, { recursive: true })
   for (const architecture of missing) {
     const path = guestBinary(architecture)
@@ -35,6 +40,8 @@ export async function buildGuest(go: string): Promise<string[]> {
   return missing.map(guestBinary)
 }
 
+const outdated = (wanted: readonly Architecture[], hash: string): Architecture[] =>
+  wanted.filter((one) => !isMadeFrom(guestBinary(one), hash))
 const stampOf = (path: string): string => `${path}.made-from`
 const isMadeFrom = (path: string, hash: string): boolean =>
   existsSync(path) && existsSync(stampOf(path)) && readFileSync(stampOf(path), 'utf8') === hash
@@ -49,25 +56,32 @@ function sourceHash(): string {
   return hash.digest('hex')
 }
 
-const withoutGo = `The guest helper is written in Go, and there is no usable Go on this machine.
-Install Go 1.26 or later (https://go.dev/dl/, or your distribution's package) and run this again; or run it on another
-machine, copy .cache/guest/ from there, and name the copies in docker.execution.agentBinary. Images that have the helper
-inside need nothing of this.
+const withoutGo = `
+The guest helper is written in Go. Install Go 1.26 or later (https://go.dev/dl/, or your distribution's package), or
+python3-venv, and run this again; or run it on another machine, copy .cache/guest/ from there, and name the copies in
+docker.execution.agentBinary or sandbox.agentBinary. Images that have the helper inside need nothing of this.
 `
 
-async function main(): Promise<number> {
+async function main(words: readonly string[]): Promise<number> {
+  const wanted = words.includes('--here') ? [here] : architectures
+  let built: string[] = []
   try {
-    await promisify(execFile)('go', ['version'])
-  } catch {
-    process.stderr.write(withoutGo)
+    if (outdated(wanted, sourceHash()).length > 0) built = await buildGuest(await findGo(cache), wanted)
+  } catch (error) {
+    process.stderr.write(`${reasonOf(error)}\n${withoutGo}`)
     return 1
   }
-  const built = await buildGuest('go')
-  for (const architecture of architectures) {
+  for (const architecture of wanted) {
     const path = guestBinary(architecture)
     process.stdout.write(`${built.includes(path) ? 'built' : 'up to date'}: ${path}\n`)
   }
   return 0
 }
 
-if (import.meta.main) process.exitCode = await main()
+/** With what the program wrote that failed. */
+const reasonOf = (error: unknown): string =>
+  error instanceof Error
+    ? [error.message, ...(error.cause === undefined ? [] : [reasonOf(error.cause)])].join('\n')
+    : ''
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2))

@@ -1,6 +1,7 @@
-// Runs after `npm ci`: applies patches/ to ssh2 and builds the native addons for the Node that will run the daemon.
+// Runs after `npm ci`: applies patches/ to ssh2, and builds for the Node that will run the daemon its native addons, the
+// guest helper, and a cache of compiled code.
 // Plain JavaScript without dependencies, because the Node that runs npm may be older than the one we install.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -17,6 +18,8 @@ const appRoot = dirname(dirname(ssh2))
 
 applyPatches()
 const node = installedNode()
+// Beside the addons, which take as long.
+const helper = startHelper()
 buildAddon({
   name: "ssh2's crypto addon",
   folder: join(ssh2, 'lib', 'protocol', 'crypto'),
@@ -37,6 +40,9 @@ if (dgram !== undefined) {
   })
 }
 
+await finishHelper(helper)
+warmUp()
+
 function applyPatches() {
   const patchDir = join(root, 'patches')
   if (!readdirSync(patchDir).some((name) => name.endsWith('.patch'))) return
@@ -51,6 +57,38 @@ function applyPatches() {
   process.stderr.write(`${run.stdout ?? ''}${run.stderr ?? ''}`)
   process.stderr.write('postinstall: patches/ does not apply to the installed ssh2; run "npm ci" in a clean checkout\n')
   process.exit(1)
+}
+
+/** The guest helper needs Go, which is fetched if need be. Undefined: this is no checkout. */
+function startHelper() {
+  if (!existsSync(join(root, 'guest', 'go.mod'))) return undefined
+  const options = { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] }
+  return spawn(node.path, [join('scripts', 'guest.ts'), '--here'], options)
+}
+
+/** The daemon also runs without it, only not in sandboxes: so this never fails. */
+async function finishHelper(child) {
+  if (child === undefined) return
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
+  const status = await new Promise((done) => child.once('error', done).once('close', done))
+  if (status === 0) return
+  process.stderr.write(
+    'postinstall: WARNING: the guest helper could not be built: there will be no sandboxes, and ports of containers\n' +
+      `cannot be forwarded unless their images have it. "npm run guest" tries again. Reason: ${lastLines(`${said}${status}`)}\n`,
+  )
+}
+
+/** Compiles what `npm start` runs, so that the first start takes no longer than the next. */
+function warmUp() {
+  const modules = ['quickstart/index', 'quickstart/sandbox', 'serve', 'main'].map((name) => `primary/${name}`)
+  modules.push('workers/main', 'workers/backends/index', 'workers/backends/sandbox/index')
+  const imports = modules.map((name) => `import ${JSON.stringify(join(root, 'src', `${name}.ts`))}`).join('\n')
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, '.cache', 'compile') }
+  const run = spawnSync(node.path, ['--input-type=module', '-e', imports], { cwd: root, encoding: 'utf8', env })
+  if (run.status !== 0) say(`nothing was compiled ahead: ${lastLines(run.stderr ?? String(run.error))}`)
 }
 
 /** Of an optional package: undefined if it is not installed. */

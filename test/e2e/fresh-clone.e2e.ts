@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -42,10 +42,10 @@ describe('a newcomer clones the project and types the first command of the READM
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
 
-  const start = (): Promise<Started> =>
+  const start = (state = 'state', more: NodeJS.ProcessEnv = {}): Promise<Started> =>
     new Promise((done, fail) => {
-      const args = ['start', '--', '--state', join(folder, 'state'), '--listen', `127.0.0.1:${port}`]
-      const child = spawn('npm', args, { cwd: join(folder, 'clone'), env, detached: true })
+      const args = ['start', '--', '--state', join(folder, state), '--listen', `127.0.0.1:${port}`]
+      const child = spawn('npm', args, { cwd: join(folder, 'clone'), env: { ...env, ...more }, detached: true })
       const ended = new Promise<number | null>((gone) => child.once('close', gone))
       const pid = child.pid ?? 0
       let text = ''
@@ -125,6 +125,49 @@ describe('a newcomer clones the project and types the first command of the READM
       const { code, stderr } = await logIn('wrong', 'exit 18')
       assert.equal(code, 255)
       assert.match(stderr, /Permission denied/)
+    } finally {
+      await daemon.stop()
+      await gone()
+    }
+  })
+
+  /** As on a machine without an engine. */
+  const noEngine = { DOCKER_HOST: 'unix:///nowhere/docker.sock' }
+  const inSandbox = 'tr "\\0" " " < /proc/1/cmdline; exit 19'
+
+  test('npm ci has built what sandboxes need, and compiled what a start runs', () => {
+    const cache = join(folder, 'clone/.cache')
+    assert.equal(
+      readdirSync(join(cache, 'guest')).filter((name) => /^containerssh-agent-[a-z0-9]+$/.test(name)).length,
+      1,
+    )
+    assert.ok(readdirSync(join(cache, 'compile'), { recursive: true }).length > 100)
+  })
+
+  test('without an engine the login becomes a shell in a sandbox, the first time and the next', async () => {
+    let known = ''
+    for (const _start of ['first', 'second']) {
+      const daemon = await start('sandbox', noEngine)
+      try {
+        known ||= /Password:\s+(\S{12,})/.exec(daemon.text)?.[1] ?? ''
+        const { code, stdout, stderr } = await logIn(known, inSandbox)
+        assert.equal(code, 19, stderr)
+        assert.match(stdout, /sandbox-init/)
+      } finally {
+        await daemon.stop()
+        await gone()
+      }
+    }
+  })
+
+  test('a start without the guest agent builds it', async () => {
+    const agents = join(folder, 'clone/.cache/guest')
+    rmSync(agents, { recursive: true })
+    const daemon = await start('rebuilt', noEngine)
+    try {
+      assert.match(daemon.text, /Building the guest agent/)
+      assert.ok(existsSync(agents))
+      assert.equal((await logIn(/Password:\s+(\S+)/.exec(daemon.text)?.[1] ?? '', inSandbox)).code, 19)
     } finally {
       await daemon.stop()
       await gone()

@@ -1,7 +1,7 @@
 /** The guest helper on this machine, as a server starts it in a container. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { findGo } from '../../bench/go.ts'
+import { findGo } from '../../scripts/go.ts'
 import { buildGuest, guestBinary } from '../../scripts/guest.ts'
 import { type Finished, finish } from '../rigs/ssh.ts'
 

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { socketOf } from '../../src/primary/quickstart/engine.ts'
 import { QuickstartError } from '../../src/primary/quickstart/failure.ts'
 import { prepare } from '../../src/primary/quickstart/index.ts'
 import { buildRoot } from '../../src/primary/quickstart/root-files.ts'
@@ -203,6 +204,13 @@ test('whoever asks for sandboxes gets them, whether an engine answers or not', a
   assert.equal((await startIn('asked', engine.socket, 'sandbox')).backend, 'sandbox')
   assert.deepEqual(engine.asked, [])
   assert.equal((await startIn('docker', engine.socket)).backend, 'docker')
+})
+
+test('the engine is looked for where DOCKER_HOST says, and none is installed in place of that one', async () => {
+  assert.equal(socketOf(undefined), '/var/run/docker.sock')
+  assert.equal(socketOf('unix:///run/user/1000/docker.sock'), '/run/user/1000/docker.sock')
+  assert.throws(() => socketOf('tcp://10.0.0.1:2375'), /DOCKER_HOST is tcp:\/\/10\.0\.0\.1:2375/)
+  await assert.rejects(startIn('elsewhere', join(folder, 'nowhere.sock'), 'docker'), /nowhere\.sock \(ENOENT\)/)
 })
 
 test('a folder that cannot be made is named', async () => {

@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
-import { findGo } from '../../bench/go.ts'
+import { findGo } from '../../scripts/go.ts'
 import { buildGuest } from '../../scripts/guest.ts'
 import { installClients } from './clients/install.ts'
 import { engine } from './docker.ts'

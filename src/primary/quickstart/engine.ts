@@ -2,6 +2,19 @@
 import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { QuickstartError } from './failure.ts'
+
+/** Where Debian's engine listens. */
+export const engineSocket = '/var/run/docker.sock'
+
+/** Where the engine is looked for: DOCKER_HOST, as with Docker's own client, else the usual place. @throws QuickstartError */
+export const socketOf = (host: string | undefined): string => {
+  if (host === undefined || host === '') return engineSocket
+  if (host.startsWith('unix:///')) return host.slice('unix://'.length)
+  throw new QuickstartError(
+    `DOCKER_HOST is ${host}: the quick start takes only an engine of this machine, as in unix:///var/run/docker.sock; name others as docker.connection.host in a configuration file.`,
+  )
+}
 
 export interface Engine {
   /** Path of its UNIX socket. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseListen } from '../../shared/config/listen.ts'
 import { ConfigErrors, loadConfig } from '../../shared/config/load.ts'
 import type { Config } from '../../shared/config/schema.ts'
+import { socketOf } from './engine.ts'
 import { QuickstartError } from './failure.ts'
 import type { GuestImage } from './guest-image.ts'
 import type { Setting } from './install.ts'
@@ -15,10 +16,9 @@ export interface QuickstartFlags {
   /** `docker` or `sandbox`; absent: the first unless no engine answers and the second is possible. */
   readonly backend?: string
 }
-const engineSocket = '/var/run/docker.sock'
 
 export interface QuickstartOptions {
-  /** Where the Docker engine listens, if not at its usual place. */
+  /** Where the Docker engine listens; else that of DOCKER_HOST, or the usual place. */
   readonly socket?: string
   readonly print: (text: string) => void
   readonly rooms?: readonly string[]
@@ -31,11 +31,11 @@ const firstStart = async (configPath: string, flags: QuickstartFlags, setting: S
     import('./sandbox.ts'),
     import('./state.ts'),
   ])
-  const sandbox = await chooseSandbox(flags.backend, setting)
+  const choice = await chooseSandbox(flags.backend, setting)
   const { password } = await writeConfig(
     configPath,
     await chooseListen(flags.listen),
-    sandbox ?? dockerRoom(setting.socket, await guestOf(setting)),
+    choice.room ?? dockerRoom(setting.socket, await guestOf({ ...setting, ...choice })),
   )
   return password
 }
@@ -83,7 +83,7 @@ export const prepare = async (
   const setting: Setting = {
     state,
     signal,
-    socket: options.socket ?? engineSocket,
+    socket: options.socket ?? socketOf(process.env['DOCKER_HOST']),
     say: (text) => options.print(`${text}\n`),
   }
   const isFirst = !existsSync(configPath)

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sleep } from '../../shared/deadline.ts'
-import { type Engine, engineState } from './engine.ts'
+import { installPackages, obstacleToPackages } from './apt.ts'
+import { type Engine, engineSocket, engineState } from './engine.ts'
 import { QuickstartError } from './failure.ts'
 import { findProgram, runProgram } from './programs.ts'
 
@@ -12,42 +13,21 @@ export interface Setting extends Engine {
   /** Folder for what has to be kept. */
   readonly state: string
   readonly say: (text: string) => void
+  /** A sentence that says why sessions cannot run in sandboxes, if that was tried. */
+  readonly noSandbox?: string
 }
 
 const packages = ['docker.io', 'iptables', 'ca-certificates']
 const startLimitMs = 60_000
 
-const isDebian = async (): Promise<boolean> => {
-  try {
-    const release = await readFile('/etc/os-release', 'utf8')
-    return /^(ID|ID_LIKE)=.*\b(debian|ubuntu)\b/m.test(release)
-  } catch {
-    return false
-  }
-}
-
-const apt = async (args: readonly string[], { say, signal }: Setting): Promise<void> => {
-  const { status, last } = await runProgram('apt-get', args, {
-    signal,
-    timeoutMs: 900_000,
-    env: { DEBIAN_FRONTEND: 'noninteractive' },
-    onLine: (line) => {
-      if (/^(Need to get|Setting up|Fetched)/.test(line)) say(`  ${line.replace(/ \.\.\.$/, '')}`)
-    },
-  })
-  if (status === 0) return
-  throw new QuickstartError(`apt-get ${args.join(' ')} failed:\n  ${last.join('\n  ')}`)
-}
-
 const install = async (setting: Setting): Promise<void> => {
-  const isRoot = process.getuid?.() === 0
-  if (!isRoot || !(await isDebian()) || (await findProgram('apt-get')) === undefined) {
-    const who = isRoot ? '' : ', or run this as root on Debian or Ubuntu to have one installed'
-    throw new QuickstartError(`No Docker engine answers on ${setting.socket}: install and start one${who}.`)
+  const obstacle = await obstacleToPackages()
+  if (obstacle !== undefined) {
+    const what = `No Docker engine answers on ${setting.socket}: install and start one (${obstacle})`
+    throw new QuickstartError(setting.noSandbox === undefined ? `${what}.` : `${what}. ${setting.noSandbox}`)
   }
   setting.say(`No Docker engine on this machine: installing Debian's (${packages.join(', ')}).`)
-  await apt(['update'], setting)
-  await apt(['install', '-y', '--no-install-recommends', ...packages], setting)
+  await installPackages(packages, setting)
 }
 
 /** Its output goes to a file; it outlives this process, like every engine. */
@@ -101,6 +81,10 @@ export const ensureEngine = async (setting: Setting): Promise<void> => {
     throw new QuickstartError(
       `The Docker engine's socket ${setting.socket} may not be opened by this user: run this as root, or as a member of the group docker.`,
     )
+  }
+  // Ours would not listen there.
+  if (setting.socket !== engineSocket) {
+    throw new QuickstartError(`No Docker engine answers on ${setting.socket} (${reason}), which DOCKER_HOST names.`)
   }
   if (process.getuid?.() !== 0 || (await findProgram('dockerd')) === undefined) {
     await install(setting)

@@ -1,36 +1,82 @@
 /** Sandboxes of this machine, which need no engine: bubblewrap and the guest agent are enough. */
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { installPackages, obstacleToPackages } from './apt.ts'
 import { engineState } from './engine.ts'
 import { QuickstartError } from './failure.ts'
 import type { Setting } from './install.ts'
 import { findProgram, runProgram } from './programs.ts'
 
+const root = resolve(import.meta.dirname, '../../..')
 /** What `npm run guest` builds, by Node's name of the architecture. */
 const agents: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
+const agent = join(root, '.cache/guest', `containerssh-agent-${agents[process.arch] ?? process.arch}`)
+const builder = join(root, 'scripts/guest.ts')
 const trialMs = 10_000
+const buildMs = 900_000
 
-/** The backend and its section; undefined: Docker is wanted, or the better choice. @throws QuickstartError */
-export const chooseSandbox = async (asked: string | undefined, setting: Setting): Promise<object | undefined> => {
-  if (asked === 'docker') return undefined
-  if (asked === undefined && (await engineState(setting)).answers) return undefined
-  const obstacle = await obstacleTo(setting)
-  if (obstacle === undefined) {
-    setting.say('Sessions run in sandboxes of this machine (--backend docker has them run in containers).')
-    return { backend: 'sandbox', sandbox: { shellCommand: [existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'] } }
-  }
-  if (asked === undefined) return undefined
-  throw new QuickstartError(`No sandbox can be made on this machine: ${obstacle}.`)
+export interface SandboxChoice {
+  /** The backend and its section; undefined: sessions are to run in containers. */
+  readonly room?: object
+  /** Why there is none, when one was wanted. */
+  readonly noSandbox?: string
 }
 
-const obstacleTo = async ({ signal }: Setting): Promise<string | undefined> => {
-  const bwrap = await findProgram('bwrap')
-  if (bwrap === undefined) return 'there is no bubblewrap (Debian package bubblewrap)'
-  const name = `containerssh-agent-${agents[process.arch] ?? process.arch}`
-  if (!existsSync(resolve(import.meta.dirname, '../../../.cache/guest', name))) {
-    return 'the guest agent is not built (npm run guest)'
+/** What is missing is installed and built, where that is possible. @throws QuickstartError */
+export const chooseSandbox = async (asked: string | undefined, setting: Setting): Promise<SandboxChoice> => {
+  if (asked === 'docker') return {}
+  if (asked === undefined && (await engineState(setting)).answers) return {}
+  const obstacle = (await obstacleToProgram(setting)) ?? (await obstacleToAgent(setting)) ?? (await trial(setting))
+  if (obstacle === undefined) {
+    setting.say('Sessions run in sandboxes of this machine (--backend docker has them run in containers).')
+    return {
+      room: { backend: 'sandbox', sandbox: { shellCommand: [existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'] } },
+    }
   }
+  const noSandbox = `No sandbox can be made on this machine: ${obstacle.replace(/\.+$/, '')}.`
+  if (asked !== undefined) throw new QuickstartError(noSandbox)
+  setting.say(noSandbox)
+  return { noSandbox }
+}
+
+const obstacleToProgram = async (setting: Setting): Promise<string | undefined> => {
+  if ((await findProgram('bwrap')) !== undefined) return undefined
+  const obstacle = await obstacleToPackages()
+  if (obstacle !== undefined) return `there is no bubblewrap, in Debian the package bubblewrap (${obstacle})`
+  setting.say('Installing bubblewrap, which makes sandboxes.')
+  return attempt(setting, () => installPackages(['bubblewrap'], setting))
+}
+
+/** `npm ci` has built it, unless it could not. */
+const obstacleToAgent = async (setting: Setting): Promise<string | undefined> => {
+  if (existsSync(agent)) return undefined
+  if (!existsSync(builder)) return `there is no guest agent for ${process.arch}`
+  setting.say('Building the guest agent, the first process of a sandbox; without Go, that is fetched first.')
+  const { signal } = setting
+  return attempt(setting, async () => {
+    const { status, last } = await runProgram(process.execPath, [builder, '--here'], { signal, timeoutMs: buildMs })
+    if (status !== 0) throw new Error(`the guest agent cannot be built (npm run guest): ${last.join('; ')}`)
+  })
+}
+
+/** What the kernel says. */
+const trial = async (setting: Setting): Promise<string | undefined> => {
+  const bwrap = await findProgram('bwrap')
+  if (bwrap === undefined) return 'there is no bubblewrap'
   const words = ['--unshare-all', '--uid', '1000', '--ro-bind', '/', '/', '/bin/true']
-  const { status, last } = await runProgram(bwrap, words, { signal, timeoutMs: trialMs })
-  return status === 0 ? undefined : last.join('; ')
+  return attempt(setting, async () => {
+    const { status, last } = await runProgram(bwrap, words, { signal: setting.signal, timeoutMs: trialMs })
+    if (status !== 0) throw new Error(last.join('; '))
+  })
+}
+
+/** The reason when it failed. @throws the signal's reason */
+const attempt = async ({ signal }: Setting, task: () => Promise<void>): Promise<string | undefined> => {
+  try {
+    await task()
+    return undefined
+  } catch (error) {
+    signal.throwIfAborted()
+    return error instanceof Error ? error.message : String(error)
+  }
 }

@@ -2,14 +2,16 @@
 import type { Config } from '../../shared/config/schema.ts'
 import type { Identity } from '../../shared/identity.ts'
 import type { Log } from '../../shared/log.ts'
-import { docker } from './docker/index.ts'
 import type { ReapingBackend } from './rooms.ts'
-import { sandbox } from './sandbox/index.ts'
 
 export type RoomFactory = (config: Config, identity: Identity, log: Log) => Promise<ReapingBackend>
 
-/** Its library is large: loaded by those who use it. */
+/** Their libraries are large, and a worker has one room: each is loaded by those who use it. */
+const docker: RoomFactory = async (config, identity, log) =>
+  (await import('./docker/index.ts')).docker(config, identity, log)
 const kubernetes: RoomFactory = async (config, identity, log) =>
   (await import('./kubernetes/index.ts')).kubernetes(config, identity, log)
+const sandbox: RoomFactory = async (config, identity, log) =>
+  (await import('./sandbox/index.ts')).sandbox(config, identity, log)
 
 export const rooms: Readonly<Record<string, RoomFactory>> = { docker, kubernetes, sandbox }

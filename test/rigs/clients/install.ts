@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { findGo } from '../../../bench/go.ts'
+import { findGo } from '../../../scripts/go.ts'
 import { step } from '../step.ts'
 
 const cache = resolve(import.meta.dirname, '../../../.cache')

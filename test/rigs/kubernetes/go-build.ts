@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { findGo } from '../../../bench/go.ts'
+import { findGo } from '../../../scripts/go.ts'
 import { locked } from '../locked.ts'
 import { step } from '../step.ts'
 

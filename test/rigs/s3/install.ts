@@ -1,7 +1,7 @@
 /** The object storage of the tests: versitygw, a server of the S3 API over a folder, from its Go module. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { findGo } from '../../../bench/go.ts'
+import { findGo } from '../../../scripts/go.ts'
 import { step } from '../step.ts'
 
 const version = 'v1.8.0'
