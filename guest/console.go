@@ -17,6 +17,7 @@ type consoleOptions struct {
 	waitEnv  bool
 	pid      bool
 	lastWord string
+	streams  string
 	limits   []sandbox.Limit
 	program  []string
 }
@@ -27,6 +28,9 @@ func console(args []string) (int, error) {
 	options, err := parseConsole(args)
 	if err != nil {
 		return exitUsage, err
+	}
+	if options.streams != "" {
+		takeStreams(options.streams)
 	}
 	if options.wait {
 		if err := awaitStart(os.Stdin); err != nil {
@@ -91,6 +95,12 @@ func parseConsole(args []string) (consoleOptions, error) {
 				return options, usageError("--last-word wants a word")
 			}
 			options.lastWord = args[at]
+		case "--streams":
+			at++
+			if at >= len(args) || !strings.HasPrefix(args[at], "/") {
+				return options, usageError("--streams wants an absolute path")
+			}
+			options.streams = args[at]
 		case "--limit":
 			at++
 			limit, err := parseLimit(args, at)

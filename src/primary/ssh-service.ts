@@ -17,6 +17,7 @@ import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
 import { createRefusals, type Refusals } from './refusal.ts'
 import type { Service } from './services.ts'
+import { withStreamsFolder } from './streams-folder.ts'
 import type { Supervised } from './supervision.ts'
 import { createVisitors, type Visitors } from './visitors.ts'
 import { withheldVariables, workerConfig } from './worker-share.ts'
@@ -143,7 +144,7 @@ const crewOf = ({ config, hostKeys }: SshSettings, workerUser: SshServiceOptions
   const instance = config.instance === '' ? ownerLabel() : config.instance
   return {
     count: config.workers === 0 ? availableParallelism() : config.workers,
-    account: workerUser(config),
+    account: withStreamsFolder(workerUser(config)),
     withheld: withheldVariables(config, Object.keys(process.env)),
     configure: (worker) => ({ kind: 'configure', config: share, hostKeys, instance, worker }),
     retireMs: config.retireTimeout,

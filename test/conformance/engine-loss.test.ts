@@ -39,15 +39,21 @@ describe('an engine that goes away', { concurrency: 1 }, () => {
       await isReady(rig, 1)
       const session = rig.enter()
       const channel = await talk(session, { keepOpen: true })
-      await channel.start(exec('echo up; sleep 1000'))
+      await channel.start(exec('echo up; cat'))
       await until('the program', () => channel.stdout.text === 'up\n')
       await isReady(rig, 2)
       const exit = channel.exit
       await engine[how]()
+      if (how === 'kill') {
+        // Its streams do not go through the engine, which ends its containers when it comes back.
+        channel.stdin.write('there?\n')
+        await until('an answer', () => channel.stdout.text === 'up\nthere?\n')
+        await engine.start()
+      }
       assert.deepEqual(await exit, lost)
       assert.match(channel.stderr.text, /^\r\nthe container[^\r\n]*\r\n$/)
       await rig.logged('DOCKER_PROGRAM_LOST')
-      await engine.start()
+      if (how === 'stop') await engine.start()
       // What was ready before is not given out any more, and another takes its place.
       await rig.logged('DOCKER_POOL_CONTAINER_LOST')
       await isReady(rig, 3)

@@ -15,7 +15,9 @@ export async function faulty(
   task: (rig: Rig, session: () => Session, proxy: EngineProxy) => Promise<void>,
 ): Promise<void> {
   await using proxy = await engineProxy(rules)
-  const rig = await room({ host: proxy.host, ...options, timeouts: { ...patient, ...options.timeouts } })
+  // The streams that are damaged here are the engine's.
+  const execution = { directStreams: false, ...options.execution }
+  const rig = await room({ host: proxy.host, ...options, execution, timeouts: { ...patient, ...options.timeouts } })
   let session: Session | undefined
   try {
     const enter = (): Session => {

@@ -76,7 +76,10 @@ for (const mode of ['connection', 'session'] satisfies Mode[]) {
       { match: /^POST \/containers\/create/, answer: { status: 400, message: 'seen' } },
     ])
     const restart = mode === 'session' ? { RestartPolicy: { Name: 'no' } } : {}
-    const execution = { container, host: { ...host, ...restart }, network, platform, containername: 'a-name' }
+    const execution = {
+      ...{ container, host: { ...host, ...restart }, network, platform, containername: 'a-name' },
+      directStreams: false, // a mount of ours
+    }
     await using rig = await room({ mode, host: proxy.host, execution })
     const session = rig.enter()
     const opened = await session.open(1 as never, () => undefined)
@@ -113,7 +116,8 @@ describe('the engine', () => {
     const taken = Object.fromEntries(Object.entries(host).filter(([key]) => !refused.has(key)))
     const mounts = [{ Type: 'tmpfs', Target: '/mnt', TmpfsOptions: { SizeBytes: 65_536, Mode: 448 } }]
     const { MacAddress: _mac, ...own } = container
-    await using rig = await room({ execution: { container: own, host: { ...taken, Mounts: mounts } } })
+    const execution = { container: own, host: { ...taken, Mounts: mounts }, directStreams: false }
+    await using rig = await room({ execution })
     const sandbox = await rig.backend.open(rig.occupant, new AbortController().signal)
     const [id = ''] = await rig.containers()
     const { socketPath } = await engine()

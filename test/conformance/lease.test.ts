@@ -6,6 +6,7 @@ import { schema } from '../../src/shared/config/schema.ts'
 import { ownerLabel } from '../../src/shared/identity.ts'
 import { createCleanup } from '../../src/workers/backends/docker/cleanup.ts'
 import { connect } from '../../src/workers/backends/docker/client.ts'
+import { createDirect } from '../../src/workers/backends/docker/direct/direct.ts'
 import { createEngine } from '../../src/workers/backends/docker/engine.ts'
 import { createLease } from '../../src/workers/backends/docker/lease.ts'
 import { reap } from '../../src/workers/backends/docker/reap.ts'
@@ -32,12 +33,13 @@ async function server(owner: string, host?: string) {
   const identity = { owner, instance: 'lease-test' }
   const lease = createLease(own, identity, log)
   const cleanup = createCleanup(own, 10_000)
+  const direct = createDirect(own, identity)
   return {
     rig,
     lease,
     async round() {
       await lease.renew()
-      return reap({ engine: own, identity, cleanup, lease }, log, AbortSignal.timeout(20_000))
+      return reap({ engine: own, identity, cleanup, lease, direct }, log, AbortSignal.timeout(20_000))
     },
     async [Symbol.asyncDispose]() {
       await lease[Symbol.asyncDispose]()

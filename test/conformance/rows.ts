@@ -27,6 +27,8 @@ export interface Row {
   readonly mode: Mode | 'persistent'
   readonly image: NonNullable<RoomOptions['image']>
   readonly guest: 'shell' | 'none' | 'image' | 'inject'
+  /** Whether streams could go past the engine. */
+  readonly direct: boolean
   readonly can: ReadonlySet<Ability>
 }
 
@@ -37,7 +39,7 @@ const noShell = 'containerssh-test/noshell:1'
 /** What a sandbox has of this machine is that of any Debian. */
 const machine = debian
 
-function row(engine: Row['engine'], mode: Row['mode'], image: Row['image'], guest: Row['guest']): Row {
+function row(engine: Row['engine'], mode: Row['mode'], image: Row['image'], guest: Row['guest'], direct = true): Row {
   const helped = guest !== 'none'
   const abilities: readonly (readonly [Ability, boolean])[] = [
     // The engine itself signals and stops the main process of a container.
@@ -54,16 +56,18 @@ function row(engine: Row['engine'], mode: Row['mode'], image: Row['image'], gues
     ['environment', engine !== 'kubernetes' || mode === 'session' || helped],
     ['removal', mode !== 'persistent'],
   ]
-  return { engine, mode, image, guest, can: new Set(abilities.flatMap(([name, has]) => (has ? [name] : []))) }
+  return { engine, mode, image, guest, direct, can: new Set(abilities.flatMap(([name, has]) => (has ? [name] : []))) }
 }
 
 export const rows: readonly Row[] = [
   row('docker', 'connection', busybox, 'shell'),
+  row('docker', 'connection', busybox, 'shell', false),
   row('docker', 'connection', busybox, 'inject'),
   row('docker', 'connection', debian, 'image'),
   row('docker', 'connection', debian, 'shell'),
   row('docker', 'connection', noShell, 'none'),
   row('docker', 'connection', noShell, 'inject'),
+  row('docker', 'connection', noShell, 'inject', false),
   row('docker', 'session', busybox, 'shell'),
   row('docker', 'session', debian, 'image'),
   row('docker', 'session', noShell, 'none'),
@@ -87,15 +91,16 @@ export const rows: readonly Row[] = [
   row('sandbox', 'session', machine, 'inject'),
 ]
 
-export const nameOf = ({ mode, image, guest }: Row): string =>
-  `${mode} mode, ${/\/(\w+):/.exec(image)?.[1]}, guest: ${guest}`
+export const nameOf = ({ mode, image, guest, direct }: Row): string =>
+  `${mode} mode, ${/\/(\w+):/.exec(image)?.[1]}, guest: ${guest}${direct ? '' : ', streams by the engine'}`
 
 /** Of the sections `docker.execution` and `kubernetes.pod`. */
-export function executionOf({ image, guest }: Row): Readonly<Record<string, unknown>> {
+export function executionOf({ engine, image, guest, direct }: Row): Readonly<Record<string, unknown>> {
   const shell = image === noShell ? ['/busybox', 'sh'] : image === debian ? ['/bin/bash'] : ['/bin/sh']
   return {
     agentMode: guest,
     shellCommand: shell,
+    ...(engine === 'docker' ? { directStreams: direct } : {}),
     ...(guest === 'none' ? { idleCommand: ['/busybox', 'sleep', '3600'] } : {}),
   }
 }

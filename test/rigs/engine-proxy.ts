@@ -20,6 +20,8 @@ export interface Rule {
   readonly delayMs?: number
   /** Closes the connection without an answer: before the engine is asked, or after it has answered. */
   readonly cut?: 'before' | 'after'
+  /** Another body for the engine. */
+  readonly ask?: (body: string) => string
   /** Another body for the client. */
   readonly rewrite?: (body: string) => string
   /** Raw streams: changes what the engine sends. */
@@ -74,7 +76,9 @@ export async function engineProxy(rules: Rule[] = []): Promise<EngineProxy> {
       outgoing.writeHead(rule.answer.status, { 'Content-Type': 'application/json' })
       return void outgoing.end(JSON.stringify({ message: rule.answer.message }))
     }
-    const forward = request({ socketPath, method, path: url, headers }, async (answer) => {
+    const asked = rule?.ask === undefined ? Buffer.concat(body) : Buffer.from(rule.ask(Buffer.concat(body).toString()))
+    const length = rule?.ask === undefined ? {} : { 'content-length': asked.length }
+    const forward = request({ socketPath, method, path: url, headers: { ...headers, ...length } }, async (answer) => {
       const status = answer.statusCode ?? 500
       if (rule?.cut === undefined && rule?.rewrite === undefined) {
         outgoing.writeHead(status, answer.headers)
@@ -91,7 +95,7 @@ export async function engineProxy(rules: Rule[] = []): Promise<EngineProxy> {
     })
     forward.on('error', () => incoming.socket.destroy())
     outgoing.on('close', () => forward.destroy())
-    forward.end(Buffer.concat(body))
+    forward.end(asked)
   })
   server.on('upgrade', (incoming, near: Socket, head: Buffer) => {
     keep(near)

@@ -410,6 +410,13 @@ export const docker = defineCodes('Docker', ['DOCKER', 'DOCKERRUN'], {
     labels: { image: 'string', agentMode: 'string' },
     seed: false,
   },
+  DOCKER_STREAMS_INDIRECT: {
+    level: 'debug',
+    says: 'Streams go through the engine: {reason}.',
+    doc: 'With `docker.execution.directStreams` the streams of programs without a terminal go past the engine, which is several times faster, where the engine is on this machine and containers share its kernel and see a folder of ours. What is in the way is the label `reason`; if it is about the engine, it is told once for each engine and worker. Nothing else is different.',
+    labels: { reason: 'string' },
+    seed: false,
+  },
   DOCKER_GUEST_AGENT_INVALID: {
     level: 'warning',
     says: 'What image {image} has at {path} is no guest agent; it is not used.',

@@ -39,6 +39,11 @@ const execution = section({
       ours('For images of this architecture; empty: the one that was built with this program, if any.'),
     ),
   }).meta(ours('Files of the guest agent that is put into containers, read-only, at `/.containerssh/agent`.')),
+  directStreams: flag(true).meta(
+    ours(
+      'Where the engine is on this machine, the streams of programs without a terminal go past it, through a folder that containers have mounted at `/.containerssh-streams`. Connection mode only.',
+    ),
+  ),
   subsystems: textMap(sftpServer).describe(
     'Name to the path of one program. A given map replaces the default. `sftp` may be `internal-sftp`, which is also taken if the image does not have the path.',
   ),

@@ -4,6 +4,7 @@ import { newId } from '../../../shared/id.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
 import { memberEnvironment } from '../guest/member-environment.ts'
+import { directMount } from './direct/direct.ts'
 import { asEngineError, EngineError, persist } from './failure.ts'
 import { platformQuery } from './pull.ts'
 import { type DockerSettings, label, type Room } from './room.ts'
@@ -11,6 +12,8 @@ import { type DockerSettings, label, type Room } from './room.ts'
 /** What a mode adds to the configured container. */
 export interface ContainerExtras {
   readonly Cmd: readonly string[]
+  /** Its programs' streams may go past the engine. */
+  readonly isDirect?: boolean
   /** Besides those of every container of ours. */
   readonly labels?: Readonly<Record<string, string>>
   /** In place of the configured name. */
@@ -20,6 +23,12 @@ export interface ContainerExtras {
   readonly host?: Readonly<Record<string, unknown>>
   /** Of the Engine API; besides those of the configuration. */
   readonly mounts?: readonly object[]
+}
+
+export interface Created {
+  readonly containerId: string
+  /** Folder for its programs' streams; undefined: the engine has them. */
+  readonly streams: string | undefined
 }
 
 export const shuttingDown = (containerId?: string): Fault => fault('DOCKER_CONTAINER_SHUTTING_DOWN', { containerId })
@@ -35,7 +44,7 @@ export async function createContainer(
   log: Log,
   signal: AbortSignal,
   deadline: AbortSignal,
-): Promise<string> {
+): Promise<Created> {
   const { execution } = room.settings
   const image = execution.container.Image ?? ''
   const name = extras.name ?? execution.containername
@@ -45,13 +54,20 @@ export async function createContainer(
   }
   const isLeased = (await room.lease?.isHeld()) === true
   const labels = { ...extras.labels, ...(isLeased ? { [label.lease]: room.identity.owner } : {}) }
-  const once = async (): Promise<string> => {
+  const once = async (): Promise<Created> => {
     log.emit('DOCKER_CONTAINER_CREATE', { image })
     const creation = newId()
+    const streams = extras.isDirect ? await room.direct.prepare(execution, creation, log, deadline) : undefined
     try {
-      const body = containerBody(room, who, { ...extras, labels }, creation)
-      return await room.engine.createContainer(body, query, deadline)
+      const body = containerBody(room, who, { ...extras, labels }, creation, streams)
+      const containerId = await room.engine.createContainer(body, query, deadline)
+      if (streams !== undefined) room.direct.settle(containerId, streams)
+      return { containerId, streams }
     } catch (error) {
+      if (streams !== undefined) {
+        room.direct.discard(streams)
+        if (room.direct.refuses(error, log)) return once()
+      }
       // There may be a container all the same.
       const { statusCode } = asEngineError(error)
       if (statusCode === 0 || statusCode >= 500) room.cleanup.sweep(creation, log).catch(() => undefined)
@@ -100,7 +116,13 @@ export function startContainer(
 
 const BUSY = 'too many containers are being started'
 
-function containerBody(room: Room, who: Occupant | undefined, extras: ContainerExtras, creation: string): object {
+function containerBody(
+  room: Room,
+  who: Occupant | undefined,
+  extras: ContainerExtras,
+  creation: string,
+  streams: string | undefined,
+): object {
   const { execution } = room.settings
   const { container } = execution
   const own = who === undefined ? [] : memberEnvironment(execution, who.member)
@@ -116,16 +138,28 @@ function containerBody(room: Room, who: Occupant | undefined, extras: ContainerE
       [label.instance]: room.identity.instance,
       [label.owner]: room.identity.owner,
       [label.creation]: creation,
+      ...(streams === undefined ? {} : { [label.streams]: streams }),
     },
     ...extras.config,
     // Nobody reads a log of the output, and writing it to disk would cost more than the session.
-    HostConfig: { LogConfig: { Type: 'none' }, ...extras.host, ...execution.host, ...mountsOf(execution.host, extras) },
+    HostConfig: {
+      LogConfig: { Type: 'none' },
+      ...extras.host,
+      ...execution.host,
+      ...mountsOf(execution.host, extras, streams),
+    },
     NetworkingConfig: execution.network,
   }
 }
 
-const mountsOf = (host: DockerSettings['execution']['host'], { mounts = [] }: ContainerExtras): object =>
-  mounts.length === 0 ? {} : { Mounts: [...(host?.Mounts ?? []), ...mounts] }
+function mountsOf(
+  host: DockerSettings['execution']['host'],
+  { mounts = [] }: ContainerExtras,
+  streams: string | undefined,
+): object {
+  const ours = streams === undefined ? mounts : [...mounts, directMount(streams)]
+  return ours.length === 0 ? {} : { Mounts: [...(host?.Mounts ?? []), ...ours] }
+}
 
 const occupantMarks = ({ peer, member }: Occupant): Record<string, string> => ({
   [label.connectionId]: peer.connectionId,

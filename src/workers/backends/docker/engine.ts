@@ -51,8 +51,17 @@ export interface Size {
   readonly rows: number
 }
 
+/** Of `GET /info`, what is asked for. */
+export interface EngineInfo {
+  readonly KernelVersion?: string
+  /** Host name of the engine. */
+  readonly Name?: string
+  readonly DefaultRuntime?: string
+}
+
 export interface Engine {
   readonly host: string
+  info(signal: AbortSignal): Promise<EngineInfo>
   /** Undefined when the engine does not have the image. */
   image(name: string, signal: AbortSignal): Promise<Image | undefined>
   /** The progress of a pull: JSON lines. */
@@ -111,6 +120,7 @@ export function createEngine(client: Client): Engine {
   const get = (path: string, query: Call['query'] = {}): Call => ({ method: 'GET', path, query })
   return {
     host: client.host,
+    info: (signal) => ask(get('/info'), signal),
     async image(name, signal) {
       const call = get(`/images/${name}/json`)
       const found = await orUndefined(() => ask<{ Id: string; Architecture?: string }>(call, signal))

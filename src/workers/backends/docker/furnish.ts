@@ -16,6 +16,8 @@ import type { Room } from './room.ts'
 export interface Furnished {
   readonly containerId: string
   readonly plan: Plan
+  /** Folder for its programs' streams; undefined: the engine has them. */
+  readonly streams: string | undefined
 }
 
 /** What images have for whose sake this program was written. */
@@ -45,14 +47,14 @@ export async function furnish(
     const volume = await volumeFor(room, architecture, log)
     const plan = planOf(execution, inside ?? USUAL, volume)
     const extras = withMounts(plan)
-    const containerId = await createContainer(room, who, extras, log, signal, deadline)
+    const { containerId, streams } = await createContainer(room, who, extras, log, signal, deadline)
     try {
       const found = inside ?? (await room.insides.look(id, execution, containerId, log, deadline))
       const right = inside === undefined ? planOf(execution, found, volume) : plan
       const fits = right === plan || isDeepStrictEqual(withMounts(right), extras)
       if (fits && (await isFilled(room, right, containerId, id, log, deadline))) {
         tell(room, right, id, log)
-        return { containerId, plan: right }
+        return { containerId, plan: right, streams }
       }
       inside = found
     } catch (error) {
@@ -80,6 +82,10 @@ export async function furnishRunning(
       await before?.(made.containerId)
       if (await startProven(room, made, image, log, signal, deadline, ahead)) return made
     } catch (error) {
+      if (made.streams !== undefined && room.direct.refuses(error, log)) {
+        await room.cleanup.remove(made.containerId, log)
+        continue
+      }
       room.cleanup.track(room.cleanup.remove(made.containerId, log))
       throw error
     }

@@ -12,8 +12,9 @@ import { createShares } from '../share/share.ts'
 import { aheadOf } from './ahead.ts'
 import { createCleanup } from './cleanup.ts'
 import { connect } from './client.ts'
+import { createDirect, type Direct } from './direct/direct.ts'
 import { createEnds } from './ends.ts'
-import { createEngine } from './engine.ts'
+import { createEngine, type Engine } from './engine.ts'
 import { asEngineError } from './failure.ts'
 import { createHelpers } from './helper.ts'
 import { createImages, type Images } from './image.ts'
@@ -56,7 +57,7 @@ export const houseName = ({ connection, timeouts }: DockerSettings): string =>
 /** @throws Fault DOCKER_CONFIG_ERROR when no client can be made of the settings */
 export function createHouse(settings: DockerSettings, identity: Identity, portion: Portion, log: Log): House {
   const common = commonOf(settings, identity, portion, log)
-  const { engine, ends, sharedEnds, cleanup, lease, pools, shares } = common
+  const { engine, ends, sharedEnds, cleanup, direct, lease, pools, shares } = common
   void lease?.renew()
   const renewals = setInterval(() => void lease?.renew(), RENEW_MS).unref()
   const tendShares = async (signal: AbortSignal): Promise<number> => {
@@ -82,10 +83,26 @@ export function createHouse(settings: DockerSettings, identity: Identity, portio
       clearInterval(renewals)
       await lease?.[Symbol.asyncDispose]()
       await Promise.all([ends[Symbol.asyncDispose](), sharedEnds[Symbol.asyncDispose]()])
+      await direct[Symbol.asyncDispose]()
       engine.close()
     },
   }
 }
+
+/** What a container had outside goes with it. */
+const withoutFolders = (engine: Engine, direct: Direct): Engine => ({
+  ...engine,
+  async removeContainer(id, signal) {
+    try {
+      await engine.removeContainer(id, signal)
+    } catch (error) {
+      if (asEngineError(error).statusCode !== 404) throw error
+      direct.forget(id)
+      throw error
+    }
+    direct.forget(id)
+  },
+})
 
 /** What all rooms of the house have in common. */
 type Common = Omit<Room, 'settings' | 'images'>
@@ -96,13 +113,16 @@ function commonOf(
   { workers, isNamed, parallelStarts }: Portion,
   log: Log,
 ): Common {
-  const engine = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
+  const bare = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
+  const direct = createDirect(bare, identity)
+  const engine = withoutFolders(bare, direct)
   const cleanup = createCleanup(engine, timeouts.containerStop)
   const lease = isNamed ? createLease(engine, identity, log) : undefined
   return {
     engine,
     identity,
     cleanup,
+    direct,
     lease,
     ends: createEnds(engine, `${label.owner}=${identity.owner}`, log),
     starts: createTurns(Math.ceil(parallelStarts / workers), mostWaiting),

@@ -13,7 +13,7 @@ export function profileOf(settings: DockerSettings): string | undefined {
 /** All of the settings that make a container what it is. */
 export function launchOf({ execution }: DockerSettings): string {
   const { container, host, network, platform, idleCommand } = execution
-  const { agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems } = execution
-  const guest = [agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems['sftp']]
+  const { agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems, directStreams } = execution
+  const guest = [agentMode, disableAgent, agentPath, agentBinary, sftp, subsystems['sftp'], directStreams]
   return JSON.stringify([container, host, network, platform, idleCommand, guest])
 }

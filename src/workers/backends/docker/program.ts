@@ -3,12 +3,15 @@ import { fault } from '../../../shared/codes/fault.ts'
 import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Exit, Program, Running, Stdio } from '../../ports.ts'
-import { announced, announcementOf, environment, withSize } from '../guest/command.ts'
+import { announced, announcedOver, announcementOf, canBeDirect, environment, withSize } from '../guest/command.ts'
 import { drained } from '../guest/drained.ts'
 import { exitOf, UNKNOWN_EXIT } from '../guest/exit.ts'
 import type { Announcement, Header } from '../guest/header.ts'
 import { letGo } from '../guest/let-go.ts'
 import type { Plan } from '../guest/plan.ts'
+import type { RawStream } from '../guest/raw-stream.ts'
+import { DIRECT_FOLDER } from './direct/direct.ts'
+import type { DirectStreams } from './direct/streams.ts'
 import { attachExec, createExec } from './exec.ts'
 import { execExitCode } from './exit.ts'
 import { fateOf, OUT_OF_MEMORY } from './loss.ts'
@@ -23,6 +26,8 @@ export interface Place {
   /** What programs have besides the container's own environment and before that of their channel, NAME=value. */
   readonly env: readonly string[]
   readonly plan: Plan
+  /** Folder for its streams; undefined: the engine has them. */
+  readonly streams: string | undefined
   /** Aborted when the container is about to be removed: nothing has to be tidied up in it any more. */
   readonly closing: AbortSignal
 }
@@ -49,22 +54,38 @@ export async function runProgram(
   const limited = AbortSignal.any([signal, closing, AbortSignal.timeout(timeouts.commandStart)])
   const command = program.what.kind === 'exec' ? program.what.command : words[0]
   log.emit('DOCKER_EXEC', { command: command?.slice(0, 256) })
-  const Cmd = announced(plan, plan.hasShell && plan.mode !== 'none' ? withSize(words, program.pty) : words)
-  const id = await createExec(
-    room,
-    containerId,
-    { Cmd, Env: environment(program, place.env), Tty: tty, stdin: true, size: program.pty?.size },
-    log,
-    limited,
-  )
-  const raw = await attachExec(room, id, tty, log, limited)
-  const pump = createPump({ raw, tty, announcement: announcementOf(plan), stdio, log })
+  const direct = await openDirect(place, tty, log, limited)
+  const Cmd = wordsIn(plan, words, program, direct && `${DIRECT_FOLDER}/${direct.name}`)
+  const spec = { Cmd, Env: environment(program, place.env), Tty: tty, stdin: true, size: program.pty?.size }
+  const begin = async (): Promise<{ id: string; raw: RawStream }> => {
+    const id = await createExec(room, containerId, spec, log, limited)
+    return { id, raw: await attachExec(room, id, tty, log, limited) }
+  }
+  const { id, raw } = await begin().catch((error) => {
+    direct?.close()
+    throw error
+  })
+  const pump = createPump({ raw, direct, tty, announcement: announcementOf(plan), stdio, log })
   const terminal = createTerminal((size, until) => room.engine.resizeExec(id, size, until), log)
   if (program.pty !== undefined) {
     const window = AbortSignal.any([closing, AbortSignal.timeout(timeouts.window)])
     terminal.resizeFirst(program.pty.size, window)
   }
   return follow(place, id, pump, program, terminal, log)
+}
+
+/** A terminal is the engine's: only that can tell it its size. */
+const openDirect = async (
+  { room, plan, streams }: Place,
+  tty: boolean,
+  log: Log,
+  signal: AbortSignal,
+): Promise<DirectStreams | undefined> =>
+  tty || streams === undefined || !canBeDirect(plan) ? undefined : room.direct.open(streams, log, signal)
+
+function wordsIn(plan: Plan, words: readonly string[], { pty }: Program, streams: string | undefined) {
+  const sized = plan.hasShell && plan.mode !== 'none' ? withSize(words, pty) : words
+  return streams === undefined ? announced(plan, sized) : announcedOver(streams, plan, sized)
 }
 
 function follow(place: Place, id: string, pump: Pump, program: Program, terminal: Terminal, log: Log): Running {

@@ -10,14 +10,22 @@ import { label, type Room } from './room.ts'
 
 /** Removes what dead owners left behind, and what we could not remove ourselves. Gives the number of containers. */
 export async function reap(
-  room: Pick<Room, 'engine' | 'identity' | 'cleanup' | 'lease'>,
+  room: Pick<Room, 'engine' | 'identity' | 'cleanup' | 'lease' | 'direct'>,
   log: Log,
   signal: AbortSignal,
 ): Promise<number> {
-  const orphans = await room.engine.listContainers(label.owner, signal).catch((error) => {
+  const listedAt = performance.now()
+  const listed = await room.engine.listContainers(label.owner, signal).catch((error) => {
     if (!signal.aborted) log.emit('DOCKER_REAP_FAILED', labelsOf(error))
-    return []
+    return undefined
   })
+  const orphans = listed ?? []
+  if (listed !== undefined) {
+    await room.direct.sweep(
+      listed.map(({ Id, Labels }) => ({ id: Id, folder: Labels[label.streams] ?? '' })),
+      listedAt,
+    )
+  }
   const states = new Map<string, boolean>()
   const isOver = (owner: string, isLeased: boolean): boolean => {
     const known = states.get(owner) ?? isDead(room.lease, owner, isLeased)

@@ -8,6 +8,7 @@ import type { Pools } from '../pool/pools.ts'
 import type { Shares } from '../share/share.ts'
 import type { Ready } from './ahead.ts'
 import type { Cleanup } from './cleanup.ts'
+import type { Direct } from './direct/direct.ts'
 import type { Ends } from './ends.ts'
 import type { Engine } from './engine.ts'
 import type { Helpers } from './helper.ts'
@@ -28,6 +29,8 @@ export interface Room {
   /** How programs end, told by the engine's events. */
   readonly ends: Ends
   readonly cleanup: Cleanup
+  /** The way past it for streams. */
+  readonly direct: Direct
   /** For those who cannot see our process; undefined: they have to guess. */
   readonly lease: Lease | undefined
   /** To have the engine start a container: one that starts many at once is done with none for a long time. */
@@ -60,6 +63,8 @@ export const label = {
   leased: 'containerssh_leased',
   /** Made ahead for whoever comes, in place of the first three: the name of its profile. */
   pool: 'containerssh_pool',
+  /** Folder on this machine for streams past the engine; see direct.ts. */
+  streams: 'containerssh_streams',
   /** Of a volume: the helper is in it. */
   helper: 'containerssh_helper',
 } as const

@@ -19,7 +19,7 @@ import { writeLate } from './late-files.ts'
 import { launchOf } from './profile.ts'
 import { type Place, runProgram } from './program.ts'
 import type { Make } from './register.ts'
-import { occupantLabels, type Room } from './room.ts'
+import { label, occupantLabels, type Room } from './room.ts'
 
 /** @throws Fault */
 export async function openSandbox(
@@ -65,12 +65,22 @@ async function openShared(
     async (stay) => stay.leave(),
     shuttingDown,
   )
-  const plan = await planOfExisting(room, image, containerId, log, deadline).catch((error) => {
+  const [plan, streams] = await Promise.all([
+    planOfExisting(room, image, containerId, log, deadline),
+    streamsOf(room, containerId, deadline),
+  ]).catch((error) => {
     leave()
     throw error
   })
-  const moved = await moveIn(room, who, { containerId, plan }, log, signal)
+  const moved = await moveIn(room, who, { containerId, plan, streams }, log, signal)
   return createSandbox({ ...room, ends: room.sharedEnds }, { ...moved, leave }, who)
+}
+
+/** Of a container that somebody made, perhaps another worker. */
+async function streamsOf({ engine }: Room, containerId: string, deadline: AbortSignal): Promise<string | undefined> {
+  // Without an answer the program will tell.
+  const found = await engine.findContainer(containerId, deadline).catch(() => undefined)
+  return found?.labels[label.streams]
 }
 
 interface Made extends Furnished {
@@ -106,14 +116,14 @@ async function makeContainer(
   return { ...made, env: [] }
 }
 
-function createSandbox(room: Room, { containerId, plan, env, leave }: Made, who: Occupant): Sandbox {
+function createSandbox(room: Room, { containerId, plan, streams, env, leave }: Made, who: Occupant): Sandbox {
   const labels = occupantLabels(who)
   const log = who.peer.log.with({ ...labels, containerId })
   const closing = new AbortController()
   let removal: Promise<void> | undefined
   // In a container that goes on, programs are ended one by one.
   const ended = leave === undefined ? closing.signal : new AbortController().signal
-  const place: Place = { room, containerId, env, plan, closing: ended }
+  const place: Place = { room, containerId, env, plan, streams, closing: ended }
   let forwarding: Forwarding | undefined
   const forwardingOf = (): Forwarding => {
     forwarding ??= createGuestForwarding(forwardPlace(room, containerId, plan, closing.signal, log), log)

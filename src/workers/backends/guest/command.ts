@@ -111,6 +111,31 @@ export function announced(
   return plan.mode === 'shell' ? withShim(words) : words
 }
 
+/** Whether there is somebody in the container who can take the streams of programs from FIFOs. Agents in images cannot. */
+export const canBeDirect = ({ hasShell, mode }: Pick<Plan, 'hasShell' | 'mode'>): boolean =>
+  mode === 'inject' || (hasShell && mode !== 'none')
+
+/**
+ * `streams`: of FIFOs `<streams>.in`, `.out` and `.err`, which become the program's streams, and where it is announced.
+ * Whatever stands in the way, the engine's remain. `<>` does not wait for the other end (sh on Linux); without `command` a shell would end
+ * when it cannot open something (POSIX.1 XCU, 2.8.1).
+ */
+const TAKE = [
+  'if [ -p "$1.in" ] && { command exec 7<>"$1.in" 8<>"$1.out" 9<>"$1.err"; } 2>/dev/null',
+  'then exec <"$1.in" >"$1.out" 2>"$1.err"',
+  'fi',
+  'exec 7>&- 8>&- 9>&-',
+  'shift',
+].join('; ')
+export function announcedOver(streams: string, plan: Plan, words: readonly string[]): readonly string[] {
+  if (plan.mode === 'inject') {
+    const [agent = '', console = '', ...rest] = announced(plan, words)
+    return [agent, console, '--streams', streams, ...rest]
+  }
+  const [script, own] = plan.mode === 'shell' ? [SHIM, words] : ['exec "$@"', announced(plan, words)]
+  return [SHELL, '-c', `${TAKE}; ${script}`, 'sh', streams, ...own]
+}
+
 /**
  * The variables of a program as the engine takes them: the channel's, over those that its place has for all programs. A
  * name that cannot be one is left out rather than damaged.

@@ -31,6 +31,8 @@ export interface ConduitOptions {
   readonly flow: { pause(): void; resume(): void }
   readonly tty: boolean
   readonly announcement: Announcement
+  /** Input waits for the announcement: only then is it known where it goes. */
+  readonly isUndecided?: boolean
   /** Of a terminal: it shows the line that lets the program begin. */
   readonly isEchoed?: boolean
   /** Both outputs end with it: see last-word.ts. */
@@ -41,7 +43,7 @@ export interface ConduitOptions {
 }
 
 export function createConduit(options: ConduitOptions): Conduit {
-  const { flow, tty, announcement, isEchoed, lastWord, stdio, input } = options
+  const { flow, tty, announcement, isUndecided = false, isEchoed, lastWord, stdio, input } = options
   const header = Promise.withResolvers<Header>()
   const over = Promise.withResolvers<number>()
   const readers: LastWordReader[] = []
@@ -104,7 +106,7 @@ export function createConduit(options: ConduitOptions): Conduit {
     stderr: err,
     start() {
       // A terminal would echo input that arrives before the announcement, and the echo would stand in front of it.
-      if (tty && (announcement === 'agent' || announcement === 'shim'))
+      if (isUndecided || (tty && (announcement === 'agent' || announcement === 'shim')))
         header.promise.then(startInput).catch(() => undefined)
       else startInput()
     },
