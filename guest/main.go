@@ -42,7 +42,7 @@ const help = `Usage:
       Serves scp's old protocol, with the same bounds; without any it becomes the scp of the image, if there is one.
   install PATH
       Copies this program.
-  sandbox-init [--limit NAME=NUMBER]...
+  sandbox-init [--limit NAME=NUMBER]... [--filter DESCRIPTOR [--hostname NAME] [--loopback] [-- MOUNTS...]]
       The first process of a sandbox: starts programs for the server that started it. Not for use by hand.
   license
   --help

@@ -16,14 +16,71 @@ const (
 
 // sandboxInit is the first process of a sandbox: it starts programs for the server until that is gone.
 func sandboxInit(args []string) (int, error) {
-	limits, err := parseLimits(args)
+	options, err := parseInit(args)
 	if err != nil {
 		return exitUsage, err
 	}
-	if err := sandbox.Serve(controlDescriptor, listenDescriptor, limits, findProgram); err != nil {
+	if err := options.makeRoom(); err != nil {
+		return exitFailed, err
+	}
+	if err := sandbox.Serve(controlDescriptor, listenDescriptor, options.limits, findProgram); err != nil {
 		return exitFailed, err
 	}
 	return 0, nil
+}
+
+type initOptions struct {
+	limits []sandbox.Limit
+	room   sandbox.Room
+	// filter is a descriptor; 0: whoever started this process has done all that needs rights.
+	filter int
+}
+
+func (o initOptions) makeRoom() error {
+	if o.filter == 0 {
+		return nil
+	}
+	if err := o.room.Make(); err != nil {
+		return err
+	}
+	return sandbox.GiveUpRights(o.filter)
+}
+
+func parseInit(args []string) (initOptions, error) {
+	var options initOptions
+	for at := 0; at < len(args); at += 2 {
+		if args[at] == "--" {
+			options.room.Words = args[at+1:]
+			break
+		}
+		if args[at] == "--loopback" {
+			options.room.Loopback = true
+			at--
+			continue
+		}
+		if at+1 >= len(args) {
+			return options, usageError(args[at] + " wants a value")
+		}
+		var err error
+		switch value := args[at+1]; args[at] {
+		case "--limit":
+			var limit sandbox.Limit
+			limit, err = parseLimit(args, at+1)
+			options.limits = append(options.limits, limit)
+		case "--hostname":
+			options.room.Hostname = value
+		case "--filter":
+			if options.filter, err = strconv.Atoi(value); err != nil || options.filter <= listenDescriptor {
+				err = usageError("--filter wants a descriptor, not " + value)
+			}
+		default:
+			err = usageError("sandbox-init has no option " + args[at])
+		}
+		if err != nil {
+			return options, err
+		}
+	}
+	return options, nil
 }
 
 // The names of setrlimit(2), in small letters. NPROC is missing in package syscall.
@@ -33,21 +90,6 @@ var resources = map[string]int{
 	"data":   syscall.RLIMIT_DATA,
 	"nofile": syscall.RLIMIT_NOFILE,
 	"nproc":  6,
-}
-
-func parseLimits(args []string) ([]sandbox.Limit, error) {
-	var limits []sandbox.Limit
-	for at := 0; at < len(args); at += 2 {
-		if args[at] != "--limit" {
-			return nil, usageError("sandbox-init has no option " + args[at])
-		}
-		limit, err := parseLimit(args, at+1)
-		if err != nil {
-			return nil, err
-		}
-		limits = append(limits, limit)
-	}
-	return limits, nil
 }
 
 func parseLimit(args []string, at int) (sandbox.Limit, error) {

@@ -4,8 +4,21 @@ export const sandbox = defineCodes('Sandbox', ['SANDBOX'], {
   SANDBOX_CONFIG_ERROR: {
     level: 'error',
     says: 'No sandbox can be made on this machine: {reason}.',
-    doc: 'A first sandbox is made when a worker starts. Bubblewrap (Debian package `bubblewrap`) is missing, the kernel does not allow user namespaces, or the configuration does not fit the machine. Where user namespaces are forbidden to ordinary users one of these says so: `sysctl kernel.unprivileged_userns_clone` (expected 1), `sysctl user.max_user_namespaces` (expected more than 0), `sysctl kernel.apparmor_restrict_unprivileged_userns` (expected 0, or an AppArmor profile for bubblewrap).',
+    doc: 'A first sandbox is made when a worker starts. Both bubblewrap (Debian package `bubblewrap`) and `unshare` of util-linux are missing or fail, the kernel does not allow user namespaces, or the configuration does not fit the machine. Where user namespaces are forbidden to ordinary users one of these says so: `sysctl kernel.unprivileged_userns_clone` (expected 1), `sysctl user.max_user_namespaces` (expected more than 0), `sysctl kernel.apparmor_restrict_unprivileged_userns` (expected 0, or an AppArmor profile for bubblewrap).',
     labels: { reason: 'string' },
+    seed: false,
+  },
+  SANDBOX_TOOL: {
+    level: 'debug',
+    says: 'Sandboxes are made by {tool}.',
+    doc: 'The first of the tools that `sandbox.tool` allows that has made a sandbox. `refused` has the reasons against those before it. Written once per worker.',
+    labels: { tool: 'string', refused: 'string?' },
+    seed: false,
+  },
+  SANDBOX_INODES_UNLIMITED: {
+    level: 'warning',
+    says: 'The number of files in a sandbox is not limited.',
+    doc: '`sandbox.limits.inodes` is set by the first process of a sandbox, which for that has capabilities in its own namespaces for a moment. Something, such as an AppArmor profile for what bubblewrap starts, does not let it have them. Whoever makes many empty files uses memory of the kernel. Set it to 0 to accept that.',
     seed: false,
   },
   SANDBOX_LIMITS_PER_PROCESS: {

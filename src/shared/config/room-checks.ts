@@ -174,6 +174,10 @@ const sandbox = ({ sandbox: section }: Config): Finding[] => {
     const message = `${limits.pids} is too few; expected ${leastPids} or more, or 0`
     found.push({ path: ['sandbox', 'limits', 'pids'], message })
   }
+  if (limits.inodes !== 0 && limits.inodes < leastInodes) {
+    const message = `${limits.inodes} is too few; expected ${leastInodes} or more, or 0`
+    found.push({ path: ['sandbox', 'limits', 'inodes'], message })
+  }
   if (ids.first + ids.count > 2 ** 32 - 1) {
     found.push({ path: ['sandbox', 'ids', 'count'], message: `${ids.count} from ${ids.first} on are no user IDs` })
   }
@@ -182,6 +186,7 @@ const sandbox = ({ sandbox: section }: Config): Finding[] => {
 /** Of address space, which the first process of a sandbox takes in large pieces. */
 const leastMemory = 128 * 2 ** 20
 const leastPids = 4
+const leastInodes = 1024
 
 const fingerprint = /^SHA256:[A-Za-z0-9+/]{43}$/
 

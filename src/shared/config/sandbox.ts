@@ -7,7 +7,13 @@ const perStep = () => duration(60_000, 1)
 const mostId = 0xffff_fffe
 
 export const sandbox = section({
+  tool: choice(['auto', 'bwrap', 'unshare'], 'auto').meta(
+    ours(
+      'What makes the namespaces: bubblewrap (`bwrap`), or `unshare` of util-linux together with the guest agent; `auto`: the first of them that can.',
+    ),
+  ),
   bwrap: name('bwrap').meta(ours('The program bubblewrap: a path, or a name that is looked for in PATH.')),
+  unshare: name('unshare').meta(ours('The program unshare, likewise.')),
   directory: text().meta(
     ours(
       'Folder for sockets and marks of running sandboxes, the same for all daemons that share the user IDs. Empty: `/run/containerssh` as root, else `containerssh` below `XDG_RUNTIME_DIR` or a folder below the one for temporary files.',
@@ -53,6 +59,11 @@ export const sandbox = section({
     openFiles: integer(1024, 256, 1_048_576).meta(ours('Open files of one process.')),
     disk: integer(256 * mebibyte, mebibyte).meta(
       ours('What all files that a sandbox writes may take; they are in memory. As much again in `/dev/shm`.'),
+    ),
+    inodes: integer(65_536, 0).meta(
+      ours(
+        'Files, folders and links that a sandbox may have, 1024 or more, the few of its own among them; 0: no limit. As many again in `/dev/shm`.',
+      ),
     ),
   }).meta(ours('What a sandbox may use.')),
   shellCommand: texts(['/bin/bash']).meta(ours('Runs for a shell.')),

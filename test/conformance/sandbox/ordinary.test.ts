@@ -1,12 +1,8 @@
 import { before, describe } from 'node:test'
-import { tryIn } from '../matrix.ts'
-import { rows } from '../rows.ts'
-import { becomeOrdinary, sandboxes } from './rig.ts'
+import { becomeOrdinary } from './rig.ts'
+import { tryTools } from './tools.ts'
 
 describe('an ordinary user', () => {
   before(becomeOrdinary)
-  tryIn(
-    rows.filter(({ engine }) => engine === 'sandbox'),
-    sandboxes,
-  )
+  tryTools()
 })

@@ -49,10 +49,11 @@ export async function sandboxRoom(section: object, member: Partial<Member> = {})
   }
 }
 
-export const sandboxes: Backend = {
-  open: ({ mode }: Row) => sandboxRoom({ mode }),
+/** `section`: more of the section `sandbox`. */
+export const sandboxes = (section: object): Backend => ({
+  open: ({ mode }: Row) => sandboxRoom({ mode, ...section }),
   code: (name) => `SANDBOX_${name.replace(/^CONTAINER_/, '')}`,
-}
+})
 
 /** Where an ordinary user finds the guest helper: this checkout may be closed to him. */
 let agentBinary: object | undefined

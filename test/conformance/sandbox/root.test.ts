@@ -1,8 +1,3 @@
-import { tryIn } from '../matrix.ts'
-import { rows } from '../rows.ts'
-import { sandboxes } from './rig.ts'
+import { tryTools } from './tools.ts'
 
-tryIn(
-  rows.filter(({ engine }) => engine === 'sandbox'),
-  sandboxes,
-)
+tryTools()

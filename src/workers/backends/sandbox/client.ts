@@ -1,18 +1,16 @@
-/** The only file that starts bubblewrap: one process per sandbox, which ends with it. */
+/** The only file that starts bubblewrap or unshare: one process per sandbox, which ends with it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { access, constants, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { sleep } from '../../../shared/deadline.ts'
 
 export interface Spec {
-  readonly bwrap: string
-  /** All words but those about descriptors and the command. */
+  /** What makes the sandbox, and runs our first process in it. */
+  readonly program: string
   readonly words: readonly string[]
-  /** What runs in it, as its first process. */
-  readonly command: readonly string[]
   /** Where its socket is to be. */
   readonly folder: string
   /** Path of the seccomp filter. */
@@ -35,7 +33,7 @@ export interface Sandboxed {
 
 const mostSaidChars = 2000
 
-/** @throws Error with bubblewrap's words when it ended before the first process was ready; the signal's reason */
+/** @throws Error with its words when it ended before the first process was ready; the signal's reason */
 export async function launch(spec: Spec, signal: AbortSignal): Promise<Sandboxed> {
   signal.throwIfAborted()
   const socket = join(spec.folder, 'socket')
@@ -53,7 +51,7 @@ export async function launch(spec: Spec, signal: AbortSignal): Promise<Sandboxed
     child.once('close', (code, name) => resolve(said.trim() || `it ended with ${name ?? code}`))
   })
   const kill = (): void => {
-    // Bubblewrap may end before its child knows that it is to end with it; the child then ends with its control line.
+    // The tool may end before its child knows that it is to end with it; the child then ends with its control line.
     control.destroy()
     child.kill('SIGKILL')
   }
@@ -69,7 +67,7 @@ export async function launch(spec: Spec, signal: AbortSignal): Promise<Sandboxed
 
 /** The socket listens before the sandbox is there: it is handed over, so the sandbox sees none of its folder. */
 async function start(spec: Spec, socket: string): Promise<ChildProcess> {
-  const { bwrap, words, command, filter, uid } = spec
+  const { program, words, filter, uid } = spec
   const listener = createServer()
   const unnamed = `${socket}~`
   // Not by the primary process, which is what listening in a worker of Node's cluster comes to.
@@ -77,16 +75,16 @@ async function start(spec: Spec, socket: string): Promise<ChildProcess> {
   await once(listener, 'listening')
   // Closing a listener removes its name.
   await rename(unnamed, socket)
-  const program = openSync(filter, 'r')
+  const filterFile = openSync(filter, 'r')
   try {
-    return spawn(bwrap, [...words, '--seccomp', '5', '--', ...command], {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', descriptorOf(listener), program],
+    return spawn(program, words, {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', descriptorOf(listener), filterFile],
       cwd: '/',
       env: {},
       ...(uid === undefined ? {} : { uid, gid: uid }),
     })
   } finally {
-    closeSync(program)
+    closeSync(filterFile)
     listener.close()
   }
 }
@@ -108,22 +106,4 @@ function ready(control: Socket, ended: Promise<string>, signal: AbortSignal): Pr
     })
     ended.then((reason) => reject(new Error(reason))).catch(() => undefined)
   })
-}
-
-/** The path of a program. @throws Error with a sentence */
-export async function pathOf(program: string): Promise<string> {
-  const paths = program.includes('/')
-    ? [program]
-    : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program))
-  for (const path of paths) {
-    try {
-      await access(path, constants.X_OK)
-      return path
-    } catch {
-      // not in this folder
-    }
-  }
-  throw new Error(
-    `there is no program ${program}; install bubblewrap (Debian package bubblewrap), or set sandbox.bwrap`,
-  )
 }

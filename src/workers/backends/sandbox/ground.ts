@@ -1,8 +1,9 @@
-/** The files of sandboxes, as words of bubblewrap (bwrap(1)): the root is in memory, and what comes from outside is mounted below. */
+/** The files of sandboxes: the root is in memory, and what comes from outside is mounted below. */
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { HELPER } from '../guest/plan.ts'
 import type { SandboxSettings, Supplies } from './room.ts'
+import type { Tool } from './tool.ts'
 
 /** Of the machine's root, beside /usr: folders, or on today's systems links into it. */
 const programFolders = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']
@@ -13,23 +14,50 @@ const networkFiles = 'resolv.conf hosts gai.conf'
 /** Of a directory: the kernel's, and what is in memory. */
 const ownFolders = ['dev', 'proc', 'sys', 'tmp', 'run']
 const sharedMemory = '/dev/shm'
+/** What bubblewrap's `--dev` makes, but for the terminals, which need rights that it would then keep from the first process. */
+const devices = [
+  ...['--perms', '0755', '--size', '65536', '--tmpfs', '/dev'],
+  ...['null', 'zero', 'full', 'random', 'urandom', 'tty'].flatMap((name) => [
+    '--dev-bind',
+    `/dev/${name}`,
+    `/dev/${name}`,
+  ]),
+  ...['stdin', 'stdout', 'stderr'].flatMap((name, number) => ['--symlink', `/proc/self/fd/${number}`, `/dev/${name}`]),
+  ...['--symlink', '/proc/self/fd', '/dev/fd', '--symlink', '/proc/kcore', '/dev/core'],
+  ...['--symlink', 'pts/ptmx', '/dev/ptmx', '--dir', '/dev/pts', '--dir', sharedMemory],
+]
+
+/** Words of bubblewrap, which sandbox-init knows as well; see guest/internal/sandbox/room.go. */
+export interface Ground {
+  /** What the tool mounts. */
+  readonly base: readonly string[]
+  /** What comes after that: with words that bubblewrap does not know if it is done inside. */
+  readonly rest: readonly string[]
+}
 
 /** @throws Error when the directory cannot be read */
-export async function groundOf(settings: SandboxSettings, supplies: Supplies): Promise<readonly string[]> {
+export async function groundOf(settings: SandboxSettings, supplies: Supplies, tool: Tool): Promise<Ground> {
   const { rootfs, user, limits } = settings
+  const { isFinishedInside } = tool
   const size = ['--size', String(limits.disk)]
   const files =
     rootfs.source === 'host' ? await hostFiles(settings, supplies) : await directoryFiles(rootfs.path, user.home)
-  return [
+  const inodes = isFinishedInside && limits.inodes > 0 ? ['--inodes', String(limits.inodes)] : []
+  const base = [
     ...[...size, '--perms', '0755', '--tmpfs', '/'],
     ...files,
-    ...['--proc', '/proc', '--dev', '/dev'],
-    ...[...size, '--perms', '1777', '--tmpfs', sharedMemory, '--remount-ro', '/dev'],
+    ...['--proc', '/proc', ...(isFinishedInside ? devices : ['--dev', '/dev'])],
     ...openFolder('/tmp'),
     ...(files.includes('/var') ? [] : openFolder('/var/tmp')),
     ...['--perms', '0755', '--dir', '/run', '--perms', '0700', '--dir', user.home],
     ...['--ro-bind', supplies.agent, HELPER],
   ]
+  const rest = [
+    ...(isFinishedInside ? ['--devpts', '/dev/pts'] : []),
+    ...[...size, ...inodes, '--perms', '1777', '--tmpfs', sharedMemory, '--remount-ro', '/dev'],
+    ...(inodes.length === 0 ? [] : [...size, ...inodes, '--remount', '/']),
+  ]
+  return { base, rest }
 }
 
 const openFolder = (path: string): string[] => ['--perms', '1777', '--dir', path]

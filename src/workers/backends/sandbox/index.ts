@@ -11,11 +11,9 @@ import { explained } from '../explain.ts'
 import { SHELL } from '../guest/command.ts'
 import { INTERNAL_SFTP, type Plan, planOf, SCP } from '../guest/plan.ts'
 import type { ReapingBackend } from '../rooms.ts'
+import { createChoice } from './choice.ts'
 import { createCleanup } from './cleanup.ts'
-import { pathOf } from './client.ts'
 import { groundOf } from './ground.ts'
-import { openInit } from './init.ts'
-import { explainRefusal } from './refusal.ts'
 import { occupantLabels, type Room, type SandboxSettings } from './room.ts'
 import { openSandbox } from './sandbox.ts'
 import { openSessionSandbox } from './session-sandbox.ts'
@@ -38,12 +36,15 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
   const directory = await orConfigError(() => sandboxDirectory(config.sandbox))
   const slots = createSlots(directory, ids, identity)
   const cleanup = createCleanup(timeouts.stop)
+  const choose = createChoice(log)
   const make = (settings: SandboxSettings): Promise<Room> =>
     orConfigError(async () => {
       const supplies = await makeSupplies(settings, directory)
-      const bwrap = await pathOf(settings.bwrap)
-      const [ground, plan] = await Promise.all([groundOf(settings, supplies), planFor(settings)])
-      return { settings, slots, cleanup, bwrap, supplies, ground, plan }
+      const plan = await planFor(settings)
+      return choose(settings, async (tool) => {
+        const ground = await groundOf(settings, supplies, tool)
+        return { settings, slots, cleanup, tool, supplies, ground, plan }
+      })
     })
   const rooms = createLru<SandboxSettings, Promise<Room>>(mostRooms)
   const roomOf = (settings: SandboxSettings): Promise<Room> => {
@@ -51,7 +52,7 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
     rooms.set(settings, room)
     return room
   }
-  await prove(await roomOf(config.sandbox), log)
+  await roomOf(config.sandbox)
   log.emit('SANDBOX_LIMITS_PER_PROCESS', {})
   return {
     name: 'sandbox',
@@ -67,17 +68,6 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
     },
     reap: (signal) => slots.reap(log, signal),
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
-  }
-}
-
-/** A first sandbox: what the machine does not allow is told before anybody logs in. @throws Fault SANDBOX_CONFIG_ERROR */
-async function prove(room: Room, log: Log): Promise<void> {
-  try {
-    const init = await openInit(room, '', log, AbortSignal.timeout(room.settings.timeouts.start))
-    await init.end()
-  } catch (cause) {
-    const reason = await explainRefusal(cause instanceof Error ? cause.message : String(cause))
-    throw fault('SANDBOX_CONFIG_ERROR', { reason }, { cause })
   }
 }
 

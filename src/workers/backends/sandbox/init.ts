@@ -3,11 +3,11 @@ import { connect } from 'node:net'
 import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
-import { HELPER } from '../guest/plan.ts'
 import { type RawReader, type RawStream, rawStream, readBuffer } from '../guest/raw-stream.ts'
 import { launch, type Sandboxed } from './client.ts'
 import type { Room } from './room.ts'
 import type { Slot } from './slots.ts'
+import { launchOf } from './tool.ts'
 
 export interface Init {
   /** Of the sandbox. */
@@ -34,9 +34,7 @@ export async function openInit(room: Room, connectionId: string, log: Log, signa
   try {
     const sandboxed = await launch(
       {
-        bwrap: room.bwrap,
-        words: wordsOf(room, slot.id),
-        command: [HELPER, 'sandbox-init', ...limitsOf(settings.limits)],
+        ...launchOf(room, slot.id, limitsOf(settings.limits)),
         folder: slot.folder,
         filter: room.supplies.filter,
         uid: slot.uid,
@@ -50,18 +48,6 @@ export async function openInit(room: Room, connectionId: string, log: Log, signa
     const reason = limited.aborted ? 'it was given up' : error instanceof Error ? error.message : String(error)
     throw fault('SANDBOX_START_FAILED', { reason }, { cause: error })
   }
-}
-
-function wordsOf({ settings, ground }: Room, id: string): readonly string[] {
-  const { user, hostname, network } = settings
-  return [
-    ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    ...(network === 'host' ? [] : ['--unshare-net']),
-    ...['--die-with-parent', '--new-session', '--as-pid-1', '--clearenv', '--cap-drop', 'ALL'],
-    ...['--uid', String(user.uid), '--gid', String(user.gid), '--hostname', hostname === '' ? id : hostname],
-    ...ground,
-    ...['--chdir', '/'],
-  ]
 }
 
 function limitsOf({ memory, pids, openFiles }: Room['settings']['limits']): string[] {

@@ -4,7 +4,9 @@ import type { Labels } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
 import type { Plan } from '../guest/plan.ts'
 import type { Cleanup } from './cleanup.ts'
+import type { Ground } from './ground.ts'
 import type { Slots } from './slots.ts'
+import type { Tool } from './tool.ts'
 
 export type SandboxSettings = Config['sandbox']
 
@@ -12,12 +14,11 @@ export interface Room {
   readonly settings: SandboxSettings
   readonly slots: Slots
   readonly cleanup: Cleanup
-  /** Path of bubblewrap. */
-  readonly bwrap: string
+  readonly tool: Tool
   /** Files on the machine that each sandbox gets. */
   readonly supplies: Supplies
-  /** Bubblewrap's words for the files of every sandbox. */
-  readonly ground: readonly string[]
+  /** The files of every sandbox. */
+  readonly ground: Ground
   readonly plan: Plan
 }
 
