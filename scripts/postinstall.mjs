@@ -24,7 +24,6 @@ buildAddon({
   name: "ssh2's crypto addon",
   folder: join(ssh2, 'lib', 'protocol', 'crypto'),
   binary: 'sshcrypto.node',
-  source: 'binding.cc',
   options: ['--real_openssl_major=3'],
   loss: 'bulk transfer will cost 2 to 4 times the CPU',
 })
@@ -34,7 +33,6 @@ if (dgram !== undefined) {
     name: "unix-dgram's addon",
     folder: dgram,
     binary: 'unix_dgram.node',
-    source: 'unix_dgram.cc',
     options: [],
     loss: 'the journal of systemd gets plain lines, and syslog is written through logger(1)',
   })
@@ -101,7 +99,7 @@ function folderOf(name) {
 }
 
 /** The daemon also runs without the addons, only worse: so this never fails. */
-function buildAddon({ name, folder, binary, source, options, loss }) {
+function buildAddon({ name, folder, binary, options, loss }) {
   const warn = (reason) =>
     process.stderr.write(
       `postinstall: WARNING: ${name} could not be built, ${loss}.\n` +
@@ -110,7 +108,7 @@ function buildAddon({ name, folder, binary, source, options, loss }) {
     )
   const addon = join(folder, 'build', 'Release', binary)
   const stamp = join(folder, 'build', 'built-for')
-  const wanted = `${node.version} ${hashOf(join(folder, 'src', source))}\n`
+  const wanted = `${node.version} ${hashOf(join(folder, 'src'))}\n`
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && loads(node.path, addon)) return
 
   const gyp = findNodeGyp()
@@ -177,8 +175,11 @@ function loads(node, addon) {
   return existsSync(addon) && spawnSync(node, ['-e', 'require(process.argv[1])', addon]).status === 0
 }
 
-function hashOf(file) {
-  return createHash('sha256').update(readFileSync(file)).digest('hex')
+/** Of all files in it. */
+function hashOf(folder) {
+  const hash = createHash('sha256')
+  for (const name of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, name)))
+  return hash.digest('hex')
 }
 
 function lastLines(text) {

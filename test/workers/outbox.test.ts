@@ -32,6 +32,17 @@ test('everything put in one tick leaves in one write, in order', async () => {
   assert.equal(outbox.bytes, 0)
 })
 
+test('what was put last is completed before anything leaves', async () => {
+  const taken: Buffer[] = []
+  const outbox = new Outbox(sink(taken), () => undefined)
+  const packet = outbox.take(4)
+  packet.write('....')
+  outbox.put(packet)
+  outbox.complete = () => void packet.write('done')
+  await turn()
+  assert.deepEqual(taken.map(String), ['done'])
+})
+
 test('a keystroke leaves with its tick; what is larger waits for a turn of the event loop that brings no more', async () => {
   const taken: Buffer[] = []
   const outbox = new Outbox(sink(taken), () => undefined)

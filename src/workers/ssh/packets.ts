@@ -48,6 +48,7 @@ export class Packets {
       return this.#ended || decipher !== this.#decipher ? false : undefined
     }
     this.#onWrite = (data) => outbox.put(data)
+    outbox.complete = () => this.#cipher.finish?.()
     this.#cipher = plainCipher(this.#onWrite)
     this.#decipher = plainDecipher(this.#onPayload)
   }
@@ -113,7 +114,7 @@ export class Packets {
   changeOutbound({ info, mac }: ChosenCipher, keys: Keys, restart: boolean): void {
     const seqno = restart ? 0 : this.#cipher.outSeqno
     this.#cipher.free()
-    this.#cipher = createCipher({ ...keys, info, macInfo: mac, seqno, call: this.#onWrite })
+    this.#cipher = createCipher({ ...keys, info, macInfo: mac, seqno, call: this.#onWrite }, false, true)
     this.sent.bytes = 0
     this.sent.packets = 0
   }

@@ -32,6 +32,11 @@ export interface PacketCipher {
   allocPacket(payloadBytes: number, target?: PacketTarget): Buffer
   /** Encrypts in place with the addon, and hands the result to `onWrite` in one or more pieces before it returns. */
   encrypt(packet: Buffer): void
+  /**
+   * Of a cipher that was made with `finishes` (patch 007): until this or `free`, the last large packet that was handed over
+   * may lack its MAC, because two take little longer than one.
+   */
+  finish?(): void
   free(): void
 }
 
@@ -84,11 +89,14 @@ if (!addonAvailable) await crypto.init
 export const plainCipher = (onWrite: (data: Buffer) => void): PacketCipher => new crypto.NullCipher(0, onWrite)
 export const plainDecipher = (onPayload: OnPayload): PacketDecipher => new crypto.NullDecipher(0, onPayload)
 
-/** `native: true` uses node:crypto and WebAssembly even where the addon exists. */
-export const createCipher = (keys: Keys<'cipher'>, native = false): PacketCipher => {
+/**
+ * `native: true` uses node:crypto and WebAssembly even where the addon exists. `finishes`: `finish` is called before
+ * anything is sent.
+ */
+export const createCipher = (keys: Keys<'cipher'>, native = false, finishes = false): PacketCipher => {
   const { seqno, macInfo, macKey, info, key, iv, call } = keys
   const outbound = { seqno, macInfo, macKey, cipherInfo: info, cipherKey: key, cipherIV: iv, onWrite: call }
-  return crypto.createCipher({ outbound: { ...outbound, forceNative: native } })
+  return crypto.createCipher({ outbound: { ...outbound, forceNative: native, finishes } })
 }
 export const createDecipher = (keys: Keys<'decipher'>, native = false): PacketDecipher => {
   const { seqno, macInfo, macKey, info, key, iv, call } = keys
