@@ -9,7 +9,8 @@ import { runFile } from './process.ts'
 import type { Method, Server } from './server.ts'
 
 const source = resolve(import.meta.dirname, 'load')
-const cache = resolve(import.meta.dirname, '../.cache/bench')
+/** Where programs of the bench are built, and a Go toolchain where the machine has none. */
+export const cache = resolve(import.meta.dirname, '../.cache/bench')
 const runLimitMs = 120_000
 /** A whole question may pass while connections are held. */
 const holdLimitMs = 600_000
@@ -19,13 +20,14 @@ const buildLimitMs = 600_000
 const latency = z.object({ count: z.number(), p50: z.number(), p90: z.number(), p99: z.number(), max: z.number() })
 /** CPU time of the generator itself. */
 const own = { cpuSeconds: z.number() }
+const bulk = { bytes: z.number(), mbPerSecond: z.number(), keyExchanges: z.number().optional() }
 /** What each sub-command prints; latencies are microseconds. */
 export const results = {
   login: z.object({ ...own, logins: z.number(), perSecond: z.number(), latencyUs: latency }),
   greet: z.object({ ...own, greeted: z.number(), perSecond: z.number(), latencyUs: latency }),
   exec: z.object({ ...own, commands: z.number(), perSecond: z.number(), latencyUs: latency }),
-  down: z.object({ ...own, bytes: z.number(), mbPerSecond: z.number() }),
-  up: z.object({ ...own, bytes: z.number(), mbPerSecond: z.number() }),
+  down: z.object({ ...own, ...bulk }),
+  up: z.object({ ...own, ...bulk }),
   echo: z.object({ ...own, latencyUs: latency }),
 } as const
 export type Load = typeof results
@@ -61,8 +63,8 @@ export async function runLoad<K extends keyof Load>(
 export interface Held extends AsyncDisposable {
   /** Its first line. */
   readonly ready: unknown
-  /** Says that it shall do it once more, and returns the line that it answers with. */
-  again(): Promise<unknown>
+  /** Says that it shall do it once more, with another amount perhaps, and returns the line that it answers with. */
+  again(amount?: string): Promise<unknown>
   /** Lets go and returns its last line. */
   end(): Promise<unknown>
 }
@@ -93,8 +95,8 @@ export async function holdLoad(
   const ready = await line()
   return {
     ready,
-    again: () => {
-      child.stdin.write('\n')
+    again: (amount = '') => {
+      child.stdin.write(`${amount}\n`)
       return line()
     },
     end: () => {

@@ -21,6 +21,8 @@ type bulkResult struct {
 	MBPerSecond float64 `json:"mbPerSecond"`
 	// CPU time of this generator.
 	CPUSeconds float64 `json:"cpuSeconds"`
+	// Of the light client, the first one included; the library does not tell.
+	KeyExchanges int `json:"keyExchanges,omitempty"`
 }
 
 // direction is one way of a stream, for the library's client and for the raw one.
@@ -37,21 +39,25 @@ func bulk(name string, args []string, stream direction) error {
 	command := set.String("command", "", "the server's command; {bytes} stands for the number of bytes, {blocks} for that of blocks of 64 KiB")
 	first := set.String("first", "", "command that runs to its end before, outside of the time: a server may start something for each connection")
 	raw := set.Bool("raw", false, "one stream over aes128-gcm@openssh.com with a client that costs less than the library's")
+	rekey := set.Int64("rekey", rekeyBytes, "with -raw: asks for new keys after so many bytes in one direction")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
 	if *command == "" {
 		return errors.New("-command is missing")
 	}
+	if *rekey < 1<<16 {
+		return errors.New("-rekey: expected at least 65536 bytes")
+	}
 	program := strings.NewReplacer(
 		"{bytes}", strconv.FormatInt(*bytes, 10), "{blocks}", strconv.FormatInt(*bytes/65536, 10),
 	).Replace(*command)
 	if *raw {
-		elapsed, err := rawBulk(target, stream.raw, *first, program, *bytes)
+		elapsed, exchanges, err := rawBulk(target, stream.raw, *first, program, *bytes, *rekey)
 		if err != nil {
 			return err
 		}
-		return printBulk(*bytes, elapsed)
+		return printBulk(*bytes, elapsed, exchanges)
 	}
 	clients, err := target.dialMany(*streams, *streams)
 	if err != nil {
@@ -78,12 +84,12 @@ func bulk(name string, args []string, stream direction) error {
 	for _, client := range clients {
 		client.Close()
 	}
-	return printBulk(*bytes*int64(*streams), elapsed)
+	return printBulk(*bytes*int64(*streams), elapsed, 0)
 }
 
-func printBulk(total int64, elapsed time.Duration) error {
+func printBulk(total int64, elapsed time.Duration, exchanges int) error {
 	seconds := elapsed.Seconds()
-	return print(bulkResult{total, seconds, float64(total) / seconds / 1e6, cpuSeconds()})
+	return print(bulkResult{total, seconds, float64(total) / seconds / 1e6, cpuSeconds(), exchanges})
 }
 
 func down(args []string) error {

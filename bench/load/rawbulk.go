@@ -18,13 +18,14 @@ const (
 
 // rawBulk is one stream over the packet layer of our own. It copies nothing and allocates nothing per packet, and so takes
 // a third of the CPU time of the library's client: on a machine that runs the server too, a client's cost is the server's loss.
-func rawBulk(target *target, stream func(*rawStream) error, first, command string, bytes int64) (time.Duration, error) {
+func rawBulk(target *target, stream func(*rawStream) error, first, command string, bytes, rekey int64) (elapsed time.Duration, exchanges int, err error) {
 	wire, err := target.dialRaw()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer wire.conn.Close()
 	wire.lend()
+	wire.limit = rekey
 	run := func(command string, bytes int64, stream func(*rawStream) error) error {
 		session := &rawStream{rawSession: rawSession{rawWire: wire}, bytes: bytes, granted: make(chan int64, 1024)}
 		if err := session.openSession(rawWindow, rawPacket); err != nil {
@@ -37,12 +38,12 @@ func rawBulk(target *target, stream func(*rawStream) error, first, command strin
 	}
 	if first != "" {
 		if err := run(first, 0, (*rawStream).down); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
 	begin := time.Now()
 	err = run(command, bytes, stream)
-	return time.Since(begin), err
+	return time.Since(begin), wire.exchanges, err
 }
 
 type rawStream struct {
@@ -92,6 +93,7 @@ func (s *rawStream) sendAll() error {
 			window += more
 		}
 		batch = batch[:0]
+		s.sending.Lock()
 		for window > 0 && left > 0 && len(batch)+rawPacket+64 <= cap(batch) {
 			n := min(rawPacket, window, left)
 			binary.BigEndian.PutUint32(plain[5:], uint32(n))
@@ -99,7 +101,9 @@ func (s *rawStream) sendAll() error {
 			window -= n
 			left -= n
 		}
-		if _, err := s.conn.Write(batch); err != nil {
+		err := s.write(batch)
+		s.sending.Unlock()
+		if err != nil {
 			return err
 		}
 	}

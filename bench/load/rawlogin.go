@@ -2,12 +2,9 @@ package main
 
 import (
 	"bufio"
-	"crypto/ecdh"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"strings"
 	"time"
@@ -54,14 +51,23 @@ func (d *disconnected) Error() string {
 	return fmt.Sprintf("disconnected with reason %d: %s", d.reason, d.text)
 }
 
-// next skips what RFC 4253 section 11 allows at any time; a disconnect becomes an error.
+// next skips what RFC 4253 section 11 allows at any time, and changes keys where it is time for that; a disconnect becomes an
+// error. Only one goroutine may call it.
 func (w *rawWire) next() ([]byte, error) {
 	for {
-		payload, err := w.receive()
+		payload, err := w.nextPacket()
 		if err != nil {
 			return nil, err
 		}
 		switch payload[0] {
+		case msgKexInit:
+			if w.session == nil || w.rekeying {
+				return payload, nil
+			}
+			if err := w.answerKexInit(payload); err != nil {
+				return nil, err
+			}
+			continue
 		case msgIgnore, msgDebug, msgExtInfo, msgBanner:
 			continue
 		case msgDisconnect:
@@ -99,9 +105,8 @@ func (t *target) dialRaw() (*rawWire, error) {
 	w := newRawWire(conn)
 	err = errors.Join(conn.SetDeadline(time.Now().Add(t.timeout)))
 	if err == nil {
-		var session []byte
-		if session, err = w.exchange(); err == nil {
-			err = w.authenticate(t, session)
+		if err = w.firstExchange(); err == nil {
+			err = w.authenticate(t, w.session)
 		}
 	}
 	if err != nil {
@@ -125,95 +130,6 @@ func identify(conn net.Conn, in *bufio.Reader) (string, error) {
 			return strings.TrimRight(line, "\r\n"), nil
 		}
 	}
-}
-
-func offer() []byte {
-	return message(msgKexInit, struct {
-		Cookie                  [16]byte
-		Kex, HostKey            []string
-		CipherOut, CipherIn     []string
-		MacOut, MacIn           []string
-		CompressOut, CompressIn []string
-		LanguageOut, LanguageIn []string
-		FirstFollows            bool
-		Reserved                uint32
-	}{
-		Cookie: [16]byte(random(16)), Kex: []string{"curve25519-sha256"},
-		HostKey:   []string{"ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"},
-		CipherOut: []string{"aes128-gcm@openssh.com"}, CipherIn: []string{"aes128-gcm@openssh.com"},
-		MacOut: []string{"hmac-sha2-256"}, MacIn: []string{"hmac-sha2-256"},
-		CompressOut: []string{"none"}, CompressIn: []string{"none"},
-	})
-}
-
-// exchange runs the key exchange of RFC 8731 without checking the server's signature, and returns the session id.
-func (w *rawWire) exchange() ([]byte, error) {
-	theirs, err := identify(w.conn, w.in)
-	if err != nil {
-		return nil, err
-	}
-	ourInit := offer()
-	if err := w.send(ourInit); err != nil {
-		return nil, err
-	}
-	theirInit, err := w.expect(msgKexInit)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.send(message(msgKexECDHInit, struct{ Q []byte }{secret.PublicKey().Bytes()})); err != nil {
-		return nil, err
-	}
-	payload, err := w.expect(msgKexECDHInit + 1)
-	if err != nil {
-		return nil, err
-	}
-	var reply struct{ HostKey, Q, Signature []byte }
-	if err := ssh.Unmarshal(payload[1:], &reply); err != nil {
-		return nil, err
-	}
-	public, err := ecdh.X25519().NewPublicKey(reply.Q)
-	if err != nil {
-		return nil, err
-	}
-	shared, err := secret.ECDH(public)
-	if err != nil {
-		return nil, err
-	}
-	k := ssh.Marshal(struct{ K *big.Int }{new(big.Int).SetBytes(shared)})
-	hash := sha256.Sum256(append(ssh.Marshal(struct {
-		Ours, Theirs          string
-		OurInit, TheirInit    []byte
-		HostKey, OurQ, TheirQ []byte
-	}{identification, theirs, ourInit, theirInit, reply.HostKey, secret.PublicKey().Bytes(), reply.Q}), k...))
-	return hash[:], w.newKeys(k, hash[:])
-}
-
-// newKeys derives the keys, RFC 4253 section 7.2, and switches both directions.
-func (w *rawWire) newKeys(k, hash []byte) error {
-	derive := func(letter byte) []byte {
-		digest := sha256.New()
-		digest.Write(k)
-		digest.Write(hash)
-		digest.Write([]byte{letter})
-		digest.Write(hash)
-		return digest.Sum(nil)
-	}
-	if err := w.send([]byte{msgNewKeys}); err != nil {
-		return err
-	}
-	if _, err := w.expect(msgNewKeys); err != nil {
-		return err
-	}
-	var err error
-	if w.seal, w.sealIV, err = key(derive('C'), derive('A')); err != nil {
-		return err
-	}
-	w.open, w.opIV, err = key(derive('D'), derive('B'))
-	return err
 }
 
 func (w *rawWire) authenticate(t *target, session []byte) error {

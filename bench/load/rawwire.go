@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
+	"sync/atomic"
 )
 
 // maxPacket is what we accept; RFC 4253 section 6.1 asks for 35000.
@@ -24,6 +26,21 @@ type rawWire struct {
 	sealIV, opIV []byte
 	// Packets are opened where they were read.
 	lent bool
+
+	// Whoever sends: a key exchange keeps all others from it.
+	sending sync.Mutex
+	// The server's identification, and the hash of the first key exchange.
+	theirs  string
+	session []byte
+	// While keys are exchanged.
+	rekeying  bool
+	exchanges int
+	// Bytes under the present keys; with so many in one direction we ask for new ones.
+	sent     atomic.Int64
+	received int64
+	limit    int64
+	// Payloads that came before the server's answer to our KEXINIT.
+	held [][]byte
 }
 
 // lend makes what receive returns valid only until its next call; for those who keep nothing. Then a read takes all that
@@ -34,7 +51,7 @@ func (w *rawWire) lend() {
 }
 
 func newRawWire(conn net.Conn) *rawWire {
-	return &rawWire{conn: conn, in: bufio.NewReaderSize(conn, 1<<16)}
+	return &rawWire{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), limit: rekeyBytes}
 }
 
 // key switches one direction to GCM; both directions are switched by two calls.
@@ -77,8 +94,33 @@ func (w *rawWire) appendFrame(to, payload []byte) []byte {
 }
 
 func (w *rawWire) send(payload []byte) error {
-	_, err := w.conn.Write(w.appendFrame(nil, payload))
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	return w.sendLocked(payload)
+}
+
+func (w *rawWire) sendLocked(payload []byte) error { return w.write(w.appendFrame(nil, payload)) }
+
+// write sends frames that were made under the same lock.
+func (w *rawWire) write(frames []byte) error {
+	n, err := w.conn.Write(frames)
+	w.sent.Add(int64(n))
 	return err
+}
+
+// nextPacket returns the next payload, and first of all those that came while keys were exchanged.
+func (w *rawWire) nextPacket() ([]byte, error) {
+	if w.session != nil && !w.rekeying && (w.received >= w.limit || w.sent.Load() >= w.limit) {
+		if err := w.rekey(); err != nil {
+			return nil, err
+		}
+	}
+	if len(w.held) > 0 && !w.rekeying {
+		payload := w.held[0]
+		w.held = w.held[1:]
+		return payload, nil
+	}
+	return w.receive()
 }
 
 // receive returns the next payload.
@@ -95,6 +137,7 @@ func (w *rawWire) receive() ([]byte, error) {
 	if w.open != nil {
 		size += w.open.Overhead()
 	}
+	w.received += int64(len(head) + size)
 	body, err := w.take(size)
 	if err != nil {
 		return nil, err
