@@ -1,7 +1,7 @@
 /** The command line of the bench. */
 import type { Question } from './question.ts'
 
-const flags = ['--quick', '--report', '--compare'] as const
+const flags = ['--quick', '--report', '--compare', '--twice', '--plan'] as const
 type Flag = (typeof flags)[number]
 
 export interface Order {
@@ -12,6 +12,10 @@ export interface Order {
   readonly report: boolean
   /** The run is held against the committed baseline. */
   readonly compare: boolean
+  /** The whole is run twice in a row, and the winners of both runs have to be the same. */
+  readonly twice: boolean
+  /** Nothing is run: what there is to be asked, and how long it takes. */
+  readonly plan: boolean
 }
 
 /** Throws an Error that names what is wrong and what there is. */
@@ -27,5 +31,12 @@ export function parseArguments(args: readonly string[], questions: readonly Ques
   if (has('--quick') && (has('--report') || has('--compare')))
     throw new Error('a quick run has no figures to report or to compare: --quick goes with neither')
   const chosen = questions.filter(({ name }) => names.length === 0 || names.includes(name))
-  return { chosen, quick: has('--quick'), report: has('--report'), compare: has('--compare') }
+  return {
+    chosen,
+    quick: has('--quick'),
+    report: has('--report'),
+    compare: has('--compare'),
+    twice: has('--twice'),
+    plan: has('--plan'),
+  }
 }

@@ -5,7 +5,7 @@ import { runLoad, targetFlags } from './load.ts'
 import { type Figures, interleave, type Samples } from './measure.ts'
 import { cpuMs, cpuMsNamed, endedChildrenMs, grownMs, machineBusyMs } from './proc.ts'
 import { runFile } from './process.ts'
-import { type Answer, type Bench, otherShare, ours, type RowSpec, rowsOf } from './question.ts'
+import { type Answer, type Bench, otherShare, ours, part, type RowSpec, rowsOf } from './question.ts'
 import type { Server } from './server.ts'
 import { summarize } from './stats.ts'
 
@@ -13,6 +13,7 @@ const rounds = 5
 const peerLimitMs = 300_000
 /** One piece: what a stream costs that is nothing but its start. */
 const startBytes = 65_536
+const warmUpBytes = 2 ** 25
 const directions = ['down', 'up'] as const
 type Direction = (typeof directions)[number]
 
@@ -131,7 +132,7 @@ async function measureSide(side: Side, direction: Direction, plan: BulkPlan): Pr
 
 /** In turn; the medians of the rounds, and a sentence about where the CPU time goes. */
 export async function bulkBeside(bench: Bench, planned: BulkPlan): Promise<Answer> {
-  const plan = bench.quick ? { ...planned, bytes: 2 ** 26 } : planned
+  const plan = bench.quick ? { ...planned, bytes: 2 ** 25 } : planned
   const { peer, room, others = [] } = plan
   const sides = [
     overSsh(bench, plan.server, ours),
@@ -139,10 +140,13 @@ export async function bulkBeside(bench: Bench, planned: BulkPlan): Promise<Answe
     ...others.map(({ name, server, commandOf }) => overSsh(bench, server, name, commandOf)),
   ]
   const answers: Answer[] = []
-  for (const direction of directions) {
+  for (const [index, direction] of directions.entries()) {
     const way = direction === 'down' ? `out of ${room}` : `into ${room}`
-    const order = { ...bench, rounds: bench.quick ? 1 : rounds, warmUp: 1, progress: progressOf(bench, way) }
-    const samples = await interleave(sides, order, (side) => measureSide(side, direction, plan))
+    const inTime = part(bench, directions.length - index)
+    const order = { ...bench, ...inTime, rounds: bench.quick ? 1 : rounds, warmUp: 1, progress: progressOf(bench, way) }
+    const samples = await interleave(sides, order, (side, isWarmUp) =>
+      measureSide(side, direction, isWarmUp ? { ...plan, bytes: Math.min(plan.bytes, warmUpBytes) } : plan),
+    )
     answers.push({ rows: rowsFor(samples, peer.name, way), notes: [whereTimeGoes(samples, plan, way)] })
   }
   return { rows: answers.flatMap(({ rows }) => rows), notes: answers.flatMap(({ notes }) => notes) }

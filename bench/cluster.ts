@@ -1,11 +1,15 @@
 /** A cluster of our own, and kubectl: what a pod costs without us. */
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { buildPrograms } from '../test/rigs/kubernetes/binary.ts'
 import { startCluster } from '../test/rigs/kubernetes/cluster.ts'
 import { connectionTo } from '../test/rigs/kubernetes/connection.ts'
 import { operator } from '../test/rigs/kubernetes/operator.ts'
-import { buildTools } from '../test/rigs/kubernetes/tools.ts'
+import { buildTools, type Tools } from '../test/rigs/kubernetes/tools.ts'
 
 const idle = ['/bin/sh', '-c', "trap 'exit 0' INT TERM; while :; do sleep 3600 & wait $!; done"]
 const image = 'containerssh-test/busybox:1'
+const needed = ['etcd', 'containerd', 'runc', 'iptables'] as const
 
 export interface BareCluster extends AsyncDisposable {
   /** Command line of `kubectl exec` in a pod. */
@@ -19,9 +23,22 @@ export interface BareCluster extends AsyncDisposable {
   config(more?: object, labels?: object): object
 }
 
+/** Builds the programs. Throws an Error that says why this machine cannot have a cluster. */
+export async function prepareCluster(): Promise<Tools> {
+  const { KUBECONFIG = '' } = process.env
+  if (KUBECONFIG === '') {
+    if (process.getuid?.() !== 0) throw new Error('a cluster of our own needs root, and KUBECONFIG names no other one')
+    const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+    const missing = needed.filter((program) => !folders.some((folder) => existsSync(join(folder, program))))
+    if (missing.length > 0) throw new Error(`a cluster of our own needs ${missing.join(', ')}`)
+    await buildPrograms()
+  }
+  return await buildTools()
+}
+
 /** Throws an Error when this machine cannot have a cluster. */
 export async function bareCluster(): Promise<BareCluster> {
-  const { kubectl } = await buildTools()
+  const { kubectl } = await prepareCluster()
   const cluster = await startCluster()
   const admin = await operator(cluster.kubeconfig)
   let made = 0

@@ -25,7 +25,12 @@ export interface BareEngine {
   /** Runs `true` in it to the end, as `docker exec` does. */
   exec(container: string): Promise<void>
   remove(container: string): Promise<void>
+  /** Removes all containers of this run, also those that a daemon could not remove any more. */
+  sweep(): Promise<void>
 }
+
+/** All containers of this run have it. */
+const [runLabel, run] = ['containerssh-bench-run', String(process.pid)]
 
 /** Throws an Error when no engine answers and none can be had. */
 export async function bareEngine(): Promise<BareEngine> {
@@ -36,18 +41,21 @@ export async function bareEngine(): Promise<BareEngine> {
     if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${answer.body}`)
     return answer.body.startsWith('{') ? JSON.parse(answer.body) : { Id: '' }
   }
+  const list = async (label: string): Promise<{ Id: string }[]> => {
+    const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
+    const { body } = await call(found.socketPath, 'GET', `/containers/json?all=1&filters=${filters}`)
+    return JSON.parse(body) as { Id: string }[]
+  }
+  const remove = async (container: string): Promise<void> => {
+    await call(found.socketPath, 'DELETE', `/containers/${container}?force=true&v=true`)
+  }
   return {
     host: found.host,
     image: name,
     socketPath: found.socketPath,
-    async count(label) {
-      const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
-      const { body } = await call(found.socketPath, 'GET', `/containers/json?all=1&filters=${filters}`)
-      return (JSON.parse(body) as unknown[]).length
-    },
+    count: async (label) => (await list(label)).length,
     async create() {
-      const labels = { 'containerssh-bench': 'bare' }
-      const { Id } = await post('/containers/create', { Image: name, Cmd: idle, Labels: labels })
+      const { Id } = await post('/containers/create', { Image: name, Cmd: idle, Labels: { [runLabel]: run } })
       await post(`/containers/${Id}/start`)
       return Id
     },
@@ -57,8 +65,10 @@ export async function bareEngine(): Promise<BareEngine> {
       await post(`/exec/${Id}/start`, { Detach: false, Tty: false })
       await exitOf(found, Id)
     },
-    async remove(container) {
-      await call(found.socketPath, 'DELETE', `/containers/${container}?force=true&v=true`)
+    remove,
+    sweep: async () => {
+      const left = await list(`${runLabel}=${run}`)
+      await Promise.all(left.map(({ Id }) => remove(Id)))
     },
   }
 }
@@ -77,7 +87,7 @@ export const dockerConfig = (bare: BareEngine, more: object = {}, labels: object
 /** How a program runs in a container of this image; all of it is as old as ContainerSSH 0.4. */
 export const executionIn = (image: string, labels: object = {}) => ({
   mode: 'connection',
-  container: { image, labels },
+  container: { image, labels: { ...labels, [runLabel]: run } },
   imagePullPolicy: 'Never',
   shellCommand: ['/bin/sh'],
   idleCommand: idle,

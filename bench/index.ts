@@ -2,33 +2,24 @@
  * `npm run bench` asks every question, `npm run bench -- NAME...` some of them; `bench/README.md` describes the options.
  * Prints tables of ratios; writes JSON, Markdown and a plot into `bench/results/`.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'
-import { resolve } from 'node:path'
-import { parseArguments } from './arguments.ts'
+import { type Order, parseArguments } from './arguments.ts'
 import { makeCredentials } from './credentials.ts'
+import { readBaseline, writeReport, writeResult } from './files.ts'
 import { buildLoad } from './load.ts'
 import { startOurs } from './ours.ts'
 import { peersOf } from './peer.ts'
-import type { Bench, Question } from './question.ts'
+import { planText } from './plan.ts'
+import type { Bench } from './question.ts'
 import { questions } from './questions/index.ts'
 import { compare, comparisonText } from './report/compare.ts'
-import { toMarkdown } from './report/markdown.ts'
-import { type Answered, fromJson, merge, type Result, toJson } from './report/result.ts'
-import { toSvg } from './report/svg.ts'
-import { terminalTable } from './report/table.ts'
-import type { Start } from './server.ts'
-import { startSshd } from './sshd.ts'
-
-const starts: ReadonlyMap<string, Start> = new Map([
-  ['ours', startOurs],
-  ['sshd', startSshd],
-])
-
-/** One line that is written over and over; nothing when nobody watches. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
-}
+import type { Result } from './report/result.ts'
+import { compareWinners, type Winners, winnersText } from './report/winners.ts'
+import { ask, prepare } from './run.ts'
+import type { Credentials, Start } from './server.ts'
+import { shareServers } from './shared.ts'
+import { ensureSshd, startSshd } from './sshd.ts'
+import { stopSignal } from './stop.ts'
 
 function machine(): string[] {
   const gb = (totalmem() / 1e9).toFixed(0)
@@ -38,56 +29,27 @@ function machine(): string[] {
   ]
 }
 
-async function ask(chosen: readonly Question[], bench: Bench): Promise<Answered[]> {
-  const answered: Answered[] = []
-  for (const question of chosen) {
-    const withinMs = question.seconds * 1000
-    const answer = await question.run({ ...bench, withinMs, progress: (text) => progress(`${question.name}: ${text}`) })
-    progress('')
-    const one = { question, answer, date: new Date().toISOString() }
-    answered.push(one)
-    process.stdout.write(`${terminalTable(one)}\n\n`)
+/** Ours, and sshd where there is one. */
+async function serversOf(): Promise<ReadonlyMap<string, Start>> {
+  const starts = new Map<string, Start>([['ours', startOurs]])
+  try {
+    await ensureSshd()
+    starts.set('sshd', startSshd)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    process.stderr.write(`bench: ours alone, nothing of sshd: ${why}\n`)
   }
-  return answered
+  return starts
 }
 
-/** What each server is, in its own words. */
-async function abouts(bench: Bench): Promise<Map<string, string>> {
-  const texts = new Map<string, string>()
-  for (const [name, start] of bench.starts) {
-    await using server = await start(bench.credentials, bench.signal)
-    texts.set(name, server.about)
-  }
-  for (const { name, about } of bench.peers) texts.set(name, about)
-  return texts
-}
+type Tools = Pick<Bench, 'load' | 'peers' | 'starts' | 'signal'>
 
-const folder = import.meta.dirname
-const baselineFile = resolve(folder, 'baseline.json')
-
-function write(result: Result): void {
-  const results = resolve(folder, 'results')
-  mkdirSync(results, { recursive: true })
-  const stem = `${result.date.replace(/[:.]/g, '-')}${result.quick ? '-quick' : ''}`
-  writeFileSync(resolve(results, `${stem}.json`), toJson(result))
-  writeFileSync(resolve(results, `${stem}.md`), toMarkdown(result, `${stem}.svg`))
-  writeFileSync(resolve(results, `${stem}.svg`), toSvg(result))
-  process.stdout.write(`bench/results/${stem}.md\n`)
-}
-
-/** What is committed. Some questions alone take their places in it. */
-function writeReport(fresh: Result): void {
-  const isWhole = fresh.answered.length === questions.length
-  const names = questions.map(({ name }) => name)
-  const result = isWhole || !existsSync(baselineFile) ? fresh : merge(readBaseline(), fresh, names)
-  writeFileSync(baselineFile, toJson(result))
-  writeFileSync(resolve(folder, 'report.md'), toMarkdown(result, 'report.svg'))
-  writeFileSync(resolve(folder, 'report.svg'), toSvg(result))
-}
-
-function readBaseline(): Result {
-  if (!existsSync(baselineFile)) throw new Error(`there is no ${baselineFile}: --report of a run makes it`)
-  return fromJson(readFileSync(baselineFile, 'utf8'), baselineFile)
+/** One run from its servers' start to their end. */
+async function runOnce({ chosen, quick }: Order, credentials: Credentials, tools: Tools): Promise<Result> {
+  await using shared = shareServers(tools.starts, credentials, tools.signal)
+  const { answered, missing } = await ask(chosen, { ...tools, credentials, shared, quick })
+  const servers = new Map([...shared.abouts, ...tools.peers.map(({ name, about }) => [name, about] as const)])
+  return { date: new Date().toISOString(), quick, machine: machine(), servers, answered, missing }
 }
 
 /** False when something is slower than the baseline says. */
@@ -97,24 +59,46 @@ function holds(baseline: Result, result: Result): boolean {
   return comparison.regressions.length === 0
 }
 
-async function main(): Promise<void> {
-  const order = parseArguments(process.argv.slice(2), questions)
+function told(first: Result, second: Result): Winners {
+  const winners = compareWinners(first.answered, second.answered)
+  process.stdout.write(`${winnersText(winners)}\n`)
+  return winners
+}
+
+/** Whether all is well. */
+async function measure(order: Order, signal: AbortSignal): Promise<boolean> {
   // Before the work: a run that cannot be compared in the end would be ten minutes for nothing.
   const baseline = order.compare ? readBaseline() : undefined
-  const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort(new Error('interrupted')))
-  process.once('SIGTERM', () => stop.abort(new Error('interrupted')))
-  using credentials = await makeCredentials()
-  const load = await buildLoad(stop.signal)
   const peers = peersOf(process.env)
-  const bench = { load, credentials, starts, peers, quick: order.quick, signal: stop.signal, withinMs: 0, progress }
-  const servers = await abouts(bench)
-  const answered = await ask(order.chosen, bench)
-  const date = new Date().toISOString()
-  const result = { date, quick: order.quick, machine: machine(), servers, answered }
-  write(result)
-  if (order.report) writeReport(result)
-  if (baseline !== undefined && !holds(baseline, result)) process.exitCode = 1
+  using credentials = await makeCredentials()
+  const tools = { load: await buildLoad(signal), peers, starts: await serversOf(), signal }
+  await prepare(order.chosen, signal)
+  const first = await runOnce(order, credentials, tools)
+  process.stdout.write(`${writeResult(first)}\n`)
+  let last = first
+  if (order.twice && !signal.aborted) {
+    const second = await runOnce(order, credentials, tools)
+    last = { ...second, winners: told(first, second) }
+    process.stdout.write(`${writeResult(last)}\n`)
+  }
+  if (order.report && last.answered.length > 0)
+    writeReport(
+      last,
+      questions.map(({ name }) => name),
+    )
+  const isWhole = first.missing.length + last.missing.length === 0
+  if (!isWhole)
+    process.stderr.write(
+      `bench: partial, without ${[...new Set([...first.missing, ...last.missing].map(({ name }) => name))].join(', ')}\n`,
+    )
+  const isFast = baseline === undefined || holds(baseline, last)
+  return isWhole && isFast && (last.winners?.flips.length ?? 0) === 0
+}
+
+async function main(): Promise<void> {
+  const order = parseArguments(process.argv.slice(2), questions)
+  if (order.plan) process.stdout.write(`${planText(order.chosen, peersOf(process.env).length > 0)}\n`)
+  else if (!(await measure(order, stopSignal()))) process.exitCode = 1
 }
 
 try {

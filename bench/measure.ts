@@ -2,10 +2,11 @@
 import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from './clock.ts'
 import { cpuMs, machineBusyMs, processCount } from './proc.ts'
 import type { Server } from './server.ts'
 
-const settleStepMs = 100
+const settleStepMs = 50
 const settleLimitMs = 5000
 /** Fewer have no median worth its name. */
 const leastRounds = 3
@@ -20,28 +21,42 @@ export interface Rounds {
   readonly rounds: number
   /** Unmeasured rounds before them: caches, just-in-time compilation. */
   readonly warmUp: number
-  /** Warm-up included; rounds that no longer fit are left out, but not the first ones. */
-  readonly withinMs: number
+  /** As `performance.now()` has it: rounds that would end later are left out, but not the first ones. */
+  readonly endsAt: number
   readonly signal: AbortSignal
+  readonly clock: Pick<Clock, 'spent'>
   progress(text: string): void
 }
 
-/** Runs `measure` on each server in turn; every other round in the reverse order (A B, B A, A B, …). */
+/** The numbers of the rounds, of the warm-up below 0, as long as there is time. */
+export function* turns({ rounds, warmUp, endsAt, signal, clock }: Omit<Rounds, 'progress'>): Generator<number> {
+  let tookMs = 0
+  for (let round = -warmUp; round < rounds; round++) {
+    signal.throwIfAborted()
+    const start = performance.now()
+    if (round >= leastRounds && start + tookMs > endsAt) return
+    yield round
+    const end = performance.now()
+    tookMs = end - start
+    clock.spent(round < 0 ? 'warmUp' : 'rounds', start, end)
+  }
+}
+
+/**
+ * Runs `measure` on each server in turn; every other round in the reverse order (A B, B A, A B, …). A warm-up needs less
+ * than the whole amount.
+ */
 export async function interleave<Side extends { readonly name: string }>(
   servers: readonly Side[],
-  { rounds, warmUp, withinMs, signal, progress }: Rounds,
-  measure: (server: Side) => Promise<Figures>,
+  order: Rounds,
+  measure: (server: Side, isWarmUp: boolean) => Promise<Figures>,
 ): Promise<Samples> {
   const samples = new Map<string, Map<string, number[]>>()
-  const start = performance.now()
-  for (let round = -warmUp; round < rounds; round++) {
-    const rounded = round + warmUp
-    const nextEndsMs = rounded === 0 ? 0 : ((performance.now() - start) / rounded) * (rounded + 1)
-    if (round >= leastRounds && nextEndsMs > withinMs) break
+  for (const round of turns(order)) {
     for (const server of round % 2 === 0 ? servers : servers.toReversed()) {
-      signal.throwIfAborted()
-      progress(`${server.name} ${round < 0 ? 'warm-up' : `${round + 1}/${rounds}`}`)
-      const figures = await measure(server)
+      order.signal.throwIfAborted()
+      order.progress(`${server.name} ${round < 0 ? 'warm-up' : `${round + 1}/${order.rounds}`}`)
+      const figures = await measure(server, round < 0)
       if (round < 0) continue
       const mine = samples.get(server.name) ?? new Map<string, number[]>()
       samples.set(server.name, mine)
@@ -51,16 +66,22 @@ export async function interleave<Side extends { readonly name: string }>(
   return samples
 }
 
+/** How each server was when it had finished. */
+const settled = new Map<number, string>()
+
 /** Waits until the server has finished with what came before: no process goes, no CPU time comes. */
 export async function settle(server: Server, signal: AbortSignal): Promise<void> {
   const look = (): string => `${cpuMs(server.pid)} ${processCount(server.pid)}`
   const limit = performance.now() + settleLimitMs
+  // It has done nothing since it was last seen to have finished.
+  if (look() === settled.get(server.pid)) return
   for (let before = look(); performance.now() < limit; ) {
     await sleep(settleStepMs, undefined, { signal })
     const now = look()
-    if (now === before) return
+    if (now === before) break
     before = now
   }
+  settled.set(server.pid, look())
 }
 
 export interface Cost<T> {

@@ -10,8 +10,19 @@ const stopLimitMs = 10_000
 
 export const runFile = promisify(execFile)
 
-/** A loopback port that is free now. */
-export function freePort(): Promise<number> {
+const given = new Set<number>()
+
+/** A loopback port that is free now, and that nobody here was given before: servers start at the same time. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await anyPort()
+    if (given.has(port)) continue
+    given.add(port)
+    return port
+  }
+}
+
+function anyPort(): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const server = createServer()
   server.once('error', reject)
@@ -54,18 +65,26 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     env: { ...process.env, ...options.env },
   })
   closeSync(log)
+  living.add(child)
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()))
-  const limit = Date.now() + startLimitMs
-  while (!(await connects(options.port))) {
-    options.signal.throwIfAborted()
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null || Date.now() > limit) {
-      await stop(child, ended)
-      const tail = readFileSync(options.logFile, 'utf8').trim().split('\n').slice(-5).join('\n')
-      throw new Error(`${options.command} does not listen on port ${options.port}; the end of its log:\n${tail}`)
-    }
-    await sleep(20, undefined, { signal: options.signal })
+  try {
+    await listens(child, options)
+  } catch (error) {
+    await stop(child, ended)
+    throw error
   }
   return { pid: child.pid ?? 0, [Symbol.asyncDispose]: () => stop(child, ended) }
+}
+
+async function listens(child: ChildProcess, { command, port, logFile, signal }: ServiceOptions): Promise<void> {
+  const limit = Date.now() + startLimitMs
+  while (!(await connects(port))) {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null || Date.now() > limit) {
+      const tail = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n')
+      throw new Error(`${command} does not listen on port ${port}; the end of its log:\n${tail}`)
+    }
+    await sleep(20, undefined, { signal })
+  }
 }
 
 async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {
@@ -73,4 +92,11 @@ async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {
   const late = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
   await ended
   clearTimeout(late)
+  living.delete(child)
 }
+
+const living = new Set<ChildProcess>()
+/** Servers of whoever is ended without having the time to stop them. */
+process.on('exit', () => {
+  for (const child of living) child.kill('SIGTERM')
+})

@@ -1,7 +1,10 @@
 /** What a question is, and what it answers with. */
+import { performance } from 'node:perf_hooks'
+import type { Clock } from './clock.ts'
 import type { Samples } from './measure.ts'
 import type { Peer } from './peer.ts'
 import type { Credentials, Server, Start } from './server.ts'
+import type { Shared } from './shared.ts'
 import { ratio, type Summary, summarize } from './stats.ts'
 
 /** What a question works with. */
@@ -9,28 +12,44 @@ export interface Bench {
   /** Path of the load generator. */
   readonly load: string
   readonly credentials: Credentials
-  /** Ours first. Each question starts its own, so that no question inherits another's memory. */
+  /** Ours first; for questions that need new servers, and no others' memory. */
   readonly starts: ReadonlyMap<string, Start>
+  /** The same, already running, for all other questions. */
+  readonly shared: Shared
   /** Gateways of others, as the user named them. */
   readonly peers: readonly Peer[]
   /** Small amounts: shows that everything works, not how fast it is. */
   readonly quick: boolean
   readonly signal: AbortSignal
-  /** How long the question may take, about: rounds that no longer fit are left out. */
-  readonly withinMs: number
+  /** When the question should be over, as `performance.now()` has it: rounds that no longer fit are left out. */
+  readonly endsAt: number
+  readonly clock: Clock
   progress(text: string): void
 }
 
-/** The time of one of so many equal parts of a question. */
-export const part = (bench: Bench, parts: number): Pick<Bench, 'withinMs'> => ({ withinMs: bench.withinMs / parts })
+/** What is left of the time, divided among so many parts that are still to come. */
+export function part({ endsAt }: Bench, parts: number): Pick<Bench, 'endsAt'> {
+  const now = performance.now()
+  return { endsAt: now + Math.max(0, endsAt - now) / parts }
+}
+
+/** Of what is moved or done in a round: less in a warm-up, and less in a quick run. */
+export const amount = ({ quick }: Bench, whole: number, isWarmUp = false): number =>
+  Math.ceil((whole * (isWarmUp ? 1 / 4 : 1)) / (quick ? 5 : 1))
 
 export interface Question {
   readonly name: string
   readonly title: string
   /** How it was measured, for the report. */
   readonly about: string
-  /** Its part of a whole run, which is to take ten minutes. */
+  /** Its part of a whole run, which is to take ten minutes; set-up and tear-down included. */
   readonly seconds: number
+  /** What a machine must have for all of it, besides Go and OpenSSH. */
+  readonly needs?: string
+  /** Without a PEER_NAME in the environment there is nothing to ask. */
+  readonly needsPeer?: true
+  /** Installs and builds what it needs, before anything is measured. Rejects with what is missing. */
+  prepare?(): Promise<unknown>
   run(bench: Bench): Promise<Answer>
 }
 
@@ -104,12 +123,14 @@ function aimedAt(others: readonly (readonly [string, ...unknown[]])[], against =
   return against === 'sshd' ? names : []
 }
 
-/** Starts all servers, gives them to `use`, and stops them whatever happens. */
-export async function withServers<T>(bench: Bench, use: (servers: readonly Server[]) => Promise<T>): Promise<T> {
-  await using running = new AsyncDisposableStack()
-  const servers: Server[] = []
-  for (const start of bench.starts.values()) servers.push(running.use(await start(bench.credentials, bench.signal)))
-  return await use(servers)
+/** Gives the shared servers to `use`. */
+export async function withServers<T>({ shared }: Bench, use: (servers: readonly Server[]) => Promise<T>): Promise<T> {
+  try {
+    return await use(await shared.all())
+  } catch (error) {
+    await shared.drop()
+    throw error
+  }
 }
 
 /** What this machine lacks is a note in the report; a measurement that fails is a failure. */

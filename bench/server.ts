@@ -56,6 +56,24 @@ export interface Credentials {
 /** Starts a server for one question; disposal ends all of its processes. */
 export type Start = (credentials: Credentials, signal: AbortSignal) => Promise<Server>
 
+/**
+ * Starts them at the same time, under the names given; they end with `running`. All of them have started or failed when it
+ * returns or throws.
+ */
+export async function startTogether(
+  { credentials, signal }: { readonly credentials: Credentials; readonly signal: AbortSignal },
+  running: AsyncDisposableStack,
+  starts: Iterable<readonly [name: string, start: Start]>,
+): Promise<Server[]> {
+  const started = await Promise.allSettled(
+    [...starts].map(async ([name, start]) => ({ ...running.use(await start(credentials, signal)), name })),
+  )
+  return started.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
+}
+
 export const loginFlags =
   ({ user, password, keyFile }: Credentials) =>
   (method: Method): readonly string[] =>

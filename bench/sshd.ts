@@ -50,7 +50,7 @@ export interface SshdOptions {
 }
 
 /** Installs sshd where that can be done without asking: as root on Debian and its children. */
-async function ensureInstalled(): Promise<void> {
+export async function ensureSshd(): Promise<void> {
   if (existsSync(binary)) return
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
     throw new Error('There is nothing to compare with: install the OpenSSH server (sshd).')
@@ -91,7 +91,7 @@ export async function startSshdWith(
   credentials: Credentials,
   signal: AbortSignal,
 ): Promise<Server> {
-  await ensureInstalled()
+  await ensureSshd()
   const root = process.getuid?.() === 0
   const port = await freePort()
   const keysFile = join(credentials.directory, 'authorized_keys')

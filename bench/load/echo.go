@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -45,7 +47,7 @@ func echo(args []string) error {
 	keys := set.Int("keys", 1000, "keystrokes per active connection")
 	rate := set.Float64("rate", 100, "keystrokes per second and connection")
 	command := set.String("command", "cat", "command that echoes; empty asks for a shell")
-	hold := set.Bool("hold", false, "type once for each line on stdin, over the same connections, until it ends")
+	hold := set.Bool("hold", false, "type once for each line on stdin, over the same connections, until it ends; a number in the line stands for -keys")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -72,18 +74,18 @@ func echo(args []string) error {
 	if err != nil {
 		return err
 	}
-	strikeAll := func() error {
+	strikeAll := func(keys int) error {
 		before := cpuSeconds()
-		times, err := typeAll(terminals, *keys, time.Duration(float64(time.Second) / *rate))
+		times, err := typeAll(terminals, keys, time.Duration(float64(time.Second) / *rate))
 		if err != nil {
 			return err
 		}
 		return print(echoResult{*active, *quiet, latencies(times), cpuSeconds() - before})
 	}
 	if *hold {
-		err = onDemand(strikeAll)
+		err = onDemand(strikeAll, *keys)
 	} else {
-		err = strikeAll()
+		err = strikeAll(*keys)
 	}
 	for _, client := range clients {
 		client.Close()
@@ -96,13 +98,21 @@ type echoReady struct {
 }
 
 // onDemand says that it is ready, and runs the round once for each line of stdin.
-func onDemand(round func() error) error {
+func onDemand(round func(keys int) error, usual int) error {
 	if err := print(echoReady{1}); err != nil {
 		return err
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		if err := round(); err != nil {
+		keys := usual
+		if text := lines.Text(); text != "" {
+			given, err := strconv.Atoi(text)
+			if err != nil || given < 1 {
+				return fmt.Errorf("line %q: expected a number of keys", text)
+			}
+			keys = given
+		}
+		if err := round(keys); err != nil {
 			return err
 		}
 	}

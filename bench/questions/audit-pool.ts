@@ -7,11 +7,11 @@ import { createBatch } from '../../src/shared/audit/batch.ts'
 import { chainStart } from '../../src/shared/audit/chain.ts'
 import type { Compression } from '../../src/shared/audit/file-format.ts'
 import { type LogState, type LogTasks, newLogFile } from '../../src/shared/audit/log-task.ts'
-import type { Figures } from '../measure.ts'
-import { type Bench, ours, type Row, rowsOf } from '../question.ts'
+import { type Figures, turns } from '../measure.ts'
+import { type Bench, ours, part, type Row, rowsOf } from '../question.ts'
 
 const logs = 8
-const tasks = 40
+const tasks = 20
 /** As a worker sends them, and as many of them as one task gets when there is much to do. */
 const [batchBytes, batchesPerTask] = [64 * 1024, 8]
 const graceMs = 5000
@@ -78,12 +78,13 @@ export async function measurePool(bench: Bench): Promise<Row[]> {
   const pool = createPool<LogTasks>({ module, threads, kept: threads, queue: logs, graceMs, failed: fail })
   const rows: Row[] = []
   try {
-    for (const kind of kinds) {
+    for (const [index, kind] of kinds.entries()) {
       const figures = new Map<string, Map<string, number[]>>([
         [ours, new Map()],
         ['zstd', new Map()],
       ])
-      for (let round = -1; round < (bench.quick ? 1 : 5); round++) {
+      const inTime = part(bench, kinds.length - index)
+      for (const round of turns({ ...bench, ...inTime, rounds: bench.quick ? 1 : 5, warmUp: 1 })) {
         for (const [side, samples] of figures) {
           bench.progress(`threads, ${kind.name}, ${side}`)
           const measured = await measure(bench, pool, kind, side === ours ? 'gzip' : 'zstd')

@@ -4,12 +4,13 @@ import { runLoad, targetFlags } from '../load.ts'
 import { loopDelayMs } from '../loop-delay.ts'
 import { costOf, type Figures, interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
-import { type Bench, otherShare, ours, type Question, type Row, rowsOf } from '../question.ts'
-import type { Server } from '../server.ts'
+import { amount, type Bench, otherShare, ours, part, type Question, type Row, rowsOf } from '../question.ts'
+import { type Server, startTogether } from '../server.ts'
 import { measurePool } from './audit-pool.ts'
 
 const streams = 4
-const keys = { active: 50, count: 200 }
+const keys = { active: 50, count: 100 }
+const streamBytes = 2 ** 25
 const contents = ['zeros', 'text', 'random'] as const
 
 const intercept = { stdin: true, stdout: true, stderr: true, passwords: true, forwarding: true }
@@ -24,20 +25,14 @@ async function startAll(bench: Bench, running: AsyncDisposableStack): Promise<re
   const directory = join(bench.credentials.directory, 'audit')
   mkdirSync(directory, { recursive: true })
   running.defer(() => rmSync(directory, { recursive: true, force: true }))
-  const servers: Server[] = []
-  for (const [name, audit] of sides) {
-    const start = startWith({
-      backend: 'bench',
-      config: { audit: { enable: true, file: { directory }, intercept, ...audit } },
-    })
-    servers.push({ ...running.use(await start(bench.credentials, bench.signal)), name })
-  }
-  return servers
+  const configOf = (audit: object) => ({ audit: { enable: true, file: { directory }, intercept, ...audit } })
+  const starts = sides.map(([name, audit]) => [name, startWith({ backend: 'bench', config: configOf(audit) })] as const)
+  return await startTogether(bench, running, starts)
 }
 
-async function down(bench: Bench, server: Server, content: string): Promise<Figures> {
+async function down(bench: Bench, server: Server, content: string, isWarmUp: boolean): Promise<Figures> {
   const { directory } = bench.credentials
-  const bytes = bench.quick ? 2 ** 25 : 2 ** 27
+  const bytes = amount(bench, streamBytes, isWarmUp)
   const command = `source {bytes} ${content}`
   const flags = [...targetFlags(server), '-cipher', 'aes128-gcm@openssh.com', '-streams', `${streams}`]
   await loopDelayMs(server.pid, directory)
@@ -53,8 +48,8 @@ async function down(bench: Bench, server: Server, content: string): Promise<Figu
   }
 }
 
-async function type(bench: Bench, server: Server): Promise<Figures> {
-  const count = bench.quick ? keys.count / 4 : keys.count
+async function type(bench: Bench, server: Server, isWarmUp: boolean): Promise<Figures> {
+  const count = amount(bench, keys.count, isWarmUp)
   const flags = [...targetFlags(server), '-command', server.commands.echo, '-active', `${keys.active}`, '-idle', '0']
   const cost = await costOf(server, bench.signal, () =>
     runLoad(bench.load, 'echo', [...flags, '-keys', `${count}`], bench.signal),
@@ -65,10 +60,12 @@ async function type(bench: Bench, server: Server): Promise<Figures> {
 
 async function bulkRows(bench: Bench, servers: readonly Server[]): Promise<Row[]> {
   const rows: Row[] = []
+  // Beside the bytes there are the keys, and the threads alone.
+  let left = contents.length + 2
   for (const content of contents) {
     const progress = (text: string): void => bench.progress(`${content} ${text}`)
-    const rounds = { ...bench, rounds: bench.quick ? 2 : 5, warmUp: 1, progress }
-    const samples = await interleave(servers, rounds, (server) => down(bench, server, content))
+    const rounds = { ...bench, ...part(bench, left--), rounds: bench.quick ? 2 : 5, warmUp: 1, progress }
+    const samples = await interleave(servers, rounds, (server, isWarmUp) => down(bench, server, content, isWarmUp))
     const what = `${streams} streams of ${content}`
     rows.push(
       ...rowsOf(samples, [
@@ -84,7 +81,7 @@ async function bulkRows(bench: Bench, servers: readonly Server[]): Promise<Row[]
 export const audit: Question = {
   name: 'audit',
   title: 'Audit log',
-  seconds: 60,
+  seconds: 38,
   about:
     `${streams} sessions that stream output, all intercepts on, logs in files, beside the same daemon without an audit log and with ` +
     `format zstd. Then ${keys.active} sessions in which 100 keys per second are typed and echoed. The last rows are the threads ` +
@@ -93,8 +90,9 @@ export const audit: Question = {
     await using running = new AsyncDisposableStack()
     const servers = await startAll(bench, running)
     const bulk = await bulkRows(bench, servers)
-    const rounds = { ...bench, rounds: bench.quick ? 2 : 5, warmUp: 1 }
-    const typed = rowsOf(await interleave(servers, rounds, (server) => type(bench, server)), [
+    const rounds = { ...bench, ...part(bench, 2), rounds: bench.quick ? 2 : 5, warmUp: 1 }
+    const samples = await interleave(servers, rounds, (server, isWarmUp) => type(bench, server, isWarmUp))
+    const typed = rowsOf(samples, [
       { figure: 'cpuUs', label: 'server CPU per keystroke', unit: 'µs' },
       { figure: 'p50', label: 'p50 of a keystroke', unit: 'µs' },
       { figure: 'p99', label: 'p99 of a keystroke', unit: 'µs' },

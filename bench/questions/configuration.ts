@@ -1,11 +1,11 @@
 import { runLoad, targetFlags } from '../load.ts'
 import { costOf, type Figures, interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
-import { type Bench, otherShare, ours, type Question, rowsOf } from '../question.ts'
-import type { Server } from '../server.ts'
+import { amount, type Bench, otherShare, ours, type Question, rowsOf } from '../question.ts'
+import { type Server, startTogether } from '../server.ts'
 import { startWebhook } from './webhook.ts'
 
-const logins = 500
+const logins = 300
 /** What a server of one's own would say about a user. */
 const answer = {
   config: {
@@ -17,7 +17,7 @@ const answer = {
 
 /** Each login with a command: only then has the configuration arrived. */
 async function measure(bench: Bench, server: Server): Promise<Figures> {
-  const count = bench.quick ? logins / 5 : logins
+  const count = amount(bench, logins)
   const flags = [...targetFlags(server, 'password'), '-count', `${count}`, '-parallel', '8', '-reconnect']
   const cost = await costOf(server, bench.signal, () =>
     runLoad(bench.load, 'exec', [...flags, '-command', server.commands.true], bench.signal),
@@ -35,22 +35,17 @@ async function startAll(bench: Bench, running: AsyncDisposableStack): Promise<re
   const config = running.use(await startWebhook(answer))
   const auth = { password: { method: 'webhook', webhook: { url: login.url, timeout: '30s' } } }
   const configserver = { url: config.url, timeout: '30s' }
-  const servers: Server[] = []
-  for (const [name, options] of [
-    [ours, { auth, configserver }],
-    ['auth webhook', { auth }],
-    ['auth.users', {}],
-  ] as const) {
-    const start = startWith({ backend: 'bench', config: options })
-    servers.push({ ...running.use(await start(bench.credentials, bench.signal)), name })
-  }
-  return servers
+  return await startTogether(bench, running, [
+    [ours, startWith({ backend: 'bench', config: { auth, configserver } })],
+    ['auth webhook', startWith({ backend: 'bench', config: { auth } })],
+    ['auth.users', startWith({ backend: 'bench' })],
+  ])
 }
 
 export const configuration: Question = {
   name: 'configuration',
   title: 'Login with a configuration of one’s own',
-  seconds: 15,
+  seconds: 11,
   about:
     'A password login and one command on a new connection, 8 at a time: decided by a webhook, with the configuration of the user ' +
     'from another one; beside the same without the configuration, and without any webhook.',

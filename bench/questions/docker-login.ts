@@ -4,21 +4,22 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BareEngine, bareEngine, dockerConfig, dockerPeer } from '../engine.ts'
 import { runLoad, targetFlags } from '../load.ts'
+import { turns } from '../measure.ts'
 import { startWith } from '../ours.ts'
-import { type Answer, type Bench, orNote, type Question, rowsOf } from '../question.ts'
+import { type Answer, type Bench, orNote, part, type Question, rowsOf } from '../question.ts'
 import { note, noteTimes, type Sides, timed } from '../samples.ts'
 import type { Server } from '../server.ts'
 import { summarize } from '../stats.ts'
+import { until } from '../until.ts'
 
-/** A login takes its time, and the engine has to come to rest after it: all of it takes about two minutes. */
+/** A login takes its time, and the engine has to come to rest after it. */
 const rounds = 4
-const loginsPerRound = 4
+const loginsPerRound = 3
 const ready = 8
 const burst = 50
-const waitLimitMs = 120_000
 /** What the one before left for later, the next container for example, has begun: then the engine can be asked. */
-const restMs = 600
-const betweenMs = 150
+const restMs = 300
+const betweenMs = 100
 const theirs = 'sshd + docker exec'
 
 /** A daemon whose containers can be told from those of others, and its sides of the table. */
@@ -26,13 +27,6 @@ interface Ours {
   readonly server: Server
   /** Waits until the engine is quiet: so many containers, and no more. */
   settled(count: number): Promise<void>
-}
-
-async function until(what: string, test: () => Promise<boolean>): Promise<void> {
-  for (const limit = performance.now() + waitLimitMs; performance.now() < limit; await sleep(100)) {
-    if (await test()) return
-  }
-  throw new Error(`waited in vain for ${what}`)
 }
 
 async function startOurs(bench: Bench, bare: BareEngine, pool: object, stack: AsyncDisposableStack): Promise<Ours> {
@@ -43,7 +37,7 @@ async function startOurs(bench: Bench, bare: BareEngine, pool: object, stack: As
   const server = stack.use(await start(bench.credentials, bench.signal))
   return {
     server,
-    settled: (count) => until(`${count} containers`, async () => (await bare.count(label)) === count),
+    settled: (count) => until(`${count} containers`, bench.signal, async () => (await bare.count(label)) === count),
   }
 }
 
@@ -56,13 +50,24 @@ async function login(bench: Bench, server: Server, count = 1, parallel = 1) {
 
 async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
   await using stack = new AsyncDisposableStack()
-  const warm = await startOurs(bench, bare, { min: ready }, stack)
+  stack.defer(() => bare.sweep())
   const cold = await startOurs(bench, bare, {}, stack)
   const container = await bare.create()
-  stack.defer(() => bare.remove(container))
   const peer = await dockerPeer(bench, bare, `exec ${container} /bin/sh -c true`)
   if (peer !== undefined) stack.use(peer)
   const sides: Sides = new Map()
+  await oneByOne(bench, bare, { cold, peer, container }, sides)
+  await bursts(bench, bare, { cold, peer, container }, sides)
+  const amounts = `${sides.get('ours')?.get('cold')?.length} rounds of ${loginsPerRound} logins one after the other; ${burst} at once in one round.`
+  return {
+    rows: rowsOf(sides, rows),
+    notes: [amounts, ...(peer === undefined ? ['Without sshd: it needs root and the docker program.'] : [])],
+  }
+}
+
+async function oneByOne(bench: Bench, bare: BareEngine, { cold, peer, container }: Ways, sides: Sides): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const warm = await startOurs(bench, bare, { min: ready }, stack)
   // In turn, so that what disturbs the machine disturbs all of them.
   const tries: readonly (readonly [string, string, () => Promise<number>])[] = [
     ['ours', 'cold', async () => (await login(bench, cold.server)).p50],
@@ -70,10 +75,11 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
     ...(peer === undefined ? [] : [[theirs, 'warm', async () => (await login(bench, peer)).p50] as const]),
     ['ours', 'warm', async () => (await login(bench, warm.server)).p50],
   ]
-  for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
+  // The rest of the time is for many at once.
+  for (const round of turns({ ...bench, ...part(bench, 2), rounds: bench.quick ? 1 : rounds, warmUp: 1 })) {
     bench.progress(round < 0 ? 'warm-up' : `round ${round + 1}`)
     const taken = tries.map((): number[] => [])
-    for (let run = 0; run < (round < 0 ? 2 : loginsPerRound); run++) {
+    for (let run = 0; run < (round < 0 ? 1 : loginsPerRound); run++) {
       await sleep(restMs)
       await Promise.all([warm.settled(ready), cold.settled(0)])
       for (const [index, [, , task]] of tries.entries()) {
@@ -83,12 +89,6 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
     }
     if (round < 0) continue
     for (const [index, [side, figure]] of tries.entries()) noteTimes(sides, side, figure, taken[index] ?? [])
-  }
-  await bursts(bench, bare, { cold, peer, container }, sides)
-  const amounts = `${rounds} rounds of ${loginsPerRound} logins one after the other; ${burst} at once in one round.`
-  return {
-    rows: rowsOf(sides, rows),
-    notes: [amounts, ...(peer === undefined ? ['Without sshd: it needs root and the docker program.'] : [])],
   }
 }
 
@@ -103,24 +103,31 @@ const rows = [
   { figure: 'burstCold99', label: `last of ${burst} at once, new containers`, unit: 'ms' },
 ]
 
-interface Burst {
+/** Who is asked, besides the daemon with a pool. */
+interface Ways {
   readonly cold: Ours
   readonly peer: Server | undefined
   readonly container: string
 }
 
-async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }: Burst, sides: Sides): Promise<void> {
+async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }: Ways, sides: Sides): Promise<void> {
   await using stack = new AsyncDisposableStack()
-  const many = await startOurs(bench, bare, { min: burst }, stack)
   const all = Array.from({ length: burst })
+  const start = performance.now()
   bench.progress(`${burst} at once`)
-  await many.settled(burst)
-  const warm = await login(bench, many.server, burst, burst)
-  await sleep(restMs)
-  await many.settled(burst)
-  const floor = await Promise.all(all.map(() => timed(() => bare.exec(container))))
-  const other = peer === undefined ? undefined : await login(bench, peer, burst, burst)
+  await cold.settled(0)
   const fresh = await login(bench, cold.server, burst, burst)
+  // The engine is at rest again before each of the others; the pool is filled once, and what refills it disturbs nobody.
+  await cold.settled(0)
+  const many = await startOurs(bench, bare, { min: burst }, stack)
+  await many.settled(burst)
+  await sleep(restMs)
+  const floor = await Promise.all(all.map(() => timed(() => bare.exec(container))))
+  await sleep(restMs)
+  const other = peer === undefined ? undefined : await login(bench, peer, burst, burst)
+  await sleep(restMs)
+  const warm = await login(bench, many.server, burst, burst)
+  bench.clock.spent('rounds', start, performance.now())
   const found = [
     ['ours', 'burstWarm', warm.p50, warm.max],
     ['exec', 'burstWarm', summarize(floor).median, Math.max(...floor)],
@@ -137,7 +144,9 @@ async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }:
 export const dockerLogin: Question = {
   name: 'docker-login',
   title: 'Login to a container',
-  seconds: 60,
+  seconds: 52,
+  needs: 'a Docker engine; its client program and root for the rows of sshd',
+  prepare: bareEngine,
   about:
     '`ssh host true` from the connection to the exit status, with a new connection and a container of its own each, made ' +
     'ahead or not; beside the bare Engine API on a container that runs already (exec create, start, inspect) and beside ' +

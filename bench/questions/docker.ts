@@ -1,5 +1,6 @@
 import { type BareEngine, bareEngine, dockerConfig } from '../engine.ts'
 import { runLoad, targetFlags } from '../load.ts'
+import { turns } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import { type Answer, type Bench, orNote, type Question, rowsOf } from '../question.ts'
 import { note, type Sides, timed } from '../samples.ts'
@@ -7,8 +8,8 @@ import type { Server } from '../server.ts'
 import { summarize } from '../stats.ts'
 
 const rounds = 4
-const warmCommands = 20
-const coldCommands = 5
+const warmCommands = 12
+const coldCommands = 3
 
 /** The median time of `count` runs, one after the other, in ms. */
 async function medianMs(count: number, task: () => Promise<void>): Promise<number> {
@@ -30,19 +31,19 @@ async function cold(bare: BareEngine, count: number, use: (container: string) =>
     made.push(container)
     await use(container)
   })
-  for (const container of made) await bare.remove(container)
+  await Promise.all(made.map((container) => bare.remove(container)))
   return median
 }
 
 async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
   const start = startWith({ backend: 'docker', config: dockerConfig(bare) })
-  await using server = await start(bench.credentials, bench.signal)
   await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(() => bare.sweep())
+  const server = cleanup.use(await start(bench.credentials, bench.signal))
   const warm = await bare.create()
-  cleanup.defer(() => bare.remove(warm))
-  const [many, few] = bench.quick ? [5, 2] : [warmCommands, coldCommands]
   const sides: Sides = new Map()
-  for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
+  for (const round of turns({ ...bench, rounds: bench.quick ? 1 : rounds, warmUp: 1 })) {
+    const [many, few] = bench.quick || round < 0 ? [4, 1] : [warmCommands, coldCommands]
     bench.progress(round < 0 ? 'warm-up' : `round ${round + 1}`)
     const figures = [
       ['ours', 'warm', await overSsh(bench, server, many, [])],
@@ -63,7 +64,9 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
 export const docker: Question = {
   name: 'docker',
   title: 'Docker room',
-  seconds: 35,
+  seconds: 18,
+  needs: 'a Docker engine',
+  prepare: bareEngine,
   about:
     '`true` in a container of a busybox image, one after the other: on a connection whose container runs, beside exec over the ' +
     'Engine API; and with a new connection and container each, beside create and start, and create, start and exec.',

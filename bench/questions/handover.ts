@@ -4,7 +4,7 @@ import { runLoad, targetFlags } from '../load.ts'
 import { costOf, type Figures, interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import { freePort, startService } from '../process.ts'
-import { type Bench, otherShare, ours, type Question, rowsOf } from '../question.ts'
+import { amount, type Bench, otherShare, ours, type Question, rowsOf } from '../question.ts'
 import type { Server } from '../server.ts'
 
 const connections = 2000
@@ -21,8 +21,8 @@ async function startAlone(bench: Bench, like: Server): Promise<Server> {
   return { ...like, ...service, name: alone, address: `127.0.0.1:${port}` }
 }
 
-async function measure(bench: Bench, server: Server): Promise<Figures> {
-  const count = bench.quick ? connections / 5 : connections
+async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise<Figures> {
+  const count = amount(bench, connections, isWarmUp)
   const flags = [...targetFlags(server), '-count', `${count}`, '-parallel', '8']
   const cost = await costOf(server, bench.signal, () => runLoad(bench.load, 'greet', flags, bench.signal))
   return { cpuMs: cost.serverCpuMs / count, [otherShare]: cost.otherShare }
@@ -31,7 +31,7 @@ async function measure(bench: Bench, server: Server): Promise<Figures> {
 export const handover: Question = {
   name: 'handover',
   title: 'Hand-over of a connection to a worker',
-  seconds: 15,
+  seconds: 8,
   about:
     'Connections that read an identification line and hang up, 8 at a time: accepted, admitted and handed over by the daemon, whose ' +
     'worker greets and does nothing else (ours), beside a process that accepts and greets by itself. The hand-over is the difference.',
@@ -41,7 +41,7 @@ export const handover: Question = {
     const mine = running.use(await start(bench.credentials, bench.signal))
     const servers = [mine, running.use(await startAlone(bench, mine))]
     const rounds = { ...bench, rounds: bench.quick ? 1 : 7, warmUp: 1 }
-    const samples = await interleave(servers, rounds, (server) => measure(bench, server))
+    const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
     const of = (side: string, figure: string): readonly number[] => samples.get(side)?.get(figure) ?? []
     const difference = of(ours, 'cpuMs').map((ms, round) => ms - (of(alone, 'cpuMs')[round] ?? Number.NaN))
     const figures = new Map([

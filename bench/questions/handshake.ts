@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import { type Bench, ours, part, type Question, type Row, rowsOf } from '../question.ts'
-import { type Credentials, keyTypes, type Server } from '../server.ts'
+import { type Credentials, keyTypes, type Server, type Start, startTogether } from '../server.ts'
 import { startSshdWith } from '../sshd.ts'
 import { measureLogins } from './login.ts'
 
@@ -20,12 +20,14 @@ const scenes: readonly Scene[] = [
   ...['ecdsa-sha2-nistp256', 'rsa-sha2-512'].map((hostKey) => ({ kex: 'curve25519-sha256', hostKey })),
 ]
 
-async function startBoth(bench: Bench, running: AsyncDisposableStack): Promise<readonly [Server, Server]> {
-  const { credentials, signal } = bench
+async function startAll(bench: Bench, running: AsyncDisposableStack): Promise<readonly Server[]> {
+  const { credentials } = bench
   const ssh = { kex, hostkeys: keyTypes.map((type) => readFileSync(credentials.hostKeyFiles[type], 'utf8')) }
-  const mine = running.use(await startWith({ backend: 'bench', ssh })(credentials, signal))
-  const sshd = running.use(await startSshdWith({ config: moreKeys(credentials), gid: 65533 }, credentials, signal))
-  return [mine, sshd]
+  const sshd: Start = (credentials, signal) =>
+    startSshdWith({ config: moreKeys(credentials), gid: 65533 }, credentials, signal)
+  const starts = new Map<string, Start>([[ours, startWith({ backend: 'bench', ssh })]])
+  if (bench.starts.has('sshd')) starts.set('sshd', sshd)
+  return await startTogether(bench, running, starts)
 }
 
 /** The first one stands in every configuration of sshd here. */
@@ -34,28 +36,28 @@ const moreKeys = ({ hostKeyFiles }: Credentials): string => `HostKey ${hostKeyFi
 export const handshake: Question = {
   name: 'handshake',
   title: 'Login by key exchange and host key',
-  seconds: 50,
+  seconds: 22,
   about:
     'The login with a password of the first question, 8 at a time, over other key exchanges and with other host keys: ecdsa of ' +
     'nistp256, rsa of 3072 bits. OpenSSH has ML-KEM since 9.9.',
   async run(bench) {
     await using running = new AsyncDisposableStack()
-    const servers = await startBoth(bench, running)
+    const servers = await startAll(bench, running)
     const rows: Row[] = []
     const notes: string[] = []
-    for (const scene of scenes) {
-      const isKnown = scene.kex !== hybrid || !/OpenSSH_([1-8]|9\.[0-8])/.test(servers[1].about)
-      if (!isKnown) notes.push(`This sshd does not know ${hybrid}: only ours was measured.`)
-      const sides = isKnown ? servers : [servers[0]]
+    for (const [index, scene] of scenes.entries()) {
+      const knows = ({ about }: Server): boolean => scene.kex !== hybrid || !/OpenSSH_([1-8]|9\.[0-8])/.test(about)
+      const sides = servers.filter(knows)
+      if (sides.length < servers.length) notes.push(`This sshd does not know ${hybrid}: only ours was measured.`)
       const rounds = {
         ...bench,
-        ...part(bench, scenes.length),
+        ...part(bench, scenes.length - index),
         rounds: bench.quick ? 1 : 5,
         warmUp: 1,
         progress: (text: string) => bench.progress(`${scene.kex}, ${scene.hostKey}, ${text}`),
       }
-      const samples = await interleave(sides, rounds, (server) =>
-        measureLogins(bench, server, { ...scene, method: 'password', count: counts[server.name] ?? counts[ours] ?? 0 }),
+      const samples = await interleave(sides, rounds, (server, isWarmUp) =>
+        measureLogins(bench, server, { ...scene, isWarmUp, method: 'password', count: counts[server.name] ?? 0 }),
       )
       const label = `${scene.kex}, ${scene.hostKey}`
       rows.push(

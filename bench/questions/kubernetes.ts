@@ -3,26 +3,27 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until } from '../../test/rigs/daemon.ts'
 import { anyHost } from '../../test/rigs/ssh.ts'
 import { bulkBeside } from '../bulk-beside.ts'
-import { type BareCluster, bareCluster } from '../cluster.ts'
-import { settle } from '../measure.ts'
+import { type BareCluster, bareCluster, prepareCluster } from '../cluster.ts'
+import { settle, turns } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import { cpuMs } from '../proc.ts'
-import { type Answer, type Bench, orNote, type Question, type RowSpec, rowsOf } from '../question.ts'
+import { type Answer, type Bench, orNote, part, type Question, type RowSpec, rowsOf } from '../question.ts'
 import { note, noteTimes, type Sides } from '../samples.ts'
 import type { Server } from '../server.ts'
+import { until } from '../until.ts'
 
 const rounds = 4
-const loginsPerRound = 4
+const loginsPerRound = 2
 /** Of the cluster, for bytes; its programs are one binary. */
 const engine = new Set(['kube', 'etcd', 'containerd', 'containerd-shim'])
 const ready = 4
-const waitLimitMs = 120_000
 const programLimitMs = 60_000
 /** What the one before left for later is over. */
-const restMs = 600
+const restMs = 300
+/** Each look is a start of kubectl. */
+const pollMs = 250
 
 /** A daemon whose pods can be told from those of others. */
 interface Ours {
@@ -38,7 +39,7 @@ async function startOurs(bench: Bench, bare: BareCluster, more: object, stack: A
   const server = stack.use(await start(bench.credentials, bench.signal))
   const label = `containerssh-bench=${value}`
   const settled = async (count: number): Promise<void> => {
-    await until(`${count} pods`, async () => (await bare.count(label)) === count, waitLimitMs)
+    await until(`${count} pods`, bench.signal, async () => (await bare.count(label)) === count, pollMs)
     await settle(server, bench.signal)
   }
   return { server, settled }
@@ -86,7 +87,8 @@ async function logins(bench: Bench, bare: BareCluster, running: string, sides: S
   const warm = await startOurs(bench, bare, { pool: { min: ready } }, stack)
   const login = (ours: Ours): Promise<number> => firstByte(sshTo(bench.credentials, ours.server), bench.signal)
   const exec = (pod: string): Promise<number> => firstByte(bare.exec(pod, 'echo x', false), bench.signal)
-  for (let round = -1; round < (bench.quick ? 1 : rounds); round++) {
+  // The rest of the time is for bytes.
+  for (const round of turns({ ...bench, ...part(bench, 1.5), rounds: bench.quick ? 1 : rounds, warmUp: 1 })) {
     bench.progress(`logins, ${round < 0 ? 'warm-up' : `round ${round + 1}`}`)
     const times = {
       cold: [] as number[],
@@ -95,7 +97,7 @@ async function logins(bench: Bench, bare: BareCluster, running: string, sides: S
       exec: [] as number[],
       run: [] as number[],
     }
-    for (let run = 0; run < (bench.quick ? 2 : loginsPerRound); run++) {
+    for (let run = 0; run < (round < 0 ? 1 : loginsPerRound); run++) {
       await Promise.all([cold.settled(0), warm.settled(ready)])
       const { wallMs, cpu } = await costOfLogin(cold, bench.signal, () => login(cold))
       times.cold.push(wallMs)
@@ -138,18 +140,20 @@ async function measure(bench: Bench, cluster: BareCluster): Promise<Answer> {
     name: 'kubectl exec',
     words: (command: string, withInput: boolean) => bare.exec(running, command, withInput),
   }
-  const bulk = await bulkBeside(bench, { server, peer, room: 'a pod', bytes: 2 ** 27, engine })
+  const bulk = await bulkBeside(bench, { server, peer, room: 'a pod', bytes: 2 ** 26, engine })
   return { rows: [...rowsOf(sides, rows), ...bulk.rows], notes: bulk.notes }
 }
 
 export const kubernetes: Question = {
   name: 'kubernetes',
   title: 'Kubernetes room',
-  seconds: 100,
+  seconds: 60,
+  needs: 'root, etcd and containerd, and the programs of Kubernetes, which are built from their Go modules in minutes',
+  prepare: prepareCluster,
   about:
     'From the start of the client program to the first byte of `echo x`: OpenSSH with a new connection and pod each, pods ' +
     'made ahead or not, beside `kubectl exec` in a pod that runs, and `kubectl run`, `wait` and `exec`. One after the other ' +
-    'on a cluster of one node at rest. Then one stream of 128 MiB out of a pod and into it, over SSH with aes128-gcm and ' +
+    'on a cluster of one node at rest. Then one stream of 64 MiB out of a pod and into it, over SSH with aes128-gcm and ' +
     'by `kubectl exec`. All of them go through the API server.',
   run: (bench) => orNote(bench, bareCluster, measure),
 }

@@ -5,10 +5,10 @@ import { runLoad, targetFlags } from '../load.ts'
 import { costOf, type Figures, interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import { freePort } from '../process.ts'
-import { type Bench, otherShare, ours, type Question, rowsOf } from '../question.ts'
-import type { Server } from '../server.ts'
+import { amount, type Bench, otherShare, ours, type Question, rowsOf } from '../question.ts'
+import { type Server, startTogether } from '../server.ts'
 
-const [commands, streamBytes] = [1500, 2 ** 27]
+const [commands, streamBytes] = [1000, 2 ** 27]
 
 const security = {
   command: { mode: 'filter', allow: ['true', 'uptime', { regex: '(source|sink|echo).*' }] },
@@ -33,11 +33,11 @@ async function configurations(directory: string): Promise<ReadonlyMap<string, ob
   ])
 }
 
-async function measure(bench: Bench, server: Server): Promise<Figures> {
-  const count = bench.quick ? commands / 5 : commands
+async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise<Figures> {
+  const count = amount(bench, commands, isWarmUp)
   const command = [...targetFlags(server), '-count', `${count}`, '-command', server.commands.true]
   const exec = await costOf(server, bench.signal, () => runLoad(bench.load, 'exec', command, bench.signal))
-  const bytes = bench.quick ? streamBytes / 4 : streamBytes
+  const bytes = amount(bench, streamBytes, isWarmUp)
   const flags = [...targetFlags(server), '-cipher', 'aes128-gcm@openssh.com', '-bytes', `${bytes}`]
   const stream = [...flags, '-command', server.commands.source]
   const down = await costOf(server, bench.signal, () => runLoad(bench.load, 'down', stream, bench.signal))
@@ -51,7 +51,7 @@ async function measure(bench: Bench, server: Server): Promise<Figures> {
 export const layers: Question = {
   name: 'layers',
   title: 'What layers cost',
-  seconds: 40,
+  seconds: 26,
   about:
     'Server CPU of one command on an open connection, and of one stream of zeros, with nothing configured (ours), with each of ' +
     'security rules, limits of time, metrics and an audit log of everything, and with all. Bytes do not pass through layers: only the ' +
@@ -61,13 +61,12 @@ export const layers: Question = {
     const directory = join(bench.credentials.directory, 'layers-audit')
     mkdirSync(directory, { recursive: true })
     running.defer(() => rmSync(directory, { recursive: true, force: true }))
-    const servers: Server[] = []
-    for (const [name, config] of await configurations(directory)) {
-      const start = startWith({ backend: 'bench', config: { ...config, workers: 1 } })
-      servers.push({ ...running.use(await start(bench.credentials, bench.signal)), name })
-    }
+    const starts = [...(await configurations(directory))].map(
+      ([name, config]) => [name, startWith({ backend: 'bench', config: { ...config, workers: 1 } })] as const,
+    )
+    const servers = await startTogether(bench, running, starts)
     const rounds = { ...bench, rounds: bench.quick ? 1 : 5, warmUp: 1 }
-    const samples = await interleave(servers, rounds, (server) => measure(bench, server))
+    const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
     const rows = rowsOf(samples, [
       { figure: 'execUs', label: 'server CPU per command', unit: 'µs' },
       { figure: 'cpuSecondsPerGB', label: 'server CPU down, aes128-gcm', unit: 's/GB' },

@@ -196,6 +196,8 @@ export const peers: Question = {
   name: 'peers',
   title: 'Beside other gateways',
   seconds: 90,
+  needs: 'PEER_NAME=path in the environment, and a Docker engine for most of it',
+  needsPeer: true,
   about:
     'Our daemon and every program that a variable PEER_NAME of the environment names, started with one and the same configuration: ' +
     'passwords by a webhook, containers in Docker. Echo and bytes go through containers of a busybox image; the CPU time is that ' +

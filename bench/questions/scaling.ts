@@ -2,16 +2,17 @@ import { availableParallelism } from 'node:os'
 import { runLoad, targetFlags } from '../load.ts'
 import { interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
-import { type Bench, ours, type Question, rowsOf } from '../question.ts'
-import type { Server } from '../server.ts'
+import { amount, type Bench, ours, type Question, rowsOf } from '../question.ts'
+import { type Server, startTogether } from '../server.ts'
 import { measureLogins } from './login.ts'
 
 const logins = 600
 const [streams, streamBytes] = [4, 2 ** 26]
 
-async function measure(bench: Bench, server: Server) {
-  const { perSecond, cpuMs, otherShare } = await measureLogins(bench, server, { method: 'key', count: logins })
-  const bytes = bench.quick ? streamBytes / 4 : streamBytes
+async function measure(bench: Bench, server: Server, isWarmUp: boolean) {
+  const logs = { method: 'key', count: logins, isWarmUp } as const
+  const { perSecond, cpuMs, otherShare } = await measureLogins(bench, server, logs)
+  const bytes = amount(bench, streamBytes, isWarmUp)
   const flags = [...targetFlags(server), '-streams', `${streams}`, '-bytes', `${bytes}`]
   const { mbPerSecond } = await runLoad(
     bench.load,
@@ -25,25 +26,21 @@ async function measure(bench: Bench, server: Server) {
 export const scaling: Question = {
   name: 'scaling',
   title: 'From one worker to one per core',
-  seconds: 25,
+  seconds: 14,
   about:
     `Logins, 8 at a time, and ${streams} streams of zeros, with one worker, with one per core (ours), and with twice as many. The load ` +
     'generator has the same cores: on a small machine it takes half of what workers could have.',
   async run(bench) {
     await using running = new AsyncDisposableStack()
     const cores = availableParallelism()
-    const servers: Server[] = []
-    const numbers = new Map([
-      [ours, cores],
-      ['1 worker', 1],
-      [`${2 * cores} workers`, 2 * cores],
+    const withWorkers = (workers: number) => startWith({ backend: 'bench', config: { workers } })
+    const servers = await startTogether(bench, running, [
+      [ours, withWorkers(cores)],
+      ['1 worker', withWorkers(1)],
+      [`${2 * cores} workers`, withWorkers(2 * cores)],
     ])
-    for (const [name, workers] of numbers) {
-      const start = startWith({ backend: 'bench', config: { workers } })
-      servers.push({ ...running.use(await start(bench.credentials, bench.signal)), name })
-    }
     const rounds = { ...bench, rounds: bench.quick ? 1 : 5, warmUp: 1 }
-    const samples = await interleave(servers, rounds, (server) => measure(bench, server))
+    const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
     const rows = rowsOf(samples, [
       { figure: 'perSecond', label: 'logins per second', unit: '/s', better: 'higher' },
       { figure: 'cpuMs', label: 'server CPU per login', unit: 'ms' },

@@ -9,7 +9,7 @@ import type { Server } from '../server.ts'
 import { percentile } from '../stats.ts'
 
 const sessions = 2000
-const scrapes = { count: 20, everyMs: 250 }
+const scrapes = { count: 15, everyMs: 100 }
 
 /** Answers in ms. */
 async function ask(url: string): Promise<number> {
@@ -36,7 +36,7 @@ async function measure(bench: Bench, server: Server, url: string): Promise<Figur
 export const scrape: Question = {
   name: 'scrape',
   title: 'Metrics',
-  seconds: 25,
+  seconds: 18,
   about:
     `The page of the metrics with ${sessions} idle sessions, one scrape each ${scrapes.everyMs} ms, measured by a client on the same ` +
     "machine; the primary's event loop meanwhile, and for as long without scrapes.",

@@ -6,12 +6,12 @@ import { note, type Sides } from '../samples.ts'
 import type { Server } from '../server.ts'
 import { slope } from '../stats.ts'
 
-const loginsPerStep = 500
+const loginsPerStep = 400
 /** Fewer points make no line. */
 const leastSteps = 4
 /** Until the heaps have the size that they need for such work. */
-const warmUpMs = 12_000
-const measuredMs = 20_000
+const warmUpMs = 5000
+const measuredMs = 10_000
 
 interface Step {
   /** Logins since the start. */
@@ -29,8 +29,12 @@ async function steps(bench: Bench, server: Server): Promise<readonly Step[]> {
   const isEnough = (): boolean => performance.now() - begin > warmUp + measured && found.length >= leastSteps
   for (let logins = perStep; !isEnough(); logins += perStep) {
     bench.progress(`${server.name}, ${logins} logins`)
+    const stepBegin = performance.now()
     const { latencyUs } = await runLoad(bench.load, 'exec', [...flags, '-command', server.commands.true], bench.signal)
-    if (performance.now() - begin > warmUp) found.push({ logins, kb: pssKb(server.pid), p99: latencyUs.p99 / 1000 })
+    const now = performance.now()
+    const isWarm = now - begin > warmUp
+    bench.clock.spent(isWarm ? 'rounds' : 'warmUp', stepBegin, now)
+    if (isWarm) found.push({ logins, kb: pssKb(server.pid), p99: latencyUs.p99 / 1000 })
   }
   return found
 }
@@ -38,7 +42,7 @@ async function steps(bench: Bench, server: Server): Promise<readonly Step[]> {
 export const soak: Question = {
   name: 'soak',
   title: 'What grows',
-  seconds: 35,
+  seconds: 18,
   about:
     `A login and a command each, 8 at a time, for ${measuredMs / 1000} s after ${warmUpMs / 1000} s of the same: memory (PSS) of all ` +
     'processes over the number of logins, by the line of least squares. The heaps of three processes breathe by megabytes; ' +

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import { type Bench, ours, type Question, rowsOf } from '../question.ts'
-import type { Server } from '../server.ts'
+import { type Server, startTogether } from '../server.ts'
 import { measureLogins } from './login.ts'
 
-const logins = 800
+const logins = 500
 
 export interface Webhook extends AsyncDisposable {
   readonly url: string
@@ -40,17 +40,13 @@ async function startBoth(bench: Bench, url: string, running: AsyncDisposableStac
     [ours, startWith({ backend: 'bench', config: { auth: { password: section } } })],
     ['auth.users', startWith({ backend: 'bench' })],
   ] as const
-  const servers: Server[] = []
-  for (const [name, start] of starts) {
-    servers.push({ ...running.use(await start(bench.credentials, bench.signal)), name })
-  }
-  return servers
+  return await startTogether(bench, running, starts)
 }
 
 export const webhook: Question = {
   name: 'webhook',
   title: 'Login through a webhook',
-  seconds: 18,
+  seconds: 10,
   about:
     'The password login of the first question, decided by a webhook on this machine over HTTP, beside one that `auth.users` ' +
     'decides by a keyed digest; 8 at a time. The webhook answers at once and its own cost is not in the figures of CPU.',

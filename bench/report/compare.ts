@@ -9,7 +9,7 @@ import type { Result } from './result.ts'
 /** Fewer samples have no spread that says anything. */
 const leastSamples = 3
 /** Medians of two runs on one idle machine differ by so much with nothing changed. */
-const leastTolerance = 0.15
+export const leastTolerance = 0.15
 
 export interface Comparison {
   /** Ratios that were compared. */

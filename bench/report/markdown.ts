@@ -1,6 +1,7 @@
 /** The report: every table, what was measured and how. */
 import type { Result } from './result.ts'
 import { markdownTable } from './table.ts'
+import { winnersMarkdown } from './winners.ts'
 
 export function toMarkdown(result: Result, plot: string): string {
   const servers = [...result.servers].map(([name, about]) => `- **${name}**: ${about}`)
@@ -15,6 +16,7 @@ export function toMarkdown(result: Result, plot: string): string {
     '# Benchmark report',
     `Written by \`npm run bench${result.quick ? ' -- --quick' : ''}\` on ${result.date}; do not edit.`,
     result.quick ? '**A quick run: it shows that everything works, not how fast it is.**' : '',
+    partialText(result),
     result.machine.map((line) => `- ${line}`).join('\n'),
     servers.join('\n'),
     'All servers run at the same time and are measured in turn, on the same machine as the load generator. Figures are ' +
@@ -23,13 +25,22 @@ export function toMarkdown(result: Result, plot: string): string {
       '±25 %, or other processes used more than 10 % of the machine.',
     `![Ratios](${plot})`,
     ...sections,
+    result.winners === undefined ? '' : `## Twice in a row\n\n${winnersMarkdown(result.winners)}`,
   ]
     .filter((part) => part !== '')
     .join('\n\n')}\n`
 }
 
-/** A part of the report may have been measured anew. */
-const measured = (date: string, { answered }: Result): string => {
-  const days = new Set(answered.map((one) => one.date.slice(0, 10)))
-  return days.size > 1 ? `Measured on ${date}.` : ''
+function partialText({ missing }: Result): string {
+  if (missing.length === 0) return ''
+  return ['**A partial run**, without:', '', ...missing.map(({ name, why }) => `- ${name}: ${oneLine(why)}`)].join('\n')
 }
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
+
+/** What was answered earlier belongs to another run. */
+const oneRunMs = 1_200_000
+
+/** A part of the report may have been measured anew. */
+const measured = (date: string, result: Result): string =>
+  Math.abs(Date.parse(result.date) - Date.parse(date)) > oneRunMs ? `Measured on ${date}.` : ''

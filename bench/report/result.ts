@@ -1,12 +1,19 @@
 /** The outcome of a run, and its form as JSON, which is read again as the baseline. */
 import * as z from 'zod'
 import type { Answer, Question, Row } from '../question.ts'
+import type { Winners } from './winners.ts'
 
 export interface Answered {
   readonly question: Pick<Question, 'name' | 'title' | 'about'>
   readonly answer: Answer
   /** ISO 8601. */
   readonly date: string
+}
+
+/** A question without an answer. */
+export interface Missing {
+  readonly name: string
+  readonly why: string
 }
 
 export interface Result {
@@ -16,6 +23,10 @@ export interface Result {
   readonly machine: readonly string[]
   readonly servers: ReadonlyMap<string, string>
   readonly answered: readonly Answered[]
+  /** What was asked and has no answer: the run is a part of what it was to be. */
+  readonly missing: readonly Missing[]
+  /** Whether a second run in a row had the same winners. */
+  readonly winners?: Winners | undefined
 }
 
 export function toJson(result: Result): string {
@@ -24,6 +35,9 @@ export function toJson(result: Result): string {
     quick: result.quick,
     machine: result.machine,
     servers: Object.fromEntries(result.servers),
+    partial: result.missing.length > 0,
+    missing: result.missing,
+    ...(result.winners && { winners: result.winners }),
     questions: result.answered.map(({ question: { name, title, about }, answer, date }) => ({
       name,
       title,
@@ -81,6 +95,10 @@ const stored = z.object({
   quick: z.boolean(),
   machine: z.array(z.string()),
   servers: byName(z.string()),
+  missing: z.array(z.object({ name: z.string(), why: z.string() })).default([]),
+  winners: z
+    .object({ same: z.number(), flips: z.array(z.string()), ties: z.array(z.string()), remarks: z.array(z.string()) })
+    .optional(),
   questions: z.array(asked),
 })
 
@@ -94,9 +112,10 @@ export function fromJson(text: string, where: string): Result {
   }
   const parsed = stored.safeParse(value)
   if (!parsed.success) throw new Error(`${where} is no result of the bench: ${z.prettifyError(parsed.error)}`)
-  const { questions, ...rest } = parsed.data
+  const { questions, winners, ...rest } = parsed.data
   return {
     ...rest,
+    ...(winners && { winners }),
     answered: questions.map(({ name, title, about, date, notes, rows }) => {
       return { question: { name, title, about }, answer: { rows, notes }, date }
     }),
@@ -113,5 +132,8 @@ export function merge(old: Result, fresh: Result, names: readonly string[]): Res
   const answers = [...old.answered, ...fresh.answered]
   const last = new Map(answers.map((answered) => [answered.question.name, answered]))
   const servers = new Map([...old.servers, ...fresh.servers])
-  return { ...fresh, servers, answered: names.flatMap((name) => last.get(name) ?? []) }
+  const missing = fresh.missing.filter(({ name }) => !last.has(name))
+  // Two runs in a row are of one and the same whole.
+  const { winners: _, ...rest } = fresh
+  return { ...rest, servers, missing, answered: names.flatMap((name) => last.get(name) ?? []) }
 }

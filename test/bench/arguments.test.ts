@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseArguments } from '../../bench/arguments.ts'
+import { startClock } from '../../bench/clock.ts'
 import { interleave } from '../../bench/measure.ts'
 import { peersOf } from '../../bench/peer.ts'
 import { questions } from '../../bench/questions/index.ts'
@@ -39,12 +40,12 @@ describe('gateways of others', () => {
 })
 
 describe('rounds', () => {
-  const quiet = { signal: new AbortController().signal, progress: () => undefined }
+  const quiet = { signal: new AbortController().signal, clock: startClock(), progress: () => undefined }
   const sides = [{ name: 'a' }, { name: 'b' }]
 
   test('go there and back, and those of the warm-up are not counted', async () => {
     const order: string[] = []
-    const samples = await interleave(sides, { ...quiet, rounds: 2, warmUp: 1, withinMs: 60_000 }, async ({ name }) => {
+    const samples = await interleave(sides, { ...quiet, rounds: 2, warmUp: 1, endsAt: Infinity }, async ({ name }) => {
       order.push(name)
       return { figure: order.length }
     })
@@ -52,7 +53,7 @@ describe('rounds', () => {
     assert.deepEqual(samples.get('b')?.get('figure'), [4, 5])
   })
   test('that no longer fit into the time are left out, except for the first three', async () => {
-    const samples = await interleave(sides, { ...quiet, rounds: 50, warmUp: 0, withinMs: 0 }, async () => ({ n: 1 }))
+    const samples = await interleave(sides, { ...quiet, rounds: 50, warmUp: 0, endsAt: 0 }, async () => ({ n: 1 }))
     assert.deepEqual(samples.get('a')?.get('n'), [1, 1, 1])
   })
 })

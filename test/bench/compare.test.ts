@@ -21,7 +21,7 @@ function runOf(ours: readonly number[], given: Given = {}): Result {
   const rows = rowsOf(samples, [{ figure: 'cpu', label, unit: 'ms', better, target: 0.05 }])
   const question = { name, title: 'T', about: 'A.' }
   const answered = [{ question, answer: { rows, notes: ['N.'] }, date: 'D' }]
-  return { date: 'D', quick: false, machine: [machine], servers: new Map([['sshd', 'S']]), answered }
+  return { date: 'D', quick: false, machine: [machine], servers: new Map([['sshd', 'S']]), answered, missing: [] }
 }
 
 describe('a run beside the baseline', () => {

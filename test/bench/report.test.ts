@@ -60,7 +60,14 @@ describe('the report of a bench', () => {
   }
   const answer = { rows: [row([5, 5, 5], [10, 10, 10])], notes: ['A note.'] }
   const servers = new Map([['sshd', 'OpenSSH']])
-  const result = { date: 'D', quick: false, machine: ['M'], servers, answered: [{ question, answer, date: 'D' }] }
+  const result = {
+    date: 'D',
+    quick: false,
+    machine: ['M'],
+    servers,
+    answered: [{ question, answer, date: 'D' }],
+    missing: [],
+  }
   test('the plot is well-formed and has one dot per row', () => {
     const svg = toSvg(result)
     assert.equal(svg.match(/<circle /g)?.length, 1)
