@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from './clock.ts'
-import { cpuMs, machineBusyMs, processCount } from './proc.ts'
+import { cpuMs, machineBusyMs, stateOf } from './proc.ts'
 import type { Server } from './server.ts'
 
 const settleStepMs = 50
@@ -70,44 +70,52 @@ export async function interleave<Side extends { readonly name: string }>(
 const settled = new Map<number, string>()
 
 /** Waits until the server has finished with what came before: no process goes, no CPU time comes. */
-export async function settle(server: Server, signal: AbortSignal): Promise<void> {
-  const look = (): string => `${cpuMs(server.pid)} ${processCount(server.pid)}`
+export async function settle({ pid }: Server, signal: AbortSignal): Promise<void> {
   const limit = performance.now() + settleLimitMs
+  let state = stateOf(pid)
   // It has done nothing since it was last seen to have finished.
-  if (look() === settled.get(server.pid)) return
-  for (let before = look(); performance.now() < limit; ) {
+  for (let before = settled.get(pid); state !== before && performance.now() < limit; ) {
     await sleep(settleStepMs, undefined, { signal })
-    const now = look()
-    if (now === before) break
-    before = now
+    before = state
+    state = stateOf(pid)
   }
-  settled.set(server.pid, look())
+  settled.set(pid, state)
 }
 
-export interface Cost<T> {
+export interface Watched<T> {
   readonly result: T
-  /** CPU time of all processes of the server, in ms. */
-  readonly serverCpuMs: number
   /** The part of the machine that neither the server nor its load used: noise. */
   readonly otherShare: number
 }
 
-/** CPU time the server needs for `work`, its tail included. `cpuSeconds` is the load generator's own. */
+export interface Cost<T> extends Watched<T> {
+  /** CPU time of all processes of the server, in ms. */
+  readonly serverCpuMs: number
+}
+
+/** `work` on a server that is at rest. `cpuSeconds` is the load generator's own. */
+export async function watch<T extends { readonly cpuSeconds: number }>(
+  server: Server,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<Watched<T>> {
+  await settle(server, signal)
+  const [cpuBefore, busyBefore, start] = [cpuMs(server.pid), machineBusyMs(), performance.now()]
+  const result = await work()
+  const [busy, wallMs] = [machineBusyMs() - busyBefore, performance.now() - start]
+  const other = busy - (cpuMs(server.pid) - cpuBefore) - result.cpuSeconds * 1000
+  return { result, otherShare: Math.max(0, other / (wallMs * availableParallelism())) }
+}
+
+/** CPU time the server needs for `work`, its tail included. */
 export async function costOf<T extends { readonly cpuSeconds: number }>(
   server: Server,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<Cost<T>> {
   await settle(server, signal)
-  const [cpuBefore, busyBefore, start] = [cpuMs(server.pid), machineBusyMs(), performance.now()]
-  const result = await work()
-  const [busy, wallMs] = [machineBusyMs() - busyBefore, performance.now() - start]
-  const during = cpuMs(server.pid) - cpuBefore
+  const before = cpuMs(server.pid)
+  const watched = await watch(server, signal, work)
   await settle(server, signal)
-  const other = busy - during - result.cpuSeconds * 1000
-  return {
-    result,
-    serverCpuMs: cpuMs(server.pid) - cpuBefore,
-    otherShare: Math.max(0, other / (wallMs * availableParallelism())),
-  }
+  return { ...watched, serverCpuMs: cpuMs(server.pid) - before }
 }

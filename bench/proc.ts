@@ -7,7 +7,6 @@ const tickMs = 10
 
 interface Stat {
   readonly pid: number
-  readonly parent: number
   /** At most 15 characters. */
   readonly name: string
   /** User and system time of the process and of its children that were waited for, in ms. */
@@ -28,10 +27,10 @@ function stat(pid: number): Stat | undefined {
   }
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const at = (index: number): number => Number(fields[index])
-  // man proc_pid_stat: (4) ppid, (14) utime, (15) stime, (16) cutime, (17) cstime, (20) num_threads; `fields` begins with (3).
+  // man proc_pid_stat: (14) utime, (15) stime, (16) cutime, (17) cstime, (20) num_threads; `fields` begins with (3).
   const childrenMs = (at(13) + at(14)) * tickMs
   const name = text.slice(text.indexOf('(') + 1, text.lastIndexOf(')'))
-  return { pid, parent: at(1), name, cpuMs: (at(11) + at(12)) * tickMs + childrenMs, childrenMs, threads: at(17) }
+  return { pid, name, cpuMs: (at(11) + at(12)) * tickMs + childrenMs, childrenMs, threads: at(17) }
 }
 
 function* processes(): Generator<Stat> {
@@ -41,25 +40,47 @@ function* processes(): Generator<Stat> {
   }
 }
 
-/** A process and all of its descendants. */
+/** A process and all of its descendants: not by a look at every process there is, beside thousands of sshd's. */
 function tree(root: number): Stat[] {
-  const children = new Map<number, Stat[]>()
-  const found: Stat[] = []
-  for (const one of processes()) {
-    if (one.pid === root) found.push(one)
-    const siblings = children.get(one.parent)
-    if (siblings === undefined) children.set(one.parent, [one])
-    else siblings.push(one)
+  const first = stat(root)
+  const found = first === undefined ? [] : [first]
+  for (let next = 0; next < found.length; next++) {
+    for (const child of childrenOf(found[next])) {
+      const one = stat(child)
+      if (one !== undefined) found.push(one)
+    }
   }
-  for (let next = 0; next < found.length; next++) found.push(...(children.get(found[next]?.pid ?? 0) ?? []))
   return found
 }
+
+/** By the threads that started them (proc_pid_task(5): `children`). */
+function childrenOf(parent: Stat | undefined): number[] {
+  if (parent === undefined) return []
+  const { pid, threads } = parent
+  try {
+    const tasks = threads === 1 ? [String(pid)] : readdirSync(`/proc/${pid}/task`)
+    return tasks.flatMap((task) => pidsIn(readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1')))
+  } catch {
+    // It, or one of its threads, ended meanwhile.
+    return []
+  }
+}
+
+const pidsIn = (text: string): number[] => text.split(' ').filter(Boolean).map(Number)
 
 /**
  * CPU time in ms that the server has used so far: living processes and dead ones. A child's time moves into its parent's
  * when it is waited for, so nothing is counted twice.
  */
-export const cpuMs = (root: number): number => tree(root).reduce((sum, one) => sum + exactMs(one), 0)
+export const cpuMs = (root: number): number => cpuOf(tree(root))
+
+const cpuOf = (processes: readonly Stat[]): number => processes.reduce((sum, one) => sum + exactMs(one), 0)
+
+/** Changes when a process comes or goes, or uses CPU time. */
+export function stateOf(root: number): string {
+  const found = tree(root)
+  return `${found.length} ${cpuOf(found)}`
+}
 
 /**
  * The ticks of /proc/PID/stat are cut off twice, for user and for system time: an error of up to 20 ms in each process. The
@@ -89,8 +110,6 @@ export const cpuMsNamed = (names: ReadonlySet<string>): ReadonlyMap<number, numb
 /** What those who still run have used in between. */
 export const grownMs = (before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number =>
   [...after].reduce((sum, [pid, ms]) => sum + ms - (before.get(pid) ?? 0), 0)
-
-export const processCount = (root: number): number => tree(root).length
 
 /**
  * Resident memory in kB, shared pages divided among those who share them (PSS). Without the kernel's own part: socket

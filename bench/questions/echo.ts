@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Held, holdLoad, results, runLoad, targetFlags } from '../load.ts'
-import { costOf, type Figures, interleave } from '../measure.ts'
+import { type Figures, interleave, watch } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import {
   type Bench,
@@ -21,17 +21,17 @@ interface Scene {
   readonly idle: number
   /** Keystrokes per second and session. */
   readonly rate: number
+  /** Of one round. */
+  readonly seconds: number
   /** And once more while another session streams. */
   readonly beside?: boolean
   readonly target?: number
 }
-/** Of one round. */
-const seconds = 1
 const scenes: readonly Scene[] = [
-  { label: '1 session', active: 1, idle: 0, rate: 100 },
-  { label: '1 session, 100 idle ones', active: 1, idle: 100, rate: 100 },
-  { label: '100 sessions', active: 100, idle: 0, rate: 100 },
-  { label: '1,000 sessions', active: 1000, idle: 0, rate: 10, beside: true, target: 0.5 },
+  { label: '1 session', active: 1, idle: 0, rate: 100, seconds: 1 },
+  { label: '1 session, 100 idle ones', active: 1, idle: 100, rate: 100, seconds: 1 },
+  { label: '100 sessions', active: 100, idle: 0, rate: 100, seconds: 0.5 },
+  { label: '1,000 sessions', active: 1000, idle: 0, rate: 10, seconds: 0.5, beside: true, target: 0.5 },
 ]
 const passesOf = ({ beside = false }: Scene): number => (beside ? 2 : 1)
 /** More than a round takes: the stream is cut when the keys are typed. */
@@ -46,10 +46,10 @@ interface Terminals {
 
 async function type(bench: Bench, { server, held }: Terminals, beside: boolean, keys: number): Promise<Figures> {
   await using _stream = beside ? stream(bench, server) : undefined
-  const cost = await costOf(server, bench.signal, async () => results.echo.parse(await held.again(`${keys}`)))
-  const { p50, p99 } = cost.result.latencyUs
+  const watched = await watch(server, bench.signal, async () => results.echo.parse(await held.again(`${keys}`)))
+  const { p50, p99 } = watched.result.latencyUs
   // The stream's own generator is no noise.
-  return { p50, p99, [otherShare]: beside ? 0 : cost.otherShare }
+  return { p50, p99, [otherShare]: beside ? 0 : watched.otherShare }
 }
 
 /** Bytes flow from the server until it is disposed. */
@@ -106,7 +106,7 @@ async function pass(
   const progress = (text: string): void => bench.progress(`${label}, ${text}`)
   const rounds = { ...bench, ...part(bench, left), rounds: bench.quick ? 1 : 5, warmUp: 1, progress }
   const samples = await interleave(sides, rounds, (side, isWarmUp) =>
-    type(bench, side, beside, Math.ceil(scene.rate * seconds * (isWarmUp ? 1 / 4 : 1))),
+    type(bench, side, beside, Math.ceil(scene.rate * scene.seconds * (isWarmUp ? 1 / 4 : 1))),
   )
   const p99: RowSpec = { figure: 'p99', label: `p99, ${label}`, unit: 'µs' }
   return rowsOf(samples, [
