@@ -52,5 +52,5 @@ export function spentText({ setUp, warmUp, rounds, between, tearDown }: Spent): 
     .join(', ')
 }
 
-export const wholeMs = ({ setUp, warmUp, rounds, between, tearDown }: Spent): number =>
+export const sumMs = ({ setUp, warmUp, rounds, between, tearDown }: Spent): number =>
   setUp + warmUp + rounds + between + tearDown

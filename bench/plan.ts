@@ -8,7 +8,8 @@ export const prepareSeconds = 5
 export const plannedSeconds = (chosen: readonly Question[], hasPeers: boolean): number =>
   prepareSeconds + chosen.reduce((sum, question) => sum + secondsOf(question, hasPeers), 0)
 
-const secondsOf = ({ seconds, needsPeer }: Question, hasPeers: boolean): number =>
+/** Of one question. */
+export const secondsOf = ({ seconds, needsPeer }: Question, hasPeers: boolean): number =>
   needsPeer === true && !hasPeers ? 0 : seconds
 
 export function planText(chosen: readonly Question[], hasPeers: boolean): string {

@@ -1,6 +1,7 @@
 /** One run: every question that was chosen, one after the other. */
 import { performance } from 'node:perf_hooks'
-import { spentText, startClock, wholeMs } from './clock.ts'
+import { spentText, startClock, sumMs } from './clock.ts'
+import { secondsOf } from './plan.ts'
 import type { Bench, Question } from './question.ts'
 import type { Answered, Missing } from './report/result.ts'
 import { terminalTable } from './report/table.ts'
@@ -37,9 +38,13 @@ export async function ask(
 ): Promise<Asked> {
   const answered: Answered[] = []
   const missing: Missing[] = []
+  let planned = performance.now()
   for (const question of chosen) {
     const clock = startClock()
-    const endsAt = performance.now() + question.seconds * 1000
+    const wholeMs = secondsOf(question, bench.peers.length > 0) * 1000
+    planned += wholeMs
+    // What earlier ones took beyond their time, later ones go without.
+    const endsAt = Math.min(performance.now() + wholeMs, planned)
     try {
       bench.signal.throwIfAborted()
       const own = { ...bench, endsAt, clock, progress: (text: string) => progress(`${question.name}: ${text}`) }
@@ -59,7 +64,7 @@ export async function ask(
     if (bench.signal.aborted) continue
     const spent = clock.read()
     process.stderr.write(
-      `${question.name}: ${(wholeMs(spent) / 1000).toFixed(1)} s of ${question.seconds} (${spentText(spent)})\n`,
+      `${question.name}: ${(sumMs(spent) / 1000).toFixed(1)} s of ${question.seconds} (${spentText(spent)})\n`,
     )
   }
   return { answered, missing }

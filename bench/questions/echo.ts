@@ -118,7 +118,7 @@ async function pass(
 export const echo: Question = {
   name: 'echo',
   title: 'Keystroke echo',
-  seconds: 64,
+  seconds: 62,
   about:
     'One byte that must come back, each session at its own phase: 100 keystrokes per second in one session and in each of 100, 10 in ' +
     'each of 1,000. On sshd `cat` echoes, on ours the room itself; no terminal on either side. Also on our daemon with an ' +

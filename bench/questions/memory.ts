@@ -10,7 +10,7 @@ import type { Method, Start } from '../server.ts'
 
 /** Time in which garbage of the logins may be collected; all sides get it. */
 const restMs = 3000
-const warmUpLogins = 50
+const warmUpLogins = 30
 
 interface Scene {
   readonly label: string
@@ -30,16 +30,53 @@ const scenes: readonly Scene[] = [
 /** sshd needs two processes and about 2 MB per connection. */
 const roomForKb = 2500
 
-/** In kB, of one connection. A fresh server: what it grew to in an earlier round would hide what this one needs. */
+/** Those who measure at the same time; nobody goes on before all have come. */
+interface Meeting {
+  meet(): Promise<void>
+  /** One of them cannot come any more. */
+  fail(error: unknown): void
+}
+const alone: Meeting = { meet: async () => undefined, fail: () => undefined }
+
+function meetingOf(members: number): Meeting {
+  let [missing, all] = [members, Promise.withResolvers<void>()]
+  let broken: Promise<never> | undefined
+  return {
+    async meet() {
+      await broken
+      const { promise, resolve } = all
+      missing -= 1
+      if (missing === 0) {
+        missing = members
+        all = Promise.withResolvers()
+        resolve()
+      }
+      await promise
+    },
+    fail(error) {
+      broken ??= Promise.reject(error)
+      // Whoever waits, or comes later, hears of it; there may be nobody.
+      for (const promise of [broken, all.promise]) promise.catch(() => undefined)
+      all.reject(error)
+    },
+  }
+}
+
+/**
+ * In kB, of one connection. A fresh server: what it grew to in an earlier round would hide what this one needs. The pages of
+ * a program are divided among all servers that run it: none comes or goes between the two looks at any of them.
+ */
 export async function memoryOf(
   bench: Bench,
   start: Start,
   scene: Pick<Scene, 'count' | 'slow'>,
   method: Method = 'key',
+  meeting = alone,
 ): Promise<number> {
   const { slow = false } = scene
   const count = bench.quick ? scene.count / 10 : scene.count
   await using server = await start(bench.credentials, bench.signal)
+  await meeting.meet()
   const { signal } = bench
   const login = targetFlags(server, method)
   await runLoad(bench.load, 'login', [...login, '-count', `${warmUpLogins}`], signal)
@@ -52,8 +89,11 @@ export async function memoryOf(
     ? await holdLoad(bench.load, 'hostile', [...login, ...worst], signal)
     : await holdLoad(bench.load, 'idle', [...login, '-count', `${count}`], signal)
   await settle(server, signal)
+  await meeting.meet()
   await sleep(restMs, undefined, { signal })
-  return (pssKb(server.pid) - empty) / count
+  const full = pssKb(server.pid)
+  await meeting.meet()
+  return (full - empty) / count
 }
 
 /** Whether `count` connections of sshd fit into what is free; the others need a fraction of it. */
@@ -62,52 +102,67 @@ async function fits(count: number): Promise<boolean> {
   return free > count * roomForKb
 }
 
-/**
- * All rounds of all sides at the same time, each on a server of its own: what is measured is memory, which others do not
- * disturb as they would disturb a time.
- */
-async function atOnce(
-  bench: Bench,
-  starts: readonly (readonly [name: string, start: Start])[],
-  scene: Scene,
-  rounds: number,
-): Promise<Sides> {
-  const all = Array.from({ length: rounds }, () => starts).flat()
-  const found = await Promise.allSettled(all.map(async ([, start]) => memoryOf(bench, start, scene)))
-  const sides: Sides = new Map()
-  for (const [index, one] of found.entries()) {
-    if (one.status === 'rejected') throw one.reason
-    note(sides, all[index]?.[0] ?? '', 'kb', one.value)
+/** One server of one round. */
+interface Member {
+  readonly scene: Scene
+  readonly name: string
+  readonly start: Start
+}
+
+/** Of all scenes, as far as the machine has the memory for them. */
+async function membersOf(bench: Bench, notes: string[]): Promise<readonly Member[]> {
+  const members: Member[] = []
+  let ofSshd = 0
+  for (const scene of scenes) {
+    const rounds = bench.quick ? 1 : scene.rounds
+    const isForAll = scene.alone !== true && (await fits(ofSshd + scene.count * rounds))
+    if (isForAll) ofSshd += scene.count * rounds
+    else notes.push(`${scene.label}: only ours; sshd would take too long, or more memory than there is.`)
+    for (const [name, start] of bench.starts) {
+      if (name === 'sshd' && !isForAll) continue
+      for (let round = 0; round < rounds; round++) members.push({ scene, name, start })
+    }
   }
-  return sides
+  return members
+}
+
+/** All of them at the same time: what is measured is memory, which others do not disturb as they would disturb a time. */
+async function atOnce(bench: Bench, members: readonly Member[]): Promise<readonly number[]> {
+  const meeting = meetingOf(members.length)
+  const found = await Promise.allSettled(
+    members.map(({ scene, start }) =>
+      memoryOf(bench, start, scene, 'key', meeting).catch((error) => {
+        meeting.fail(error)
+        throw error
+      }),
+    ),
+  )
+  return found.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
 }
 
 export const memory: Question = {
   name: 'memory',
   title: 'Memory per connection',
-  seconds: 46,
+  seconds: 52,
   about:
     'Authenticated connections with one open session channel that do nothing. Proportional set size (PSS) of all processes of ' +
-    "the server, 3 s after the last login, less that of the empty server after 50 logins. The kernel's part is not in it. Then " +
-    'clients that grant a window of 4 GiB, ask for all of it, and never read.',
+    `the server, 3 s after the last login, less that of the empty server after ${warmUpLogins} logins. The kernel's part is not in it. Then ` +
+    'clients that grant a window of 4 GiB, ask for all of it, and never read. All servers run at the same time.',
   async run(bench) {
-    const rows: Row[] = []
     const notes: string[] = []
-    for (const scene of scenes) {
-      const { label, count, rounds, alone = false } = scene
-      const all = !alone && (await fits(count * rounds))
-      if (!all) notes.push(`${label}: only ours; sshd would take too long, or more memory than there is.`)
-      bench.progress(label)
-      const start = performance.now()
-      const sides = await atOnce(
-        bench,
-        [...bench.starts].filter(([name]) => all || name !== 'sshd'),
-        scene,
-        bench.quick ? 1 : rounds,
-      )
-      bench.clock.spent('rounds', start, performance.now())
-      rows.push(...rowsOf(sides, [{ figure: 'kb', label, unit: 'kB', target: 1 / 10 }]))
-    }
+    const members = await membersOf(bench, notes)
+    const start = performance.now()
+    const found = await atOnce(bench, members)
+    bench.clock.spent('rounds', start, performance.now())
+    const rows = scenes.flatMap((scene): Row[] => {
+      const sides: Sides = new Map()
+      for (const [index, member] of members.entries())
+        if (member.scene === scene) note(sides, member.name, 'kb', found[index] ?? Number.NaN)
+      return rowsOf(sides, [{ figure: 'kb', label: scene.label, unit: 'kB', target: 1 / 10 }])
+    })
     return { rows, notes }
   },
 }

@@ -11,7 +11,7 @@ import { ask } from '../../bench/run.ts'
 
 type Tools = Parameters<typeof ask>[1]
 /** Questions of these tests start nothing. */
-const toolsOf = (signal: AbortSignal): Tools => ({ signal, quick: true }) as Tools
+const toolsOf = (signal: AbortSignal): Tools => ({ signal, quick: true, peers: [] as Tools['peers'] }) as Tools
 
 const rows = rowsOf(new Map([['ours', new Map([['ms', [1, 2, 3]]])]]), [{ figure: 'ms', label: 'l', unit: 'ms' }])
 const asks = (name: string, run: Question['run']): Question => ({ name, title: name, about: 'A.', seconds: 1, run })
