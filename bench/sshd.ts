@@ -72,10 +72,11 @@ async function commandLine(
   if (process.getuid?.() !== 0) return [binary, run]
   // sshd refuses to start as root without its directory of privilege separation.
   mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
-  const { directory, user, password } = credentials
+  const { user, password } = credentials
   const hash = await runFile('perl', ['-e', 'print crypt($ARGV[0], q($6$).$ARGV[1])', password, user])
-  const passwd = join(directory, 'passwd')
-  const shadow = join(directory, 'shadow')
+  // Several start at a time, and none may find the file of another half written.
+  const passwd = `${configFile}_passwd`
+  const shadow = `${configFile}_shadow`
   writeFileSync(passwd, `${readFileSync('/etc/passwd', 'utf8')}${user}:x:65533:${gid}::/:/bin/sh\n`, { mode: 0o644 })
   writeFileSync(shadow, `root:*:19000::::::\n${user}:${hash.stdout}:19000:0:99999:7:::\n`, { mode: 0o600 })
   const script =
@@ -94,7 +95,7 @@ export async function startSshdWith(
   await ensureSshd()
   const root = process.getuid?.() === 0
   const port = await freePort()
-  const keysFile = join(credentials.directory, 'authorized_keys')
+  const keysFile = join(credentials.directory, `authorized_keys_${port}`)
   const configFile = join(credentials.directory, `sshd_config_${port}`)
   writeFileSync(keysFile, `${credentials.publicKey}\n`, { mode: 0o644 })
   writeFileSync(configFile, configText(port, credentials, keysFile, root, config))

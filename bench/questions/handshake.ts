@@ -7,7 +7,7 @@ import { type Credentials, keyTypes, type Server, type Start, startTogether } fr
 import { startSshdWith } from '../sshd.ts'
 import { measureLogins } from './login.ts'
 
-const counts: Readonly<Record<string, number>> = { ours: 300, sshd: 40 }
+const counts: Readonly<Record<string, number>> = { ours: 160, sshd: 24 }
 const hybrid = 'mlkem768x25519-sha256'
 const kex = ['curve25519-sha256', 'ecdh-sha2-nistp256', 'diffie-hellman-group14-sha256', hybrid]
 

@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { findGo } from '../../scripts/go.ts'
 import { buildGuest } from '../../scripts/guest.ts'
-import { findGo, goCache } from '../go.ts'
-import { runLoad, targetFlags } from '../load.ts'
+import { cache, runLoad, targetFlags } from '../load.ts'
 import { costOf, type Figures, interleave } from '../measure.ts'
 import { startWith } from '../ours.ts'
 import { type Answer, amount, type Bench, orNote, otherShare, ours, type Question, rowsOf } from '../question.ts'
@@ -37,7 +37,7 @@ async function find(): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('sandboxes with users of their own need root')
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   if (!folders.some((folder) => existsSync(join(folder, 'bwrap')))) throw new Error('there is no bubblewrap (bwrap)')
-  await buildGuest(await findGo(goCache))
+  await buildGuest(await findGo(cache))
 }
 
 async function run(bench: Bench): Promise<Answer> {
