@@ -2,6 +2,7 @@
 export interface Lru<K, V> {
   get(key: K): V | undefined
   set(key: K, value: V): void
+  delete(key: K): void
   readonly size: number
 }
 
@@ -22,6 +23,7 @@ export function createLru<K, V>(most: number): Lru<K, V> {
       const [oldest] = entries.keys()
       if (oldest !== undefined) entries.delete(oldest)
     },
+    delete: (key) => void entries.delete(key),
     get size() {
       return entries.size
     },

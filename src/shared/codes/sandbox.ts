@@ -27,6 +27,20 @@ export const sandbox = defineCodes('Sandbox', ['SANDBOX'], {
     doc: 'The limits are those of setrlimit(2): `sandbox.limits.memory` bounds each process of a sandbox, and `sandbox.limits.pids` their number. Written once per worker.',
     seed: false,
   },
+  SANDBOX_UNPACK: {
+    level: 'notice',
+    says: 'Unpacking {file}.',
+    doc: 'The archive of `sandbox.rootfs` is not in the cache yet. A worker begins with it when it starts, and logins wait for it.',
+    labels: { file: 'string' },
+    seed: false,
+  },
+  SANDBOX_UNPACK_SUCCESSFUL: {
+    level: 'notice',
+    says: 'Unpacked {file}.',
+    doc: 'The files of the archive are in the cache, for all workers and all later starts. What cannot be unpacked is told by `SANDBOX_CONFIG_ERROR`.',
+    labels: { file: 'string' },
+    seed: false,
+  },
   SANDBOX_START: {
     level: 'debug',
     says: 'Making a sandbox.',

@@ -159,6 +159,8 @@ const sandbox = ({ sandbox: section }: Config): Finding[] => {
     })
   }
   if (rootfs.source === 'directory') absolute(['rootfs', 'path'], rootfs.path, '/srv/rootfs')
+  if (rootfs.source === 'archive') absolute(['rootfs', 'path'], rootfs.path, '/srv/rootfs.tar')
+  if (rootfs.cache !== '') absolute(['rootfs', 'cache'], rootfs.cache, '/var/cache/containerssh')
   absolute(['user', 'home'], user.home, '/home/user')
   if (sftp.root !== '') absolute(['sftp', 'root'], sftp.root, '/home')
   if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(user.name)) {

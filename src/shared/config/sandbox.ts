@@ -20,12 +20,26 @@ export const sandbox = section({
     ),
   ),
   rootfs: section({
-    source: choice(['host', 'directory'], 'host').meta(
+    source: choice(['host', 'directory', 'archive'], 'host').meta(
       ours(
-        "The sandbox's files, which cannot be changed: programs and libraries of the `host`, with an `/etc` of its own; or those of a `directory`.",
+        "The sandbox's files, which cannot be changed: programs and libraries of the `host`, with an `/etc` of its own; or those of a `directory`; or those of an `archive`, which is unpacked once.",
       ),
     ),
-    path: text().meta(ours('The directory, which the user IDs of `ids` must be able to read.')),
+    path: text().meta(
+      ours(
+        'The directory, which the user IDs of `ids` must be able to read; or the archive: tar, plain or compressed by gzip or zstd, of a root directory (`docker export`) or of one image (`docker save`, OCI image layout).',
+      ),
+    ),
+    cache: text().meta(
+      ours(
+        'Folder for what was unpacked, in `rootfs/sha256-…` by the SHA-256 of the archive, the same for all daemons that may share it. Empty: `/var/cache/containerssh` as root, else `containerssh` below `XDG_CACHE_HOME` or `~/.cache`.',
+      ),
+    ),
+    maxSize: integer(16 * 1024 * mebibyte, mebibyte).meta(
+      ours(
+        'An archive that unpacks to more is refused. Of an image, the layers as they are in the archive count as well.',
+      ),
+    ),
   }).meta(ours('What programs see as `/`; what they write there is gone with the session.')),
   mode: choice(['connection', 'session'], 'connection').meta(
     ours('`connection`: one sandbox per connection; `session`: one per session channel.'),
@@ -58,7 +72,9 @@ export const sandbox = section({
     cpuTime: duration(0).meta(ours('Processor time of one process, in whole seconds; 0: no limit.')),
     openFiles: integer(1024, 256, 1_048_576).meta(ours('Open files of one process.')),
     disk: integer(256 * mebibyte, mebibyte).meta(
-      ours('What all files that a sandbox writes may take; they are in memory. As much again in `/dev/shm`.'),
+      ours(
+        'What all files that a sandbox writes may take; they are in memory. As much again in `/dev/shm`, and in `/var/tmp` of a directory or archive.',
+      ),
     ),
     inodes: integer(65_536, 0).meta(
       ours(
@@ -84,6 +100,7 @@ export const sandbox = section({
   ),
   metadataAsEnv: textMap().meta(ours('Metadata of the login that become environment variables: key to name.')),
   timeouts: section({
+    unpack: duration(600_000, 1).meta(ours('Unpacking the archive of `rootfs`.')),
     start: perStep().meta(ours('From the login to a sandbox that is ready.')),
     stop: duration(10_000, 1).meta(ours('From the end of a session until nothing of it is left.')),
     commandStart: perStep().meta(ours('Starting a program.')),

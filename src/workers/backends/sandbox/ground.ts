@@ -43,6 +43,7 @@ export async function groundOf(settings: SandboxSettings, supplies: Supplies, to
   const files =
     rootfs.source === 'host' ? await hostFiles(settings, supplies) : await directoryFiles(rootfs.path, user.home)
   const inodes = isFinishedInside && limits.inodes > 0 ? ['--inodes', String(limits.inodes)] : []
+  const memory = [...size, ...inodes, '--perms', '1777', '--tmpfs']
   const base = [
     ...[...size, '--perms', '0755', '--tmpfs', '/'],
     ...files,
@@ -54,7 +55,8 @@ export async function groundOf(settings: SandboxSettings, supplies: Supplies, to
   ]
   const rest = [
     ...(isFinishedInside ? ['--devpts', '/dev/pts'] : []),
-    ...[...size, ...inodes, '--perms', '1777', '--tmpfs', sharedMemory, '--remount-ro', '/dev'],
+    ...[...memory, sharedMemory, '--remount-ro', '/dev'],
+    ...(files.includes('/var') && (await isFolder(join(rootfs.path, '/var/tmp'))) ? [...memory, '/var/tmp'] : []),
     ...(inodes.length === 0 ? [] : [...size, ...inodes, '--remount', '/']),
   ]
   return { base, rest }
@@ -79,6 +81,12 @@ async function directoryFiles(path: string, home: string): Promise<string[]> {
   const homeFolder = posix.normalize(home).split('/')[1]
   const names = (await readdir(path)).filter((name) => !ownFolders.includes(name) && name !== homeFolder)
   return (await Promise.all(names.map((name) => entry(path, name)))).flat()
+}
+
+/** False: it is something else, or not there. */
+async function isFolder(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined)
+  return found?.isDirectory() === true
 }
 
 async function entry(root: string, name: string): Promise<string[]> {

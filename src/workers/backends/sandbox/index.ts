@@ -1,8 +1,9 @@
 /** The sandbox backend: see `sandbox` in the configuration reference. One per worker, with a room per `sandbox` section. */
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fault } from '../../../shared/codes/fault.ts'
+import { asFault, fault } from '../../../shared/codes/fault.ts'
 import type { Config } from '../../../shared/config/schema.ts'
+import { aborted, sleep } from '../../../shared/deadline.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
@@ -15,7 +16,7 @@ import { createChoice } from './choice.ts'
 import { createCleanup } from './cleanup.ts'
 import { groundOf } from './ground.ts'
 import { occupantLabels, type Room, type SandboxSettings } from './room.ts'
-import { openSandbox } from './sandbox.ts'
+import { openSandbox, shuttingDown } from './sandbox.ts'
 import { openSessionSandbox } from './session-sandbox.ts'
 import { createSlots, sandboxDirectory } from './slots.ts'
 import { makeSupplies } from './supplies.ts'
@@ -26,6 +27,8 @@ const faults: RoomFaults = {
   notSupported: (request) => fault('SANDBOX_REQUEST_NOT_SUPPORTED', { request }),
 }
 
+/** The primary process gives a worker 30 s. */
+const mostStartMs = 15_000
 /** Sections that users' own configurations brought. */
 const mostRooms = 256
 
@@ -37,8 +40,9 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
   const slots = createSlots(directory, ids, identity)
   const cleanup = createCleanup(timeouts.stop)
   const choose = createChoice(log)
-  const make = (settings: SandboxSettings): Promise<Room> =>
+  const make = (given: SandboxSettings): Promise<Room> =>
     orConfigError(async () => {
+      const settings = await withDirectory(given, log)
       const supplies = await makeSupplies(settings, directory)
       const plan = await planFor(settings)
       return choose(settings, async (tool) => {
@@ -48,17 +52,26 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
     })
   const rooms = createLru<SandboxSettings, Promise<Room>>(mostRooms)
   const roomOf = (settings: SandboxSettings): Promise<Room> => {
-    const room = rooms.get(settings) ?? make(settings)
+    const known = rooms.get(settings)
+    if (known !== undefined) return known
+    const room = make(settings)
     rooms.set(settings, room)
+    room.catch(() => rooms.delete(settings)) // told to each that waits; the next one tries again
     return room
   }
-  await roomOf(config.sandbox)
+  const proved = roomOf(config.sandbox)
+  // A large archive takes longer than a worker may take to be ready; logins wait for it.
+  const patience = new AbortController()
+  const late = sleep(mostStartMs, patience.signal).then(() => false)
+  const isProved = await Promise.race([proved.then(() => true), late]).finally(() => patience.abort())
+  if (!isProved) proved.catch((error) => log.fault(asFault(error)))
   log.emit('SANDBOX_LIMITS_PER_PROCESS', {})
   return {
     name: 'sandbox',
     faults,
     async open(who, signal) {
-      const room = await roomOf(who.member.settings?.sandbox ?? config.sandbox)
+      const room = await Promise.race([roomOf(who.member.settings?.sandbox ?? config.sandbox), aborted(signal)])
+      if (room === undefined) throw shuttingDown()
       const own = who.peer.log.with(occupantLabels(who))
       const opened =
         room.settings.mode === 'session'
@@ -69,6 +82,15 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
     reap: (signal) => slots.reap(log, signal),
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
   }
+}
+
+/** An archive becomes a directory. @throws Error */
+async function withDirectory(settings: SandboxSettings, log: Log): Promise<SandboxSettings> {
+  const { rootfs, timeouts } = settings
+  if (rootfs.source !== 'archive') return settings
+  const { unpackedRoot } = await import('./rootfs/index.ts')
+  const path = await unpackedRoot(rootfs, log, AbortSignal.timeout(timeouts.unpack))
+  return { ...settings, rootfs: { ...rootfs, source: 'directory', path } }
 }
 
 async function orConfigError<T>(task: () => Promise<T>): Promise<T> {
