@@ -1,4 +1,4 @@
-/** Sandboxes of this machine, which need no engine: bubblewrap and the guest agent are enough. */
+/** Sandboxes of this machine, which need no engine: bubblewrap or unshare, and the guest agent, are enough. */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { installPackages, obstacleToPackages } from './apt.ts'
@@ -26,7 +26,7 @@ export interface SandboxChoice {
 export const chooseSandbox = async (asked: string | undefined, setting: Setting): Promise<SandboxChoice> => {
   if (asked === 'docker') return {}
   if (asked === undefined && (await engineState(setting)).answers) return {}
-  const obstacle = (await obstacleToProgram(setting)) ?? (await obstacleToAgent(setting)) ?? (await trial(setting))
+  const obstacle = (await obstacleToTools(setting)) ?? (await obstacleToAgent(setting))
   if (obstacle === undefined) {
     setting.say('Sessions run in sandboxes of this machine (--backend docker has them run in containers).')
     return {
@@ -39,12 +39,37 @@ export const chooseSandbox = async (asked: string | undefined, setting: Setting)
   return { noSandbox }
 }
 
-const obstacleToProgram = async (setting: Setting): Promise<string | undefined> => {
-  if ((await findProgram('bwrap')) !== undefined) return undefined
+/** What makes sandboxes, with words that ask the kernel for the same. */
+const tools = [
+  ['bwrap', ['--unshare-all', '--uid', '1000', '--ro-bind', '/', '/', '/bin/true']],
+  ['unshare', ['--user', '--map-root-user', '--mount', '--pid', '--fork', '/bin/true']],
+] as const
+
+/** Every Debian has unshare; where only bubblewrap is allowed to make sandboxes, as on Ubuntu, that is installed. */
+const obstacleToTools = async (setting: Setting): Promise<string | undefined> => {
+  const reasons: string[] = []
+  for (const [name, words] of tools) {
+    const reason = await trial(name, words, setting)
+    if (reason === undefined) return undefined
+    reasons.push(`${name}: ${reason.replace(/\.+$/, '')}`)
+  }
+  if ((await findProgram('bwrap')) !== undefined) return reasons.join('; ')
   const obstacle = await obstacleToPackages()
-  if (obstacle !== undefined) return `there is no bubblewrap, in Debian the package bubblewrap (${obstacle})`
+  if (obstacle !== undefined) return `${reasons.join('; ')}; install the package bubblewrap (${obstacle})`
   setting.say('Installing bubblewrap, which makes sandboxes.')
-  return attempt(setting, () => installPackages(['bubblewrap'], setting))
+  const [[name, words]] = tools
+  const installed = await attempt(setting, () => installPackages(['bubblewrap'], setting))
+  return installed ?? trial(name, words, setting)
+}
+
+/** What the kernel says. */
+const trial = async (name: string, words: readonly string[], setting: Setting): Promise<string | undefined> => {
+  const program = await findProgram(name)
+  if (program === undefined) return 'it is not installed'
+  return attempt(setting, async () => {
+    const { status, last } = await runProgram(program, words, { signal: setting.signal, timeoutMs: trialMs })
+    if (status !== 0) throw new Error(last.join('; '))
+  })
 }
 
 /** `npm ci` has built it, unless it could not. */
@@ -56,17 +81,6 @@ const obstacleToAgent = async (setting: Setting): Promise<string | undefined> =>
   return attempt(setting, async () => {
     const { status, last } = await runProgram(process.execPath, [builder, '--here'], { signal, timeoutMs: buildMs })
     if (status !== 0) throw new Error(`the guest agent cannot be built (npm run guest): ${last.join('; ')}`)
-  })
-}
-
-/** What the kernel says. */
-const trial = async (setting: Setting): Promise<string | undefined> => {
-  const bwrap = await findProgram('bwrap')
-  if (bwrap === undefined) return 'there is no bubblewrap'
-  const words = ['--unshare-all', '--uid', '1000', '--ro-bind', '/', '/', '/bin/true']
-  return attempt(setting, async () => {
-    const { status, last } = await runProgram(bwrap, words, { signal: setting.signal, timeoutMs: trialMs })
-    if (status !== 0) throw new Error(last.join('; '))
   })
 }
 
