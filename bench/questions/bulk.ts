@@ -51,7 +51,7 @@ async function measure(
 export const bulk: Question = {
   name: 'bulk',
   title: 'Bulk bytes',
-  seconds: 44,
+  seconds: 42,
   about:
     '256 MiB in one stream on one connection, 128 MiB where the cipher is slow, or 64 MiB in each of 8 streams on 8 connections, ' +
     'whose logins are in the CPU time: of sshd 0.3 s/GB. On sshd the bytes come from `head -c` and go to ' +

@@ -13,7 +13,7 @@ import { summarize } from '../stats.ts'
 import { until } from '../until.ts'
 
 /** A login takes its time, and the engine has to come to rest after it. */
-const rounds = 4
+const rounds = 3
 const loginsPerRound = 3
 const ready = 8
 const burst = 50

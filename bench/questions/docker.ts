@@ -7,7 +7,7 @@ import { note, type Sides, timed } from '../samples.ts'
 import type { Server } from '../server.ts'
 import { summarize } from '../stats.ts'
 
-const rounds = 4
+const rounds = 3
 const warmCommands = 12
 const coldCommands = 3
 
@@ -64,7 +64,7 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
 export const docker: Question = {
   name: 'docker',
   title: 'Docker room',
-  seconds: 18,
+  seconds: 15,
   needs: 'a Docker engine',
   prepare: bareEngine,
   about:

@@ -14,7 +14,7 @@ import { note, noteTimes, type Sides } from '../samples.ts'
 import type { Server } from '../server.ts'
 import { until } from '../until.ts'
 
-const rounds = 4
+const rounds = 3
 const loginsPerRound = 2
 /** Of the cluster, for bytes; its programs are one binary. */
 const engine = new Set(['kube', 'etcd', 'containerd', 'containerd-shim'])
@@ -147,7 +147,7 @@ async function measure(bench: Bench, cluster: BareCluster): Promise<Answer> {
 export const kubernetes: Question = {
   name: 'kubernetes',
   title: 'Kubernetes room',
-  seconds: 60,
+  seconds: 74,
   needs: 'root, etcd and containerd, and the programs of Kubernetes, which are built from their Go modules in minutes',
   prepare: prepareCluster,
   about:

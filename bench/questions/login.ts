@@ -14,7 +14,7 @@ import {
 import type { Method, Server } from '../server.ts'
 
 /** sshd takes thirty times as long; each side works for about a second per round. */
-const counts: Readonly<Record<string, number>> = { ours: 800, sshd: 48 }
+const counts: Readonly<Record<string, number>> = { ours: 600, sshd: 40 }
 const parallel = 8
 const methods = ['key', 'password'] as const
 
@@ -46,7 +46,7 @@ export async function measureLogins(bench: Bench, server: Server, logins: Logins
 export const login: Question = {
   name: 'login',
   title: 'Handshake and login',
-  seconds: 22,
+  seconds: 19,
   about:
     'TCP connect, curve25519 key exchange, ed25519 host key, authentication, one global request and its reply; 8 at a time, ' +
     'each on a new connection. sshd checks the password against SHA-512-crypt each time; we against argon2id the first time, and ' +

@@ -9,7 +9,7 @@ import type { Server } from '../server.ts'
 import { percentile } from '../stats.ts'
 
 const sessions = 2000
-const scrapes = { count: 15, everyMs: 100 }
+const scrapes = { count: 12, everyMs: 100 }
 
 /** Answers in ms. */
 async function ask(url: string): Promise<number> {
@@ -36,7 +36,7 @@ async function measure(bench: Bench, server: Server, url: string): Promise<Figur
 export const scrape: Question = {
   name: 'scrape',
   title: 'Metrics',
-  seconds: 18,
+  seconds: 15,
   about:
     `The page of the metrics with ${sessions} idle sessions, one scrape each ${scrapes.everyMs} ms, measured by a client on the same ` +
     "machine; the primary's event loop meanwhile, and for as long without scrapes.",

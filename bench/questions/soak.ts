@@ -42,7 +42,7 @@ async function steps(bench: Bench, server: Server): Promise<readonly Step[]> {
 export const soak: Question = {
   name: 'soak',
   title: 'What grows',
-  seconds: 18,
+  seconds: 17,
   about:
     `A login and a command each, 8 at a time, for ${measuredMs / 1000} s after ${warmUpMs / 1000} s of the same: memory (PSS) of all ` +
     'processes over the number of logins, by the line of least squares. The heaps of three processes breathe by megabytes; ' +
