@@ -11,7 +11,7 @@ import { type Figures, turns } from '../measure.ts'
 import { type Bench, ours, part, type Row, rowsOf } from '../question.ts'
 
 const logs = 8
-const tasks = 20
+const tasks = 12
 /** As a worker sends them, and as many of them as one task gets when there is much to do. */
 const [batchBytes, batchesPerTask] = [64 * 1024, 8]
 const graceMs = 5000

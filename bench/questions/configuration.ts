@@ -45,7 +45,7 @@ async function startAll(bench: Bench, running: AsyncDisposableStack): Promise<re
 export const configuration: Question = {
   name: 'configuration',
   title: 'Login with a configuration of one’s own',
-  seconds: 11,
+  seconds: 10,
   about:
     'A password login and one command on a new connection, 8 at a time: decided by a webhook, with the configuration of the user ' +
     'from another one; beside the same without the configuration, and without any webhook.',

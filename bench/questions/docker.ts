@@ -64,7 +64,7 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
 export const docker: Question = {
   name: 'docker',
   title: 'Docker room',
-  seconds: 15,
+  seconds: 13,
   needs: 'a Docker engine',
   prepare: bareEngine,
   about:

@@ -20,7 +20,7 @@ async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise
 export const exec: Question = {
   name: 'exec',
   title: 'Round trip of a command',
-  seconds: 7,
+  seconds: 6,
   about:
     'Open a channel, exec `true`, exit status, close; one after the other on one connection. sshd forks a shell for it, our ' +
     'null room runs nothing: the difference is what a room may cost.',

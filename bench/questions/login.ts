@@ -46,7 +46,7 @@ export async function measureLogins(bench: Bench, server: Server, logins: Logins
 export const login: Question = {
   name: 'login',
   title: 'Handshake and login',
-  seconds: 19,
+  seconds: 18,
   about:
     'TCP connect, curve25519 key exchange, ed25519 host key, authentication, one global request and its reply; 8 at a time, ' +
     'each on a new connection. sshd checks the password against SHA-512-crypt each time; we against argon2id the first time, and ' +

@@ -11,7 +11,7 @@ import { startWith } from '../ours.ts'
 import { type Answer, amount, type Bench, orNote, otherShare, ours, type Question, rowsOf } from '../question.ts'
 import { type Server, startTogether } from '../server.ts'
 
-const alone = 24
+const alone = 16
 const burst = 200
 
 async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise<Figures> {
@@ -52,7 +52,7 @@ async function run(bench: Bench): Promise<Answer> {
     const mine = await startTogether(bench, running, [[ours, start]])
     const sshd = await bench.shared.one('sshd')
     const servers = sshd === undefined ? mine : [...mine, sshd]
-    const rounds = { ...bench, rounds: bench.quick ? 1 : 4, warmUp: 1 }
+    const rounds = { ...bench, rounds: bench.quick ? 1 : 3, warmUp: 1 }
     const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
     const rows = rowsOf(samples, [
       { figure: 'p50', label: 'time p50', unit: 'ms', target: 1 },
@@ -70,7 +70,7 @@ async function run(bench: Bench): Promise<Answer> {
 export const sandbox: Question = {
   name: 'sandbox',
   title: 'Login to a sandbox',
-  seconds: 22,
+  seconds: 30,
   needs: 'root and bubblewrap',
   about:
     '`ssh host true` from the connection to the exit status, with a new connection and a sandbox of its own each, beside sshd, which ' +

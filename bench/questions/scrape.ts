@@ -36,7 +36,7 @@ async function measure(bench: Bench, server: Server, url: string): Promise<Figur
 export const scrape: Question = {
   name: 'scrape',
   title: 'Metrics',
-  seconds: 15,
+  seconds: 14,
   about:
     `The page of the metrics with ${sessions} idle sessions, one scrape each ${scrapes.everyMs} ms, measured by a client on the same ` +
     "machine; the primary's event loop meanwhile, and for as long without scrapes.",

@@ -10,8 +10,8 @@ const loginsPerStep = 400
 /** Fewer points make no line. */
 const leastSteps = 4
 /** Until the heaps have the size that they need for such work. */
-const warmUpMs = 5000
-const measuredMs = 10_000
+const warmUpMs = 4000
+const measuredMs = 9000
 
 interface Step {
   /** Logins since the start. */
@@ -42,7 +42,7 @@ async function steps(bench: Bench, server: Server): Promise<readonly Step[]> {
 export const soak: Question = {
   name: 'soak',
   title: 'What grows',
-  seconds: 17,
+  seconds: 15,
   about:
     `A login and a command each, 8 at a time, for ${measuredMs / 1000} s after ${warmUpMs / 1000} s of the same: memory (PSS) of all ` +
     'processes over the number of logins, by the line of least squares. The heaps of three processes breathe by megabytes; ' +

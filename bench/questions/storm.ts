@@ -24,7 +24,7 @@ async function measure(bench: Bench, server: Server): Promise<Figures> {
 export const storm: Question = {
   name: 'storm',
   title: 'A storm of connections',
-  seconds: 24,
+  seconds: 23,
   about: `${clients['ours']} clients that connect and log in all at once; for sshd, which starts processes for each, ${clients['sshd']}.`,
   run: (bench) =>
     withServers(bench, async (servers) => {

@@ -46,7 +46,7 @@ async function startBoth(bench: Bench, url: string, running: AsyncDisposableStac
 export const webhook: Question = {
   name: 'webhook',
   title: 'Login through a webhook',
-  seconds: 10,
+  seconds: 9,
   about:
     'The password login of the first question, decided by a webhook on this machine over HTTP, beside one that `auth.users` ' +
     'decides by a keyed digest; 8 at a time. The webhook answers at once and its own cost is not in the figures of CPU.',
