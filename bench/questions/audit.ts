@@ -9,8 +9,8 @@ import { type Server, startTogether } from '../server.ts'
 import { measurePool } from './audit-pool.ts'
 
 const streams = 4
-const keys = { active: 50, count: 100 }
-const streamBytes = 2 ** 25
+const keys = { active: 50, count: 60 }
+const streamBytes = 2 ** 24
 const contents = ['zeros', 'text', 'random'] as const
 
 const intercept = { stdin: true, stdout: true, stderr: true, passwords: true, forwarding: true }

@@ -45,8 +45,8 @@ for (const [name, often, never] of servers) {
             signal,
           )
           assert.equal(moved, bytes)
-          // OpenSSH looks at its limit only between packets that it has in its buffers.
-          assert.ok(keyExchanges >= bytes / megabyte / 2, `${keyExchanges} key exchanges`)
+          // What was on its way when an exchange began, up to a window of 2 MiB, comes before it and is not counted.
+          assert.ok(keyExchanges >= bytes / megabyte / 4, `${keyExchanges} key exchanges`)
         })
       }
     }
