@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from './clock.ts'
-import { cpuMs, machineBusyMs, stateOf } from './proc.ts'
+import { cpuMs, machineBusyMs, type State, stateOf } from './proc.ts'
 import type { Server } from './server.ts'
 
 const settleStepMs = 50
@@ -66,20 +66,32 @@ export async function interleave<Side extends { readonly name: string }>(
   return samples
 }
 
-/** How each server was when it had finished. */
-const settled = new Map<number, string>()
+/** Of one core: timers go on where nothing else does. */
+const restShare = 0.02
+const restMs = 0.5
 
-/** Waits until the server has finished with what came before: no process goes, no CPU time comes. */
+interface Seen extends State {
+  readonly at: number
+}
+const look = (pid: number): Seen => ({ at: performance.now(), ...stateOf(pid) })
+
+const isAtRest = (before: Seen, now: Seen): boolean =>
+  now.processes === before.processes && now.cpuMs - before.cpuMs <= restMs + restShare * (now.at - before.at)
+
+/** How each server was when it had finished. */
+const settled = new Map<number, Seen>()
+
+/** Waits until the server has finished with what came before: no process goes, hardly any CPU time comes. */
 export async function settle({ pid }: Server, signal: AbortSignal): Promise<void> {
   const limit = performance.now() + settleLimitMs
-  let state = stateOf(pid)
+  let [before, now] = [settled.get(pid), look(pid)]
   // It has done nothing since it was last seen to have finished.
-  for (let before = settled.get(pid); state !== before && performance.now() < limit; ) {
+  while ((before === undefined || !isAtRest(before, now)) && performance.now() < limit) {
     await sleep(settleStepMs, undefined, { signal })
-    before = state
-    state = stateOf(pid)
+    before = now
+    now = look(pid)
   }
-  settled.set(pid, state)
+  settled.set(pid, now)
 }
 
 export interface Watched<T> {

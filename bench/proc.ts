@@ -79,10 +79,15 @@ const mostExact = 32
 const cpuOf = (processes: readonly Stat[]): number =>
   processes.reduce((sum, one) => sum + (processes.length > mostExact ? one.cpuMs : exactMs(one)), 0)
 
-/** Changes when a process comes or goes, or uses CPU time. */
-export function stateOf(root: number): string {
+/** What shows whether a server is at rest. */
+export interface State {
+  readonly processes: number
+  readonly cpuMs: number
+}
+
+export function stateOf(root: number): State {
   const found = tree(root)
-  return `${found.length} ${cpuOf(found)}`
+  return { processes: found.length, cpuMs: cpuOf(found) }
 }
 
 /**

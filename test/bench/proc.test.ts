@@ -25,7 +25,7 @@ describe('what /proc says about a server', () => {
     await once(server.stdout, 'data')
     const child = childOf(server.pid ?? 0)
     // On a busy machine the processes are still becoming what they will be.
-    await until('three processes', () => stateOf(server.pid ?? 0).startsWith('3 '))
+    await until('three processes', () => stateOf(server.pid ?? 0).processes === 3)
     await until('more memory of all than of one', () => pssKb(server.pid ?? 0) > pssKb(child))
     // The child first: it ends by itself when its own child is gone.
     for (const pid of [child, childOf(child)]) process.kill(pid)
