@@ -59,7 +59,7 @@ describe('streams past the engine', { concurrency: 1 }, () => {
       const channel = await talk(session, { keepOpen: true })
       await channel.start(exec(`${where}; read line; ls -A /.containerssh-streams; cat; exit 4`))
       await until('its words', () => channel.stdout.text.includes('\n'))
-      assert.match(channel.stdout.text, /^\/\.containerssh-streams\/\d+\.out( \(deleted\))?\n$/)
+      assert.match(channel.stdout.text, /^\/\.containerssh-streams\/[\da-f-]+\.out( \(deleted\))?\n$/)
       assert.equal(folders().length, 1)
       assert.equal(openStreams().length, 3)
       channel.stdin.write('list them\nand on')

@@ -57,6 +57,8 @@ export interface EngineInfo {
   /** Host name of the engine. */
   readonly Name?: string
   readonly DefaultRuntime?: string
+  /** Podman's alone. */
+  readonly BuildahVersion?: string
 }
 
 export interface Engine {

@@ -19,6 +19,8 @@ export interface Patience {
   isTold(): boolean
 }
 const insistent: Patience = { failingMs: ASKING_MS, isTold: () => false }
+/** The engine's news of an end comes so much later than the end itself, at most, when nothing is wrong. */
+const NEWS_MS = 100
 /** From then on it is worth waiting for the news. */
 const TOLD_AFTER_MS = 500
 
@@ -101,8 +103,9 @@ export async function execExitCode(
   }
   const unwatch = room.ends.watch(execId, { exited, missed })
   pump.ended
-    .then(() => {
+    .then(async () => {
       outputEnded = true
+      if (pump.isDirect && room.ends.isUp) await sleep(NEWS_MS, known.signal)
       look()
     })
     .catch(code.reject)

@@ -12,6 +12,8 @@ import type { DirectStreams } from './direct/streams.ts'
 export interface Pump extends Pick<Conduit, 'header' | 'quietMs' | 'tell'> {
   /** Settles when the output has ended; with an error when the stream broke or was damaged. */
   readonly ended: Promise<Error | undefined>
+  /** The output did not come through the engine, which learns of its end later than we do. */
+  readonly isDirect: boolean
   /** Ends the connection to the engine and both sinks. Idempotent. */
   close(): void
 }
@@ -88,6 +90,9 @@ export function createPump({ raw, direct, tty, announcement, stdio, log }: PumpO
   conduit.start()
   return {
     ended: ended.promise,
+    get isDirect() {
+      return way === 'direct'
+    },
     header: conduit.header,
     quietMs: conduit.quietMs,
     tell: conduit.tell,

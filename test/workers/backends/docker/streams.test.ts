@@ -26,6 +26,8 @@ const shell: Plan = {
 
 interface Place extends AsyncDisposable {
   readonly folder: string
+  /** As the program is told it. */
+  readonly path: string
   readonly streams: DirectStreams
   /** Runs a command that takes them; what the shell had before goes nowhere. */
   run(command: string): ChildProcess
@@ -35,11 +37,13 @@ async function place(): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-streams-'))
   const name = await createStock(join(folder, 'stock')).take(folder, AbortSignal.timeout(20_000))
   const streams = openStreams(folder, name)
+  const path = join(folder, name)
   return {
     folder,
+    path,
     streams,
     run(command) {
-      const [program = '', ...words] = announcedOver(join(folder, name), shell, ['sh', '-c', command])
+      const [program = '', ...words] = announcedOver(path, shell, ['sh', '-c', command])
       return spawn(program, words, { stdio: 'ignore' })
     },
     async [Symbol.asyncDispose]() {
@@ -157,22 +161,20 @@ test('those that nobody has opened end when they are let go, and not before', as
 
 test('a program that cannot open all of them takes none, and goes on with what it had', async () => {
   await using it = await place()
-  rmSync(join(it.folder, '0.err'))
-  mkdirSync(join(it.folder, '0.err'))
-  const [program = '', ...words] = announcedOver(join(it.folder, '0'), shell, [
-    'sh',
-    '-c',
-    'echo here; ls /proc/self/fd; cat',
-  ])
+  rmSync(`${it.path}.err`)
+  mkdirSync(`${it.path}.err`)
+  const [program = '', ...words] = announcedOver(it.path, shell, ['sh', '-c', 'echo here; ls /proc/self/fd; cat'])
   const { stdout } = spawnSync(program, words, { input: 'all', encoding: 'utf8' })
   assert.match(stdout, /^\d+\nhere\n[\d\n]*all$/)
   assert.doesNotMatch(stdout, /^[789]$/m)
 })
 
-test('a thousand programs at once have names of their own', async () => {
+test('a thousand programs at once, of two workers in one folder, have names of their own', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'containerssh-streams-'))
-  const stock = createStock(join(folder, 'stock'))
-  const taking = Array.from({ length: 1000 }, () => stock.take(folder, AbortSignal.timeout(60_000)))
+  const stocks = ['one', 'other'].map((name) => createStock(join(folder, name)))
+  const taking = Array.from({ length: 500 }, () =>
+    stocks.map((stock) => stock.take(folder, AbortSignal.timeout(60_000))),
+  ).flat()
   assert.equal(new Set(await Promise.all(taking)).size, 1000)
   rmSync(folder, { recursive: true })
 })

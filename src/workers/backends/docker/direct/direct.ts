@@ -153,7 +153,8 @@ export function createDirect(engine: Engine, identity: Identity, base = streamsF
 async function obstacle(engine: Engine, signal: AbortSignal): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'this is not Linux'
   if (!engine.host.startsWith('unix://')) return 'the engine may be on another machine'
-  const { KernelVersion, Name, DefaultRuntime = '' } = await engine.info(signal)
+  const { KernelVersion, Name, DefaultRuntime = '', BuildahVersion } = await engine.info(signal)
+  if (BuildahVersion !== undefined) return 'Podman tells the end of a program by the end of its streams'
   if (KernelVersion !== release()) return `the engine has another kernel: ${KernelVersion}`
   if (Name !== hostname()) return `the engine is on another machine: ${Name}`
   return runtimes.has(DefaultRuntime) ? undefined : `the engine's runtime is ${DefaultRuntime}`

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { aborted } from '../../../../shared/deadline.ts'
+import { newId } from '../../../../shared/id.ts'
 
 /** Of a program's streams: `<name>.in`, `<name>.out`, `<name>.err`. */
 export const ends = ['in', 'out', 'err'] as const
@@ -23,13 +24,15 @@ const makeMs = 10_000
 const mode = '666'
 
 export function createStock(folder: string): Stock {
+  // Several workers may put theirs into the folder of a shared container.
+  const prefix = newId().slice(0, 16)
   let made = 0
   const ready: string[] = []
   let making: Promise<void> | undefined
 
   const make = async (): Promise<void> => {
     await mkdir(folder, { recursive: true })
-    const names = Array.from({ length: batch }, (_, at) => `${made + at}`)
+    const names = Array.from({ length: batch }, (_, at) => `${prefix}-${made + at}`)
     made += batch
     const paths = names.flatMap((name) => ends.map((end) => join(folder, `${name}.${end}`)))
     await promisify(execFile)('mkfifo', ['-m', mode, ...paths], { timeout: makeMs })
