@@ -49,34 +49,51 @@ export interface LogOptions {
 }
 
 /** Makes a logger. Nothing is allocated for a record whose level is off. */
-export function createLog(options: LogOptions): Log {
-  const { level, write } = options
-  const now = typeof level === 'string' ? { level } : level
-  const own = options.labels ?? {}
+export const createLog = ({ level, labels = {}, write }: LogOptions): Log =>
+  new Logger(typeof level === 'string' ? { level } : level, labels, write)
 
-  const put = (code: Code, labels: Labels, at: Level, sentence: string, cause: unknown) => {
-    const message = cause === undefined ? sentence : `${sentence} (${describeCause(cause)})`
-    write({ level: at, code, message, labels: mergeLabels(labels, own), time: Date.now() })
+/** A class, because a login makes five: an object with a getter and five closures costs ten times as much. */
+class Logger implements Log {
+  readonly #now: LevelSwitch
+  readonly #labels: Labels
+  readonly #write: LogOptions['write']
+
+  constructor(now: LevelSwitch, labels: Labels, write: LogOptions['write']) {
+    this.#now = now
+    this.#labels = labels
+    this.#write = write
   }
 
-  return {
-    get level() {
-      return now.level
-    },
-    enabled: (asked) => levels[asked] <= levels[now.level],
-    with: (labels) => createLog({ level, write, labels: { ...own, ...labels } }),
-    at: (other) => createLog({ level: other, write, labels: own }),
-    emit(code, labels, emitOptions) {
-      const row = rowOf(code)
-      const at = emitOptions?.level ?? row.level
-      if (levels[at] > levels[now.level]) return
-      put(code, labels as Labels, at, fill(row.says, labels as Labels), emitOptions?.cause)
-    },
-    fault(fault, asked) {
-      const at = asked ?? fault.level ?? rowOf(fault.code).level
-      if (levels[at] > levels[now.level]) return
-      put(fault.code, fault.labels, at, fault.message, fault.cause)
-    },
+  get level(): Level {
+    return this.#now.level
+  }
+
+  enabled(asked: Level): boolean {
+    return levels[asked] <= levels[this.#now.level]
+  }
+
+  with(labels: Labels): Log {
+    return new Logger(this.#now, { ...this.#labels, ...labels }, this.#write)
+  }
+
+  at(level: Level): Log {
+    return new Logger({ level }, this.#labels, this.#write)
+  }
+
+  emit<C extends Code>(code: C, labels: LabelsOf<C>, options?: EmitOptions): void {
+    const row = rowOf(code)
+    const at = options?.level ?? row.level
+    if (this.enabled(at)) this.#put(code, labels as Labels, at, fill(row.says, labels as Labels), options?.cause)
+  }
+
+  fault(fault: Fault, asked?: Level): void {
+    const at = asked ?? fault.level ?? rowOf(fault.code).level
+    if (this.enabled(at)) this.#put(fault.code, fault.labels, at, fault.message, fault.cause)
+  }
+
+  #put(code: Code, labels: Labels, level: Level, sentence: string, cause: unknown): void {
+    const message = cause === undefined ? sentence : `${sentence} (${describeCause(cause)})`
+    this.#write({ level, code, message, labels: mergeLabels(labels, this.#labels), time: Date.now() })
   }
 }
 

@@ -1,6 +1,7 @@
 /** The counters of a process: how often each series was counted. */
 import { type CounterName, type CounterRow, counters } from './counters.ts'
 import { areValues, type Given, valuesOf } from './label.ts'
+import { SeriesMap } from './series.ts'
 
 export type CounterLabels<N extends CounterName> = Given<(typeof counters)[N]['labels']>
 
@@ -10,21 +11,18 @@ export type Increment = readonly [name: CounterName, values: readonly string[], 
 export interface Counters {
   count<N extends CounterName>(name: N, labels: CounterLabels<N>): void
   add(increments: readonly Increment[]): void
-  /** All series that were ever counted, in the order of their first use. */
+  /** All series that were ever counted, names and values in the order of their first use. */
   read(): readonly Increment[]
   /** Like `read`, and begins again at zero. */
   take(): readonly Increment[]
 }
 
 export function createCounters(): Counters {
-  const series = new Map<string, { readonly name: CounterName; readonly values: readonly string[]; by: number }>()
+  const series = new SeriesMap((name: CounterName, values) => ({ name, values, by: 0 }))
   const grow = (name: CounterName, values: readonly string[], by: number): void => {
-    const key = `${name} ${values.join(' ')}`
-    const one = series.get(key)
-    if (one === undefined) series.set(key, { name, values, by })
-    else one.by += by
+    series.get(name, values).by += by
   }
-  const read = (): Increment[] => [...series.values()].map(({ name, values, by }) => [name, values, by])
+  const read = (): Increment[] => series.all().map(({ name, values, by }) => [name, values, by])
   return {
     count(name, labels) {
       // Its labels are texts whatever the row: the compiler cannot see that as long as the name is open.

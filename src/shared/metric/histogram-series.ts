@@ -1,6 +1,7 @@
 /** The histograms of a process. Observing costs a look into a map and two additions. */
 import { type HistogramName, type HistogramRow, histograms } from './histograms.ts'
 import { areValues, type Given, valuesOf } from './label.ts'
+import { SeriesMap } from './series.ts'
 
 export type HistogramLabels<N extends HistogramName> = Given<(typeof histograms)[N]['labels']>
 
@@ -21,7 +22,7 @@ export interface Histograms {
   add(observations: readonly Observation[], process?: string): void
   /** The process is gone for good: its own series go, too. */
   forget(process: string): void
-  /** All series that were ever observed, in the order of their first use. */
+  /** All series that were ever observed, names and values in the order of their first use. */
   read(): readonly Observation[]
   /** Like `read`, and begins again at zero. */
   take(): readonly Observation[]
@@ -35,25 +36,18 @@ interface Series {
 }
 
 export function createHistograms(): Histograms {
-  const all = new Map<string, Series>()
-  const seriesOf = (name: HistogramName, values: readonly string[]): Series => {
-    const key = `${name} ${values.join(' ')}`
-    const known = all.get(key)
-    if (known !== undefined) return known
+  const all = new SeriesMap((name: HistogramName, values): Series => {
     const counts = Array.from({ length: histograms[name].buckets.length + 1 }, () => 0)
-    const made = { name, values, counts, sum: 0 }
-    all.set(key, made)
-    return made
-  }
-  const read = (): Observation[] =>
-    [...all.values()].map(({ name, values, counts, sum }) => [name, values, [...counts], sum])
+    return { name, values, counts, sum: 0 }
+  })
+  const read = (): Observation[] => all.all().map(({ name, values, counts, sum }) => [name, values, [...counts], sum])
   return {
     observe(name, labels, seconds) {
       const row: HistogramRow = histograms[name]
       // Its labels are texts whatever the row: the compiler cannot see that as long as the name is open.
-      const series = seriesOf(name, valuesOf(row.labels, labels as Readonly<Record<string, string>>))
-      const found = row.buckets.findIndex((bound) => seconds <= bound)
-      const bucket = found === -1 ? row.buckets.length : found
+      const series = all.get(name, valuesOf(row.labels, labels as Readonly<Record<string, string>>))
+      let bucket = 0
+      while (seconds > (row.buckets[bucket] ?? Number.POSITIVE_INFINITY)) bucket++
       series.counts[bucket] = (series.counts[bucket] ?? 0) + 1
       series.sum += seconds
     },
@@ -61,16 +55,16 @@ export function createHistograms(): Histograms {
       for (const [name, values, counts, sum] of observations) {
         const row: HistogramRow = histograms[name]
         const isOwn = process === undefined || row.perProcess === undefined
-        const series = seriesOf(name, isOwn ? values : [...values, process])
+        const series = all.get(name, isOwn ? values : [...values, process])
         for (const [bucket, by] of counts.entries()) series.counts[bucket] = (series.counts[bucket] ?? 0) + by
         series.sum += sum
       }
     },
     forget(process) {
-      for (const [key, { name, values }] of all) {
+      all.forget(({ name, values }) => {
         const row: HistogramRow = histograms[name]
-        if (row.perProcess && values.at(-1) === process) all.delete(key)
-      }
+        return row.perProcess === true && values.at(-1) === process
+      })
     },
     read,
     take() {

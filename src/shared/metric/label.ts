@@ -25,9 +25,19 @@ export function areValues(labels: Labels, values: unknown): values is readonly s
   )
 }
 
+/** Of each row once: they are asked for with every count. */
+const names = new WeakMap<Labels, readonly string[]>()
+function namesOf(labels: Labels): readonly string[] {
+  const known = names.get(labels)
+  if (known !== undefined) return known
+  const made = Object.keys(labels)
+  names.set(labels, made)
+  return made
+}
+
 /** The values in the order of the row's labels. */
 export const valuesOf = (labels: Labels, given: Readonly<Record<string, string>>): readonly string[] =>
-  Object.keys(labels).map((label) => given[label] ?? '')
+  namesOf(labels).map((label) => given[label] ?? '')
 
 /** Without those that are empty: to Prometheus that is the same. */
 export const labelled = (labels: Labels, values: readonly string[]): Record<string, string> =>

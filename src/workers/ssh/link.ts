@@ -7,6 +7,7 @@ import type { Config } from '../../shared/config/index.ts'
 import type { Outcome } from '../../shared/ipc/outcome.ts'
 import type { Log } from '../../shared/log.ts'
 import { count, observe, secondsSince } from '../../shared/metric.ts'
+import { withoutStacks } from '../../shared/stackless.ts'
 import type { Connection, Member, Peer, Refused, Session, Verdict } from '../ports.ts'
 import { Authentication } from './authentication.ts'
 import { blameFor } from './blame.ts'
@@ -260,7 +261,7 @@ export class Link implements WireEvents, Subject {
     observe('containerssh_ssh_connection_seconds', { session }, secondsSince(this.startMs))
     const reason = this.#reason ?? error?.message
     if (this.session === undefined) this.#handshakeFailed(reason ?? 'the client disconnected')
-    this.#abort?.abort(new Error(reason ?? 'the client disconnected'))
+    this.#abort?.abort(withoutStacks(() => new Error(reason ?? 'the client disconnected')))
     void this.#dispose(reason)
   }
 

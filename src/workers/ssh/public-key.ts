@@ -1,5 +1,5 @@
 /** SSH public key blobs: RFC 4253 section 6.6 (RSA), RFC 5656 (ECDSA), RFC 8709 (Ed25519), OpenSSH's PROTOCOL.u2f (sk-*). */
-import { createHash, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { hash, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { BlobReader, base64url, MalformedBlob, sshMpint, sshString } from './blob.ts'
 import { importPublicKey } from './import-key.ts'
 
@@ -152,5 +152,4 @@ export const publicKeyBlob = (key: KeyObject): { type: string; blob: Buffer } =>
 }
 
 /** As `ssh-keygen -l` prints it: `SHA256:` and unpadded base64. */
-export const fingerprint = (blob: Uint8Array): string =>
-  `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`
+export const fingerprint = (blob: Uint8Array): string => `SHA256:${hash('sha256', blob, 'base64').slice(0, -1)}`

@@ -1,8 +1,8 @@
 /** The course of the key exchanges of one connection: the first one, and every re-keying. RFC 4253 sections 7 and 9. */
-import { randomFillSync } from 'node:crypto'
 import type { Offer } from '../algorithms.ts'
 import type { Packets } from '../packets.ts'
 import { disconnectReason, ProtocolError } from '../protocol-error.ts'
+import { fillRandom } from '../random.ts'
 import { answerExchange, type Keys } from './exchange.ts'
 import { type Agreement, negotiate } from './negotiate.ts'
 
@@ -60,7 +60,7 @@ export class KeyExchange {
     const { nameLists } = this.#offer
     const message = Buffer.alloc(1 + 16 + nameLists.length + 1 + 4)
     message[0] = kexInitMessage
-    randomFillSync(message, 1, 16)
+    fillRandom(message, 1, 16)
     message.set(nameLists, 17)
     this.#serverKexInit = message
     this.#packets.sendNow(message)
