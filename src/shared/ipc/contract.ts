@@ -5,6 +5,7 @@
  * Adding a row is a security review: a worker parses what strangers send, so take it for hostile.
  */
 import { canonicalAddress } from '../address.ts'
+import { type Check, isCount, isFlag } from '../check.ts'
 import { isCode } from '../codes/index.ts'
 import type { Config } from '../config/schema.ts'
 import { levels } from '../log/level.ts'
@@ -105,11 +106,8 @@ interface Rule {
   readonly shape: Readonly<Record<string, Check>>
 }
 export type Contract<M extends { readonly kind: string }> = { readonly [K in M['kind']]: Rule }
-type Check = (value: unknown) => boolean
 
-const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isPort: Check = (value) => isCount(value) && (value as number) <= 65_535
-const isFlag: Check = (value) => typeof value === 'boolean'
 /** In the spelling that limits and logs rely on. */
 const isAddress: Check = (value) => typeof value === 'string' && canonicalAddress(value) === value
 const isOutcome: Check = (value) => typeof value === 'string' && (outcomes as readonly string[]).includes(value)

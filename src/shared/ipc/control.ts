@@ -3,6 +3,7 @@
  * the number of its request. What a worker says of its connections is its word: whoever shows it takes it for hostile.
  */
 import { canonicalAddress } from '../address.ts'
+import { type Check, isCount, isFlag } from '../check.ts'
 import { isCountry } from '../metric/label.ts'
 
 /** Primary to worker. */
@@ -114,12 +115,9 @@ export const LONGEST_TEXT = 1024
 export const WATCH_WINDOW_BYTES = 256 * 1024
 export const MAX_WATCHED_BYTES = 64 * 1024
 
-type Check = (value: unknown) => boolean
 export type Shape = Readonly<Record<string, Check>>
 
-const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isMs: Check = (value) => Number.isFinite(value) && (value as number) >= 0
-const isFlag: Check = (value) => typeof value === 'boolean'
 const isChannel: Check = (value) => Number.isSafeInteger(value) && (value as number) >= -1
 const textUpTo =
   (longest: number): Check =>

@@ -1,4 +1,5 @@
 /** The histograms of a process. Observing costs a look into a map and two additions. */
+import { isCount } from '../check.ts'
 import { type HistogramName, type HistogramRow, histograms } from './histograms.ts'
 import { areValues, type Given, valuesOf } from './label.ts'
 import { SeriesMap } from './series.ts'
@@ -74,8 +75,6 @@ export function createHistograms(): Histograms {
     },
   }
 }
-
-const isCount = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
 /** For what comes from another process. */
 export function isObservation(value: unknown): value is Observation {

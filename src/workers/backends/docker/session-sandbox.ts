@@ -6,7 +6,7 @@ import type { Exit, Occupant, Program, Running, Sandbox, Say, Stdio } from '../.
 import { explain } from '../explain.ts'
 import { drained } from '../guest/drained.ts'
 import { exitOf, isSignalName, UNKNOWN_EXIT } from '../guest/exit.ts'
-import { createSessionForwarding } from '../guest/forward-session.ts'
+import { createLodgers } from '../guest/lodgers.ts'
 import { orUndo } from '../undo.ts'
 import { shuttingDown } from './container.ts'
 import { ranOutOfMemory } from './exit.ts'
@@ -30,44 +30,30 @@ export async function openSessionSandbox(
   say?: Say,
 ): Promise<Sandbox> {
   const image = await room.images.ensure(log, signal, say)
-  const forwarding = createSessionForwarding()
-  const session: Session = { room, who, image, forwarding }
+  const lodgers = createLodgers(shuttingDown)
+  const session: Session = { room, who, image, forwarding: lodgers.forwarding }
   const labels = occupantLabels(who)
-  const closing = new AbortController()
-  const programs = new Set<Promise<void>>()
-  return {
-    async run(program, stdio, runSignal) {
-      if (closing.signal.aborted) throw shuttingDown()
-      const programLog = program.log.with(labels)
-      const either = AbortSignal.any([runSignal, closing.signal])
-      const make = makeContainer(session, program, programLog, either)
-      const undo = async ({ raw, containerId, leave }: Made): Promise<void> => {
-        leave()
-        raw.destroy()
-        await room.cleanup.remove(containerId, programLog)
-      }
-      const made = await orUndo(room.cleanup, make, either, undo, shuttingDown).catch(async (error: unknown) => {
-        if (!either.aborted) await explain(error, stdio, program)
-        throw error
-      })
-      const own = programLog.with({ containerId: made.containerId })
-      const running = follow(room, made, program, stdio, own, closing.signal)
-      const remove = (): Promise<void> => {
-        made.leave()
-        return room.cleanup.remove(made.containerId, own)
-      }
-      const gone = running.exit.then(remove, remove)
-      const settled = gone.finally(() => programs.delete(settled))
-      programs.add(settled)
-      return running
-    },
-    dial: forwarding.dial,
-    listen: forwarding.listen,
-    async [Symbol.asyncDispose]() {
-      closing.abort()
-      await Promise.all(programs)
-    },
-  }
+  return lodgers.sandbox(async (program, stdio, runSignal) => {
+    const programLog = program.log.with(labels)
+    const either = AbortSignal.any([runSignal, lodgers.closing])
+    const make = makeContainer(session, program, programLog, either)
+    const undo = async ({ raw, containerId, leave }: Made): Promise<void> => {
+      leave()
+      raw.destroy()
+      await room.cleanup.remove(containerId, programLog)
+    }
+    const made = await orUndo(room.cleanup, make, either, undo, shuttingDown).catch(async (error: unknown) => {
+      if (!either.aborted) await explain(error, stdio, program)
+      throw error
+    })
+    const own = programLog.with({ containerId: made.containerId })
+    const running = follow(room, made, program, stdio, own, lodgers.closing)
+    lodgers.add(running, () => {
+      made.leave()
+      return room.cleanup.remove(made.containerId, own)
+    })
+    return running
+  })
 }
 
 function follow(room: Room, made: Made, program: Program, stdio: Stdio, log: Log, closing: AbortSignal): Running {

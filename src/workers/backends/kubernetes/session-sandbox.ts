@@ -5,9 +5,9 @@ import type { Occupant, Program, Running, Sandbox, Stdio } from '../../ports.ts'
 import { explained } from '../explain.ts'
 import { announcementOf, wordsOf } from '../guest/command.ts'
 import type { ForwardPlace } from '../guest/forward-place.ts'
-import { createSessionForwarding } from '../guest/forward-session.ts'
 import { canWait, startOf } from '../guest/held.ts'
 import { newWord } from '../guest/last-word.ts'
+import { createLodgers } from '../guest/lodgers.ts'
 import { HELPER, type Plan } from '../guest/plan.ts'
 import { orUndo } from '../undo.ts'
 import { nameOf } from './create.ts'
@@ -30,26 +30,23 @@ import { endIfHopeless, type Look, PodError, statusOf, waitFor } from './wait.ts
 /** @throws Fault */
 export function openSessionSandbox(room: Room, guests: Guests, who: Occupant): Sandbox {
   const labels = occupantLabels(who)
-  const closing = new AbortController()
-  const programs = new Set<Promise<void>>()
-  const forwarding = createSessionForwarding()
+  const lodgers = createLodgers(shuttingDown)
   const remove = ({ pod }: Furnished, log: Log): Promise<void> => room.cleanup.remove(nameOf(pod), log)
-  return {
-    run: explained(async (program, stdio, signal) => {
-      if (closing.signal.aborted) throw shuttingDown()
+  return lodgers.sandbox(
+    explained(async (program, stdio, signal) => {
       const log = program.log.with(labels)
       const deadline = AbortSignal.timeout(room.settings.timeouts.commandStart)
-      const limited = AbortSignal.any([signal, closing.signal, deadline])
+      const limited = AbortSignal.any([signal, lodgers.closing, deadline])
       const word = isBare(room.settings.pod, program) ? undefined : newWord()
       const requestOf = (plan: Plan): PodRequest => ({ who, console: consoleFor(room, plan, program, word) })
       const look = isAttachable(consoleName(room.settings.pod))
       const making = furnish(room, guests, requestOf, look, log, limited)
       const made = await orUndo(room.cleanup, making, limited, (one) => remove(one, log), shuttingDown)
       const own = log.with({ podName: made.pod.metadata.name })
-      const place = placeOf(room, made, program, closing.signal)
+      const place = placeOf(room, made, program, lodgers.closing)
       const helper = made.helper(place, own)
       const inside = (ended: AbortSignal): ForwardPlace => forwardPlace({ ...place, closing: ended }, helper, own)
-      const { open, leave } = forwarding.enter(inside, own)
+      const { open, leave } = lodgers.forwarding.enter(inside, own)
       const over = (): Promise<void> => {
         leave()
         return remove(made, own)
@@ -58,21 +55,14 @@ export function openSessionSandbox(room: Room, guests: Guests, who: Occupant): S
         await prepare(place, helper, who, program, own, limited)
         const variables = await open(program, limited)
         const running = await attach(place, program, word, variables, stdio, own, limited)
-        const settled = running.exit.then(over, over).finally(() => programs.delete(settled))
-        programs.add(settled)
+        lodgers.add(running, over)
         return running
       } catch (error) {
         room.cleanup.track(over())
         throw error
       }
     }),
-    dial: forwarding.dial,
-    listen: forwarding.listen,
-    async [Symbol.asyncDispose]() {
-      closing.abort()
-      await Promise.all(programs)
-    },
-  }
+  )
 }
 
 const placeOf = (room: Room, { pod, plan }: Furnished, program: Program, closing: AbortSignal): Place => ({
