@@ -1,6 +1,5 @@
 /** Several connections in one container, on workers that know nothing of each other. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -10,6 +9,7 @@ import type { ConnectionId, Member, Session } from '../../src/workers/ports.ts'
 import { until } from '../rigs/daemon.ts'
 import { call, engine, image } from '../rigs/docker.ts'
 import { engineProxy } from '../rigs/engine-proxy.ts'
+import { startMortal } from '../rigs/mortal.ts'
 import { containersOf, exec, type Rig, type RoomOptions, room, run, talk } from './rig.ts'
 
 /** Workers of one server: each with a room of its own, and the same name. */
@@ -193,26 +193,30 @@ describe('a container that connections share', { concurrency: 1 }, () => {
   })
 
   test('what a worker that died was in is removed when nobody else is in it, and not before', async () => {
-    const script = `import(${JSON.stringify(import.meta.resolve('../../src/shared/identity.ts'))}).then((m) => console.log(m.ownerLabel()))`
-    const dead = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' }).stdout.trim()
     await using house = await workers(1, { by: 'user' })
     const [rig] = house.rigs
     assert.ok(rig !== undefined)
     // It made the container, and never leaves.
-    await using ghost = await house.make({ owner: dead })
+    await using first = await startMortal()
+    await using ghost = await house.make({ owner: first.label })
     await run(enter(ghost), 'true')
     const session = enter(rig)
     await run(session, 'true')
+    await first.die()
     const round = (): Promise<number> => rig.backend.reap(AbortSignal.timeout(20_000))
     await round()
     assert.equal((await house.containers()).length, 1)
     assert.deepEqual((await run(session, 'exit 3')).exit, { kind: 'status', code: 3 })
     await session[Symbol.asyncDispose]()
     await house.noContainers()
-    await run(enter(ghost), 'true')
-    assert.equal((await house.containers()).length, 1)
+    await using second = await startMortal()
+    await using other = await house.make({ owner: second.label })
+    await run(enter(other), 'true')
     await round()
-    assert.deepEqual(await house.containers(), [])
+    assert.equal((await house.containers()).length, 1)
+    await second.die()
+    await round()
+    await house.noContainers()
     await house.noMarks()
   })
 
