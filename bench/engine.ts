@@ -14,12 +14,18 @@ export const dockerCli = (process.env['PATH'] ?? '')
   .map((folder) => join(folder, 'docker'))
   .find(existsSync)
 
+export interface BareContainer {
+  readonly Id: string
+  /** `created`, `running`, … */
+  readonly State: string
+}
+
 export interface BareEngine {
   readonly host: string
   readonly image: string
   readonly socketPath: string
-  /** Containers with this label (`name` or `name=value`), running or not. */
-  count(label: string): Promise<number>
+  /** With this label (`name` or `name=value`), running or not. */
+  containers(label: string): Promise<readonly BareContainer[]>
   /** Creates and starts a container that waits; resolves to its id. */
   create(): Promise<string>
   /** Runs `true` in it to the end, as `docker exec` does. */
@@ -41,10 +47,10 @@ export async function bareEngine(): Promise<BareEngine> {
     if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${answer.body}`)
     return answer.body.startsWith('{') ? JSON.parse(answer.body) : { Id: '' }
   }
-  const list = async (label: string): Promise<{ Id: string }[]> => {
+  const list = async (label: string): Promise<BareContainer[]> => {
     const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
     const { body } = await call(found.socketPath, 'GET', `/containers/json?all=1&filters=${filters}`)
-    return JSON.parse(body) as { Id: string }[]
+    return JSON.parse(body) as BareContainer[]
   }
   const remove = async (container: string): Promise<void> => {
     await call(found.socketPath, 'DELETE', `/containers/${container}?force=true&v=true`)
@@ -53,7 +59,7 @@ export async function bareEngine(): Promise<BareEngine> {
     host: found.host,
     image: name,
     socketPath: found.socketPath,
-    count: async (label) => (await list(label)).length,
+    containers: list,
     async create() {
       const { Id } = await post('/containers/create', { Image: name, Cmd: idle, Labels: { [runLabel]: run } })
       await post(`/containers/${Id}/start`)

@@ -17,7 +17,7 @@ const rounds = 3
 const loginsPerRound = 3
 const ready = 8
 const burst = 50
-/** What the one before left for later, the next container for example, has begun: then the engine can be asked. */
+/** Nothing has been made or removed for so long: then the engine can be asked. */
 const restMs = 300
 const betweenMs = 100
 const theirs = 'sshd + docker exec'
@@ -25,8 +25,21 @@ const theirs = 'sshd + docker exec'
 /** A daemon whose containers can be told from those of others, and its sides of the table. */
 interface Ours {
   readonly server: Server
-  /** Waits until the engine is quiet: so many containers, and no more. */
+  /** Waits until the engine is quiet: so many containers that run, and none in the making or about to be removed. */
   settled(count: number): Promise<void>
+}
+
+/** A container that is listed may not have been started yet, and its removal may not have begun. */
+async function settled({ signal }: Bench, bare: BareEngine, label: string, count: number): Promise<void> {
+  let before: string | undefined
+  const isAtRest = async (): Promise<boolean> => {
+    const containers = await bare.containers(label)
+    const now = containers.map(({ Id, State }) => `${Id} ${State}`).join()
+    const isSame = now === before
+    before = now
+    return isSame && containers.length === count && containers.every(({ State }) => State === 'running')
+  }
+  await until(`${count} containers`, signal, isAtRest, restMs)
 }
 
 async function startOurs(bench: Bench, bare: BareEngine, pool: object, stack: AsyncDisposableStack): Promise<Ours> {
@@ -37,7 +50,7 @@ async function startOurs(bench: Bench, bare: BareEngine, pool: object, stack: As
   const server = stack.use(await start(bench.credentials, bench.signal))
   return {
     server,
-    settled: (count) => until(`${count} containers`, bench.signal, async () => (await bare.count(label)) === count),
+    settled: (count) => settled(bench, bare, label, count),
   }
 }
 
@@ -80,7 +93,6 @@ async function oneByOne(bench: Bench, bare: BareEngine, { cold, peer, container 
     bench.progress(round < 0 ? 'warm-up' : `round ${round + 1}`)
     const taken = tries.map((): number[] => [])
     for (let run = 0; run < (round < 0 ? 1 : loginsPerRound); run++) {
-      await sleep(restMs)
       await Promise.all([warm.settled(ready), cold.settled(0)])
       for (const [index, [, , task]] of tries.entries()) {
         await sleep(betweenMs)
@@ -121,7 +133,6 @@ async function bursts(bench: Bench, bare: BareEngine, { cold, peer, container }:
   await cold.settled(0)
   const many = await startOurs(bench, bare, { min: burst }, stack)
   await many.settled(burst)
-  await sleep(restMs)
   const floor = await Promise.all(all.map(() => timed(() => bare.exec(container))))
   await sleep(restMs)
   const other = peer === undefined ? undefined : await login(bench, peer, burst, burst)
