@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { schema } from '../../src/shared/config/schema.ts'
 import { ownerLabel } from '../../src/shared/identity.ts'
+import { createTurns } from '../../src/shared/turns.ts'
 import { createCleanup } from '../../src/workers/backends/docker/cleanup.ts'
 import { connect } from '../../src/workers/backends/docker/client.ts'
 import { createDirect } from '../../src/workers/backends/docker/direct/direct.ts'
@@ -32,7 +33,7 @@ async function server(owner: string, host?: string) {
   const { log } = rig.occupant.peer
   const identity = { owner, instance: 'lease-test' }
   const lease = createLease(own, identity, log)
-  const cleanup = createCleanup(own, 10_000)
+  const cleanup = createCleanup(own, 10_000, createTurns(2, 100))
   const direct = createDirect(own, identity)
   return {
     rig,

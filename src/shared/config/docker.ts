@@ -80,7 +80,9 @@ export const docker = section({
     ours('Containers that several connections live in. Connection mode only.'),
   ),
   parallelStarts: integer(4, 1, 1000).meta(
-    ours('Containers that the engine is asked to start at a time, by all workers together. Others wait.'),
+    ours(
+      'Containers that the engine is asked to start at a time, and as many to remove, by all workers together. Others wait.',
+    ),
   ),
   timeouts: section({
     imagePull: duration(300_000, 1).meta(ours('Pulling the image.')),

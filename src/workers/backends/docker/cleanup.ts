@@ -3,13 +3,19 @@
 import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { sleep, within } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
+import type { Turns } from '../../../shared/turns.ts'
 import type { Engine } from './engine.ts'
 import { asEngineError, persist } from './failure.ts'
 import { label } from './room.ts'
 
 export interface Cleanup extends AsyncDisposable {
-  /** Removes a container, running or not, with a deadline of its own. Never rejects; a failure is in the log. */
-  remove(containerId: string, log: Log): Promise<void>
+  /**
+   * Removes a container, running or not, with a deadline of its own. Never rejects; a failure is in the log.
+   * `isAwaited`: a login goes on when it is gone.
+   */
+  remove(containerId: string, log: Log, isAwaited?: boolean): Promise<void>
+  /** Of the removals that others make: not more at a time than the engine can bear. */
+  inTurn<T>(task: () => Promise<T>): Promise<T>
   /** Removes the container of a creation whose answer did not come. Never rejects. */
   sweep(creation: string, log: Log): Promise<void>
   /** Has the worker wait for something at its end that goes on without its owner. */
@@ -22,6 +28,8 @@ export interface Cleanup extends AsyncDisposable {
   takeAbandoned(): readonly string[]
 }
 
+/** An engine that does not get on with one container must not keep the others. */
+const TURN_MS = 5000
 /** A creation that was given up may still be under way in the engine. */
 const SWEEP_AFTER_MS = [0, 1000, 5000] as const
 
@@ -30,15 +38,24 @@ interface Duties {
   readonly abandoned: Set<string>
 }
 
+/** `removals`: an engine that is asked to remove many at once is done with none sooner, and with nothing else. */
 export function createCleanup(
   engine: Engine,
   timeoutMs: number,
+  removals: Turns,
   duties: Duties = { pending: new Set(), abandoned: new Set() },
 ): Cleanup {
   const { pending, abandoned } = duties
   const track = (task: Promise<unknown>): void => {
     const settled = task.catch(() => undefined).then(() => void pending.delete(settled))
     pending.add(settled)
+  }
+  const inTurn = async <T>(task: () => Promise<T>, isAwaited = false): Promise<T> => {
+    // More than can wait are not worth waiting for either.
+    if (!(await removals.enter(undefined, !isAwaited))) return task()
+    const over = new AbortController()
+    void sleep(TURN_MS, over.signal).then(removals.leave)
+    return task().finally(() => over.abort())
   }
   const removeNow = async (containerId: string, log: Log): Promise<void> => {
     log.emit('DOCKER_CONTAINER_REMOVE', { containerId })
@@ -58,8 +75,8 @@ export function createCleanup(
       log.fault(asFault(error))
     }
   }
-  const remove = (containerId: string, log: Log): Promise<void> => {
-    const task = removeNow(containerId, log)
+  const remove = (containerId: string, log: Log, isAwaited = false): Promise<void> => {
+    const task = inTurn(() => removeNow(containerId, log), isAwaited)
     track(task)
     return task
   }
@@ -75,13 +92,14 @@ export function createCleanup(
   }
   return {
     remove,
+    inTurn,
     track,
     sweep(creation, log) {
       const task = sweepNow(creation, log)
       track(task)
       return task
     },
-    lasting: (otherMs) => createCleanup(engine, otherMs, duties),
+    lasting: (otherMs) => createCleanup(engine, otherMs, removals, duties),
     abandon: (containerId) => void abandoned.add(containerId),
     takeAbandoned() {
       const taken = [...abandoned]

@@ -61,7 +61,7 @@ export async function furnish(
       room.cleanup.track(room.cleanup.remove(containerId, log))
       throw error
     }
-    await room.cleanup.remove(containerId, log)
+    await room.cleanup.remove(containerId, log, true)
   }
 }
 
@@ -89,7 +89,7 @@ export async function furnishRunning(
       room.cleanup.track(room.cleanup.remove(made.containerId, log))
       throw error
     }
-    await room.cleanup.remove(made.containerId, log)
+    await room.cleanup.remove(made.containerId, log, true)
   }
 }
 

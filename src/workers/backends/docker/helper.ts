@@ -57,7 +57,7 @@ export function createHelpers(engine: Engine, identity: Identity, cleanup: Clean
         ]
         await engine.putArchive(filler, HELPER_FOLDER, tarOf(files), signal)
       } finally {
-        await cleanup.remove(filler, log)
+        await cleanup.remove(filler, log, true)
       }
     }
   }

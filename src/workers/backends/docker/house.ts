@@ -6,7 +6,7 @@ import { fault } from '../../../shared/codes/fault.ts'
 import type { Identity } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
 import { createLru } from '../../../shared/lru.ts'
-import { createTurns } from '../../../shared/turns.ts'
+import { createTurns, type Turns } from '../../../shared/turns.ts'
 import { createPools } from '../pool/pools.ts'
 import { createShares } from '../share/share.ts'
 import { aheadOf } from './ahead.ts'
@@ -116,7 +116,8 @@ function commonOf(
   const bare = createEngineOr(() => createEngine(connect(connection, timeouts.http)))
   const direct = createDirect(bare, identity)
   const engine = withoutFolders(bare, direct)
-  const cleanup = createCleanup(engine, timeouts.containerStop)
+  const turns = (): Turns => createTurns(Math.ceil(parallelStarts / workers), mostWaiting)
+  const cleanup = createCleanup(engine, timeouts.containerStop, turns())
   const lease = isNamed ? createLease(engine, identity, log) : undefined
   return {
     engine,
@@ -125,7 +126,7 @@ function commonOf(
     direct,
     lease,
     ends: createEnds(engine, `${label.owner}=${identity.owner}`, log),
-    starts: createTurns(Math.ceil(parallelStarts / workers), mostWaiting),
+    starts: turns(),
     pools: createPools(aheadOf(log), workers, log),
     insides: createInsides(engine),
     helpers: createHelpers(engine, identity, cleanup),

@@ -45,7 +45,7 @@ export async function reap(
   const removed = await Promise.all(
     [...dead, ...mine].map(async ({ id, owner }) => {
       try {
-        if (!(await removeOrGone(room.engine, id, signal))) return 0
+        if (!(await room.cleanup.inTurn(() => removeOrGone(room.engine, id, signal)))) return 0
         log.emit('DOCKER_REAPED', { containerId: id, owner })
         return 1
       } catch (error) {

@@ -91,7 +91,7 @@ async function findOrMake(common: Common, share: string, make: Make, log: Log, s
       }
     } else if (found.status !== 'created' || isAbandoned(common, found)) {
       await takeName(common, found.id, signal)
-      await cleanup.remove(found.id, log)
+      await cleanup.remove(found.id, log, true)
     }
     // Its maker is about to start it.
     await sleep(pauseMs, signal)

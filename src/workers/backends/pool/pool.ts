@@ -25,9 +25,6 @@ export interface PoolSize {
   readonly idleLifeMs: number
 }
 
-/** A login that was served should not share the machine with what follows it: the making of the next one. */
-export const AFTER_CLAIM_MS = 500
-
 /** `closing` is aborted when the pool ends; `nurse` is called once. */
 export function createPool<T extends object>(
   nurse: (closing: AbortSignal) => Nursery<T>,
@@ -62,7 +59,7 @@ export function createPool<T extends object>(
       } else {
         nursery.tell.claimed(one, stock.size, log)
       }
-      filler.soon(AFTER_CLAIM_MS)
+      filler.claimed()
       return one
     },
     async tend() {
