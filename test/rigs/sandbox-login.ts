@@ -38,7 +38,14 @@ export async function sandboxLogin(section: object = {}): Promise<SandboxLogin> 
     backend: 'sandbox',
     sandbox: { directory, ids, ...section },
   }
-  const daemon = await startDaemon(config)
+  const remove = (): void => {
+    key[Symbol.dispose]()
+    rmSync(directory, { recursive: true })
+  }
+  const daemon = await startDaemon(config).catch((error: unknown) => {
+    remove()
+    throw error
+  })
   return {
     daemon,
     directory,
@@ -48,8 +55,7 @@ export async function sandboxLogin(section: object = {}): Promise<SandboxLogin> 
     again: () => startDaemon(config),
     async [Symbol.asyncDispose]() {
       await daemon[Symbol.asyncDispose]()
-      key[Symbol.dispose]()
-      rmSync(directory, { recursive: true })
+      remove()
     },
   }
 }

@@ -212,6 +212,11 @@ describe('an image', () => {
       unpack(oci((blobs) => blobs.delete(sha256(layers[0]?.blob ?? Buffer.of())))),
       /it has no file blobs/,
     ))
+  test('whose description is damaged is refused, by name', () =>
+    assert.rejects(
+      unpack(written(archiveOf([{ path: 'oci-layout' }, { path: 'index.json', content: '{"manifests":7}' }]))),
+      /index\.json is not what it should be: [\s\S]*expected array/,
+    ))
   test('of which an entry leads out is refused, with the layer', () => {
     const bad = archiveOf([{ path: 'x/.wh...' }])
     return assert.rejects(

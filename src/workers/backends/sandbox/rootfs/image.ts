@@ -63,7 +63,10 @@ export async function unpackMembers(
 /** The layers, the lowest first. @throws Error that says what is wrong with the image */
 export async function layersOf(members: Members): Promise<readonly Layer[]> {
   if (!members.has('index.json')) return dockerLayers(members)
-  const { config, layers } = await ociManifest(members, index.parse(await jsonOf(members, 'index.json')).manifests)
+  const { config, layers } = await ociManifest(
+    members,
+    (await parsed(index, fileOf(members, 'index.json'), 'index.json')).manifests,
+  )
   const archives = []
   for (const layer of layers) archives.push(await blobOf(members, layer))
   return pair(archives, await parsed(imageConfig, await blobOf(members, config), config.digest))
@@ -88,7 +91,7 @@ async function ociManifest(
 }
 
 async function dockerLayers(members: Members): Promise<readonly Layer[]> {
-  const images = dockerManifest.parse(await jsonOf(members, 'manifest.json'))
+  const images = await parsed(dockerManifest, fileOf(members, 'manifest.json'), 'manifest.json')
   const [image] = images
   if (image === undefined || images.length > 1) throw new Error(`it has ${images.length} images, expected 1`)
   const file = fileOf(members, image.Config)
@@ -140,9 +143,6 @@ function fileOf(members: Members, name: string): string {
   }
   throw new Error(`it has no file ${name}, which its manifest names`)
 }
-
-const jsonOf = async (members: Members, name: string): Promise<unknown> =>
-  parsed(z.unknown(), fileOf(members, name), name)
 
 async function parsed<T>(schema: z.ZodType<T>, file: string, name: string): Promise<T> {
   if ((await stat(file)).size > mostJsonBytes) throw new Error(`${name} is larger than ${mostJsonBytes} bytes`)
