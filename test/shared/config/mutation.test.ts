@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
-import { stringify } from 'yaml'
 import { ConfigErrors, loadConfig, parseConfig } from '../../../src/shared/config/load.ts'
+import { yamlText } from '../../../src/shared/config/yaml-text.ts'
 import { anyFile } from './arbitrary.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mutation-'))
@@ -79,7 +79,7 @@ test('a file with one wrong value in it names the place, or the value is none th
       const all = places(file)
       const path = all[index % all.length]
       if (path === undefined) return
-      const lines = await errors('c.yaml', stringify(replaced(file, path, value)))
+      const lines = await errors('c.yaml', yamlText(replaced(file, path, value)))
       refused += lines.length === 0 ? 0 : 1
       assert.ok(lines.length === 0 || lines.some((line) => related(line, spelled(path))), `${spelled(path)}\n${lines}`)
     }),
@@ -102,7 +102,7 @@ test('a key that is one letter off is named, with the key that was meant', async
         one === key ? typo : one,
         child,
       ])
-      const lines = await errors('c.yaml', stringify(replaced(file, parent, Object.fromEntries(changed))))
+      const lines = await errors('c.yaml', yamlText(replaced(file, parent, Object.fromEntries(changed))))
       const line = lines.find((one) => related(one, spelled([...parent, typo])))
       // Names in free maps are nobody's keys; some of Docker's and Kubernetes' objects only warn.
       if (line?.includes('did you mean')) hinted += 1
@@ -148,7 +148,7 @@ test('damage to the text of a file gives an error with a line, or a configuratio
       const source = changes.reduce(
         (text, [place, letter]) =>
           `${text.slice(0, place % text.length)}${letter}${text.slice((place % text.length) + 1)}`,
-        isJson ? JSON.stringify(file, undefined, 1) : stringify(file),
+        isJson ? JSON.stringify(file, undefined, 1) : yamlText(file),
       )
       for (const line of await errors(isJson ? 'c.json' : 'c.yaml', source)) assert.ok(!line.includes('\n'), line)
     }),
