@@ -44,6 +44,8 @@ const help = `Usage:
       Copies this program.
   sandbox-init [--limit NAME=NUMBER]... [--filter DESCRIPTOR [--hostname NAME] [--loopback] [-- MOUNTS...]]
       The first process of a sandbox: starts programs for the server that started it. Not for use by hand.
+  enter [--group FILE]... [--user NUMBER] -- PROGRAM [ARGUMENT]...
+      Joins control groups, each by its file of processes or threads, becomes the user and then the program.
   license
   --help
 Signals: ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2
@@ -91,6 +93,8 @@ func run(args []string) int {
 		status, err = install(args)
 	case "sandbox-init":
 		status, err = sandboxInit(args)
+	case "enter":
+		status, err = enter(args)
 	case "license":
 		_, err = io.WriteString(os.Stdout, license)
 	case "-h", "--help":

@@ -1,10 +1,11 @@
 /** Sandboxes by the real client: files, terminals, and what is left when the daemon or a worker is killed. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { ownerState } from '../../src/shared/identity.ts'
 import { until } from '../rigs/daemon.ts'
 import { image } from '../rigs/docker.ts'
 import { type SandboxLogin, sandboxLogin } from '../rigs/sandbox-login.ts'
@@ -39,6 +40,11 @@ describe('sandboxes', { concurrency: 1 }, () => {
     await until('no folder', () => host.folders().length === 0)
     assert.deepEqual(mounts(), before)
   })
+  /** Control groups of daemons that ended. */
+  const groups = (): string[] =>
+    globSync(
+      ['/sys/fs/cgroup/*', '/sys/fs/cgroup/**/process_api/*'].map((folder) => `${folder}/containerssh.*`),
+    ).filter((path) => ownerState(basename(path).split('.')[2] ?? '') === 'dead')
   test('a daemon that is killed leaves nothing that the next one does not remove', async () => {
     const client = host.client.run(['echo ready; setsid sleep 1000 & sleep 1000'])
     await until('the programs', () => host.processes().filter((line) => line.startsWith('sleep 1000')).length === 2)
@@ -47,9 +53,11 @@ describe('sandboxes', { concurrency: 1 }, () => {
     await client
     await until('no process', () => host.processes().length === 0)
     assert.equal(host.folders().length, 1)
+    assert.notDeepEqual(groups(), [])
     await using next = await host.again()
     await next.line('SANDBOX_REAPED')
     await until('no folder', () => host.folders().length === 0)
+    assert.deepEqual(groups(), [])
   })
 })
 

@@ -80,7 +80,14 @@ func (p *program) launch(order start, streams *streams, children *children, find
 		return 0, nil, err
 	}
 	p.pid, p.terminal = pid, streams.terminal
+	preferForOutOfMemory(pid)
 	return pid, end, nil
+}
+
+// preferForOutOfMemory: when memory runs out, the kernel is to end programs, not this process, and with it all of them
+// (proc_pid_oom_score_adj(5)). Of a program that has ended already there is nothing to be preferred.
+func preferForOutOfMemory(pid int) {
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("500"), 0)
 }
 
 func folderOf(wanted string) string {

@@ -19,6 +19,11 @@ export const sandbox = section({
       'Folder for sockets and marks of running sandboxes, the same for all daemons that share the user IDs. Empty: `/run/containerssh` as root, else `containerssh` below `XDG_RUNTIME_DIR` or a folder below the one for temporary files.',
     ),
   ),
+  controlGroups: choice(['auto', 'off'], 'auto').meta(
+    ours(
+      'Limits hold for a sandbox as a whole by control groups, of version 2 or 1, where the daemon may make some below its own (`auto`). `off`, or where it may not: by setrlimit(2), which knows but single processes for memory and processor time.',
+    ),
+  ),
   rootfs: section({
     source: choice(['host', 'directory', 'archive'], 'host').meta(
       ours(
@@ -66,10 +71,17 @@ export const sandbox = section({
   ),
   limits: section({
     memory: integer(512 * mebibyte, 0).meta(
-      ours('Memory of one process, 134217728 or more; 0: no limit. Shared memory is not counted.'),
+      ours(
+        'Memory of a sandbox, 134217728 or more, with the files that it writes; 0: no limit. Without control groups of one process, and shared memory is not counted.',
+      ),
     ),
     pids: integer(256, 0, 4_194_304).meta(ours('Processes and threads of a sandbox; 0: no limit.')),
-    cpuTime: duration(0).meta(ours('Processor time of one process, in whole seconds; 0: no limit.')),
+    cpuTime: duration(0).meta(
+      ours('Processor time of a sandbox, without control groups of one process, in whole seconds; 0: no limit.'),
+    ),
+    cpuPercent: integer(0, 0, 1_000_000).meta(
+      ours('How much of one processor a sandbox may use at a time, e.g. 150; 0: no limit. Needs control groups.'),
+    ),
     openFiles: integer(1024, 256, 1_048_576).meta(ours('Open files of one process.')),
     disk: integer(256 * mebibyte, mebibyte).meta(
       ours(

@@ -28,10 +28,10 @@ export function signalNumber(name: string): number | undefined {
 }
 
 /** Of a program that is known to have ended by a signal. What shells hand on every day stays a number, as in `exitOf`. */
-export function exitBySignal(number: number, coreDumped: boolean, delivered: ReadonlySet<string>): Exit {
+export function exitBySignal(number: number, coreDumped: boolean, delivered: ReadonlySet<string>, message = ''): Exit {
   const name = signals[number]
   const isStatus = name === undefined || ((name === 'INT' || name === 'PIPE') && !delivered.has(name))
-  return isStatus ? { kind: 'status', code: 128 + number } : { kind: 'signal', name, coreDumped, message: '' }
+  return isStatus ? { kind: 'status', code: 128 + number } : { kind: 'signal', name, coreDumped, message }
 }
 
 /**

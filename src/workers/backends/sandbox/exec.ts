@@ -74,13 +74,21 @@ export async function runProgram(
     raw.destroy()
     if (conduit.close()) over.resolve()
   }
-  const pump = { ended: over.promise, quietMs: conduit.quietMs, close }
+  const pump = { ended: over.promise, quietMs: conduit.quietMs, tell: conduit.tell, close }
   return follow(init, id, following.end, pump, program, log)
 }
+
+const OUT_OF_MEMORY = 'the sandbox has run out of memory, and a program in it was killed'
+const SPENT = 'the processor time of the session is used up'
+
+/** By KILL, or a shell tells that something in it was; or nobody tells any more. */
+const isKilled = (end: End | undefined): boolean =>
+  end === undefined || (end.kind === 'status' ? end.code === 137 : end.signal === 9)
 
 interface Pump {
   readonly ended: Promise<void>
   quietMs(): number
+  tell(text: string): void
   close(): void
 }
 
@@ -100,9 +108,15 @@ function follow(
     const found = await Promise.race([end, aborted(over)])
     ended = found !== undefined
     if (ended) await drained(pump, over)
+    if (init.isSpent()) pump.tell(SPENT)
+    const outOfMemory = isKilled(found) && (await init.toldOfMemory())
+    if (outOfMemory) pump.tell(OUT_OF_MEMORY)
     pump.close()
     if (found === undefined) return UNKNOWN_EXIT
-    const exit: Exit = found.kind === 'status' ? found : exitBySignal(found.signal, found.coreDumped, delivered)
+    const exit: Exit =
+      found.kind === 'status'
+        ? found
+        : exitBySignal(found.signal, found.coreDumped, delivered, outOfMemory ? 'the sandbox ran out of memory' : '')
     log.emit('SANDBOX_EXIT_CODE', exit.kind === 'status' ? { exitCode: exit.code } : { signal: exit.name })
     return exit
   }

@@ -12,6 +12,8 @@ import { explained } from '../explain.ts'
 import { SHELL } from '../guest/command.ts'
 import { INTERNAL_SFTP, type Plan, planOf, SCP } from '../guest/plan.ts'
 import type { ReapingBackend } from '../rooms.ts'
+import { type Groups, wantedBounds } from './cgroup/group.ts'
+import { findGroups, reapGroups } from './cgroup/index.ts'
 import { createChoice } from './choice.ts'
 import { createCleanup } from './cleanup.ts'
 import { groundOf } from './ground.ts'
@@ -39,6 +41,7 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
   const directory = await orConfigError(() => sandboxDirectory(config.sandbox))
   const slots = createSlots(directory, ids, identity)
   const cleanup = createCleanup(timeouts.stop)
+  const { groups, reason } = await findGroups(config.sandbox)
   const choose = createChoice(log)
   const make = (given: SandboxSettings): Promise<Room> =>
     orConfigError(async () => {
@@ -47,7 +50,7 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
       const plan = await planFor(settings)
       return choose(settings, async (tool) => {
         const ground = await groundOf(settings, supplies, tool)
-        return { settings, slots, cleanup, tool, supplies, ground, plan }
+        return { settings, slots, cleanup, tool, groups, identity, supplies, ground, plan }
       })
     })
   const rooms = createLru<SandboxSettings, Promise<Room>>(mostRooms)
@@ -65,7 +68,7 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
   const late = sleep(mostStartMs, patience.signal).then(() => false)
   const isProved = await Promise.race([proved.then(() => true), late]).finally(() => patience.abort())
   if (!isProved) proved.catch((error) => log.fault(asFault(error)))
-  log.emit('SANDBOX_LIMITS_PER_PROCESS', {})
+  tellLimits(config.sandbox, groups, reason, log)
   return {
     name: 'sandbox',
     faults,
@@ -79,7 +82,10 @@ export async function sandbox(config: Config, identity: Identity, workerLog: Log
           : await openSandbox(room, who, own, signal)
       return { ...opened, run: explained(opened.run) }
     },
-    reap: (signal) => slots.reap(log, signal),
+    async reap(signal) {
+      if (groups !== undefined) await reapGroups(groups, log, timeouts.stop, signal)
+      return slots.reap(log, signal)
+    },
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
   }
 }
@@ -91,6 +97,13 @@ async function withDirectory(settings: SandboxSettings, log: Log): Promise<Sandb
   const { unpackedRoot } = await import('./rootfs/index.ts')
   const path = await unpackedRoot(rootfs, log, AbortSignal.timeout(timeouts.unpack))
   return { ...settings, rootfs: { ...rootfs, source: 'directory', path } }
+}
+
+function tellLimits(settings: SandboxSettings, groups: Groups | undefined, reason: string, log: Log): void {
+  const means = groups === undefined ? 'setrlimit' : `control groups ${groups.version}`
+  log.emit('SANDBOX_LIMITS', { means, ...(reason === '' ? {} : { reason }) })
+  const loose = wantedBounds(settings).filter((bound) => groups?.bounds.has(bound) !== true)
+  if (loose.length > 0) log.emit('SANDBOX_LIMITS_PER_PROCESS', { limits: loose.join(', '), reason })
 }
 
 async function orConfigError<T>(task: () => Promise<T>): Promise<T> {

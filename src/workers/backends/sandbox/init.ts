@@ -4,10 +4,13 @@ import { asFault, fault } from '../../../shared/codes/fault.ts'
 import { sleep } from '../../../shared/deadline.ts'
 import type { Log } from '../../../shared/log.ts'
 import { type RawReader, type RawStream, rawStream, readBuffer } from '../guest/raw-stream.ts'
+import type { Group } from './cgroup/group.ts'
+import { groupName } from './cgroup/index.ts'
+import { watchUse } from './cgroup/use.ts'
 import { launch, type Sandboxed } from './client.ts'
 import type { Room } from './room.ts'
 import type { Slot } from './slots.ts'
-import { launchOf } from './tool.ts'
+import { launchIn, launchOf } from './tool.ts'
 
 export interface Init {
   /** Of the sandbox. */
@@ -20,6 +23,10 @@ export interface Init {
   order(words: readonly (string | number)[]): void
   /** Once; in the background, and never rejects. Resolves when nothing is left. */
   end(): Promise<void>
+  /** Whether the kernel has ended programs for want of memory since this was last asked; told in the log. Never rejects. */
+  toldOfMemory(): Promise<boolean>
+  /** Whether it ends because its processor time is used up. */
+  isSpent(): boolean
 }
 
 /** Threads of the first process itself, which count. */
@@ -31,23 +38,43 @@ export async function openInit(room: Room, connectionId: string, log: Log, signa
   log.emit('SANDBOX_START', {})
   const slot = await slots.take(connectionId)
   const limited = AbortSignal.any([signal, AbortSignal.timeout(settings.timeouts.start)])
+  let group: Group | undefined
   try {
+    group = await makeGroup(room, slot)
+    const launched = launchOf(room, slot.id, limitsOf(settings.limits))
     const sandboxed = await launch(
       {
-        ...launchOf(room, slot.id, limitsOf(settings.limits)),
+        ...(group === undefined ? launched : launchIn(launched, room.supplies.agent, group, slot.uid)),
         folder: slot.folder,
         filter: room.supplies.filter,
-        uid: slot.uid,
+        uid: group === undefined ? slot.uid : undefined,
         stopMs: settings.timeouts.stop,
       },
       limited,
     )
-    return createInit(room, slot, sandboxed, log)
+    return createInit(room, { slot, group }, sandboxed, log)
   } catch (error) {
-    cleanup.track(slot.free())
+    cleanup.track(undo({ slot, group }, settings.timeouts.stop))
     const reason = limited.aborted ? 'it was given up' : error instanceof Error ? error.message : String(error)
     throw fault('SANDBOX_START_FAILED', { reason }, { cause: error })
   }
+}
+
+/** What a sandbox has on the machine. */
+interface Held {
+  readonly slot: Slot
+  readonly group: Group | undefined
+}
+
+async function makeGroup({ groups, identity, settings }: Room, slot: Slot): Promise<Group | undefined> {
+  const { memory, pids, cpuPercent } = settings.limits
+  const limits = { memory, pids: pids === 0 ? 0 : pids + ownThreads, cpuPercent }
+  return groups?.make(groupName(slot.id, identity), limits)
+}
+
+async function undo({ slot, group }: Held, timeoutMs: number): Promise<void> {
+  await group?.end(timeoutMs)
+  await slot.free()
 }
 
 function limitsOf({ memory, pids, openFiles }: Room['settings']['limits']): string[] {
@@ -60,7 +87,8 @@ function limitsOf({ memory, pids, openFiles }: Room['settings']['limits']): stri
   return limits.flatMap((limit) => ['--limit', limit])
 }
 
-function createInit(room: Room, slot: Slot, sandboxed: Sandboxed, log: Log): Init {
+function createInit(room: Room, held: Held, sandboxed: Sandboxed, log: Log): Init {
+  const { slot, group } = held
   const { socket, control, ended, kill } = sandboxed
   const { id } = slot
   const closing = new AbortController()
@@ -75,12 +103,16 @@ function createInit(room: Room, slot: Slot, sandboxed: Sandboxed, log: Log): Ini
         kill()
         if (!(await Promise.race([isGone, patience()]))) throw new Error('its processes do not end')
       }
-      await slot.free()
+      await undo(held, room.settings.timeouts.stop)
       log.emit('SANDBOX_REMOVE_SUCCESSFUL', { sandboxId: id })
     } catch (error) {
       log.fault(fault('SANDBOX_REMOVE_FAILED', { sandboxId: id, reason: (error as Error).message }, { cause: error }))
     }
   }
+  const use = watchUse(group, room.settings.limits.cpuTime, closing.signal, () => {
+    log.emit('SANDBOX_CPU_TIME_SPENT', { sandboxId: id })
+    return end()
+  })
   const end = (): Promise<void> => {
     closing.abort()
     if (ending === undefined) {
@@ -104,6 +136,12 @@ function createInit(room: Room, slot: Slot, sandboxed: Sandboxed, log: Log): Ini
       if (control.writable) control.write(`${words.join(' ')}\n`)
     },
     end,
+    async toldOfMemory() {
+      if (!(await use.outOfMemory())) return false
+      log.emit('SANDBOX_OUT_OF_MEMORY', { sandboxId: id })
+      return true
+    },
+    isSpent: use.isSpent,
   }
 }
 

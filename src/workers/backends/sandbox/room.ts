@@ -1,8 +1,10 @@
 /** What all files of this room share: made once per worker and `sandbox` section. */
 import type { Config } from '../../../shared/config/schema.ts'
+import type { Identity } from '../../../shared/identity.ts'
 import type { Labels } from '../../../shared/log.ts'
 import type { Occupant } from '../../ports.ts'
 import type { Plan } from '../guest/plan.ts'
+import type { Groups } from './cgroup/group.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { Ground } from './ground.ts'
 import type { Slots } from './slots.ts'
@@ -15,6 +17,9 @@ export interface Room {
   readonly slots: Slots
   readonly cleanup: Cleanup
   readonly tool: Tool
+  /** Undefined: the limits are those of setrlimit(2). */
+  readonly groups: Groups | undefined
+  readonly identity: Identity
   /** Files on the machine that each sandbox gets. */
   readonly supplies: Supplies
   /** The files of every sandbox. */

@@ -2,6 +2,7 @@
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { HELPER } from '../guest/plan.ts'
+import type { Group } from './cgroup/group.ts'
 import type { Ground } from './ground.ts'
 import type { SandboxSettings, Supplies } from './room.ts'
 
@@ -38,6 +39,13 @@ export function candidates({ tool, bwrap, unshare, limits }: SandboxSettings): r
 export interface Launch {
   readonly program: string
   readonly words: readonly string[]
+}
+
+/** Joins the group before anything of the sandbox is there, so that all of it begins in it, and becomes the user then. */
+export function launchIn({ program, words }: Launch, agent: string, group: Group, uid: number | undefined): Launch {
+  const groups = group.entrances.flatMap((path) => ['--group', path])
+  const user = uid === undefined ? [] : ['--user', String(uid)]
+  return { program: agent, words: ['enter', ...groups, ...user, '--', program, ...words] }
 }
 
 interface Wanted {
