@@ -101,7 +101,9 @@ function createInit(room: Room, held: Held, sandboxed: Sandboxed, log: Log): Ini
     try {
       if (!(await Promise.race([isGone, patience()]))) {
         kill()
-        if (!(await Promise.race([isGone, patience()]))) throw new Error('its processes do not end')
+        // Whoever is left in a control group is ended with it.
+        const isOver = (await Promise.race([isGone, patience()])) || group !== undefined
+        if (!isOver) throw new Error('its processes do not end')
       }
       await undo(held, room.settings.timeouts.stop)
       log.emit('SANDBOX_REMOVE_SUCCESSFUL', { sandboxId: id })
