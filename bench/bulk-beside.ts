@@ -175,16 +175,18 @@ function rowsFor(samples: Samples, peer: string, way: string) {
   ]
 }
 
-/** Where all cores are busy the CPU time of all processes decides. The engine's work is the same whoever asks for it. */
+/** Where all cores are busy the CPU time of all processes decides. A room that costs nothing still has its program. */
 function whereTimeGoes(samples: Samples, { peer, floor }: BulkPlan, way: string): string {
   const of = (side: string, figure: string): number => summarize(samples.get(side)?.get(figure) ?? []).median
   const parts = [...samples.keys()].map((side) => {
     const [engine, server, client] = ['engine', 'server', 'client'].map((part) => of(side, part).toFixed(2))
     return `${side}: engine and program ${engine}, server ${server}, client ${client}`
   })
-  const engine = of(peer.name, 'engine')
+  const program = of(ours, 'engine')
   const ratio = (side: string): string =>
-    ((engine + of(peer.name, 'client')) / (engine + of(side, 'server') + of(side, 'client'))).toFixed(2)
+    ((of(peer.name, 'engine') + of(peer.name, 'client')) / (program + of(side, 'server') + of(side, 'client'))).toFixed(
+      2,
+    )
   const best = floor === undefined ? '' : `, and ${ratio(floor)} if the room cost us nothing`
   return `CPU time ${way}, s/GB: ${parts.join('; ')}. Where all cores are busy the ratio is ${ratio(ours)}${best}.`
 }
