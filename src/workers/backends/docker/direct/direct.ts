@@ -6,7 +6,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { hostname, release } from 'node:os'
-import { join } from 'node:path'
+import { join, normalize } from 'node:path'
 import { newId } from '../../../../shared/id.ts'
 import { type Identity, ownerState } from '../../../../shared/identity.ts'
 import type { Log } from '../../../../shared/log.ts'
@@ -123,6 +123,8 @@ export function createDirect(engine: Engine, identity: Identity, base = streamsF
     },
     async open(folder, log, signal) {
       if (!(await isPossible(log, signal)) || stock === undefined) return undefined
+      // It may come from a label, which others can give to containers of theirs.
+      if (!folder.startsWith(`${base}/`) || normalize(folder) !== folder) return undefined
       try {
         return openStreams(folder, await stock.take(folder, signal))
       } catch (error) {
