@@ -116,7 +116,7 @@ describe('with a guest agent in the image', () => {
 
   test('ssh -X brings programs to the display of the client, with its cookie, and no xauth in the image', async () => {
     await using display = await startDisplay()
-    await using client = await visit(home, `${sayHello}; echo ready; cat`, ['-Y'], display.env)
+    await using client = await visit(home, `${sayHello}; echo; echo ready; cat`, ['-Y'], display.env)
     await client.said(/welcome/)
     assert.match(await display.heard, /request$/)
     client.ssh.stdin.end()

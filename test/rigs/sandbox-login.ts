@@ -14,6 +14,7 @@ export const ids = { first: 3_100_000, count: 1000 }
 export interface SandboxLogin extends AsyncDisposable {
   readonly daemon: Daemon
   readonly client: Client
+  readonly user: string
   /** Of `sandbox.directory`. */
   readonly directory: string
   /** Command lines of processes of this machine that run as one of `ids`. */
@@ -24,8 +25,8 @@ export interface SandboxLogin extends AsyncDisposable {
   again(): Promise<Daemon>
 }
 
-/** `section`: of the configuration, as in a file. Needs root. */
-export async function sandboxLogin(section: object = {}): Promise<SandboxLogin> {
+/** `section` and `more`: of the configuration, as in a file. Needs root. */
+export async function sandboxLogin(section: object = {}, more: object = {}): Promise<SandboxLogin> {
   await helper()
   const key = makeKey()
   const user = uniqueUser()
@@ -37,6 +38,7 @@ export async function sandboxLogin(section: object = {}): Promise<SandboxLogin> 
     workers: 1,
     backend: 'sandbox',
     sandbox: { directory, ids, ...section },
+    ...more,
   }
   const remove = (): void => {
     key[Symbol.dispose]()
@@ -49,6 +51,7 @@ export async function sandboxLogin(section: object = {}): Promise<SandboxLogin> 
   return {
     daemon,
     directory,
+    user,
     client: client(daemon.port, key, user),
     processes,
     folders: () => readdirSync(directory).filter((name) => /^\d+$/.test(name)),

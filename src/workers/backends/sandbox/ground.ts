@@ -41,7 +41,7 @@ export async function groundOf(settings: SandboxSettings, supplies: Supplies, to
   const { isFinishedInside } = tool
   const size = ['--size', String(limits.disk)]
   const files =
-    rootfs.source === 'host' ? await hostFiles(settings, supplies) : await directoryFiles(rootfs.path, user.home)
+    rootfs.source === 'host' ? await hostFiles(settings, supplies) : await directoryFiles(settings, supplies)
   const inodes = isFinishedInside && limits.inodes > 0 ? ['--inodes', String(limits.inodes)] : []
   const memory = [...size, ...inodes, '--perms', '1777', '--tmpfs']
   const base = [
@@ -65,7 +65,7 @@ export async function groundOf(settings: SandboxSettings, supplies: Supplies, to
 const openFolder = (path: string): string[] => ['--perms', '1777', '--dir', path]
 const readOnly = (from: string, to = from): string[] => ['--ro-bind', from, to]
 
-async function hostFiles({ network }: SandboxSettings, { passwd, group }: Supplies): Promise<string[]> {
+async function hostFiles({ network }: SandboxSettings, { passwd, group, hosts }: Supplies): Promise<string[]> {
   const folders = await Promise.all(programFolders.map((name) => entry('/', name)))
   const names = `${settingsFiles}${network === 'host' ? ` ${networkFiles}` : ''}`.split(' ')
   return [
@@ -73,20 +73,32 @@ async function hostFiles({ network }: SandboxSettings, { passwd, group }: Suppli
     ...folders.flat(),
     ...names.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...[...readOnly(passwd, '/etc/passwd'), ...readOnly(group, '/etc/group')],
+    ...(network === 'host' ? [] : readOnly(hosts, '/etc/hosts')),
   ]
 }
 
 /** Entry by entry: in a root that is mounted as a whole and read-only, nothing could be mounted where there is nothing. */
-async function directoryFiles(path: string, home: string): Promise<string[]> {
-  const homeFolder = posix.normalize(home).split('/')[1]
+async function directoryFiles({ rootfs, user, network }: SandboxSettings, { hosts }: Supplies): Promise<string[]> {
+  const { path } = rootfs
+  const homeFolder = posix.normalize(user.home).split('/')[1]
   const names = (await readdir(path)).filter((name) => !ownFolders.includes(name) && name !== homeFolder)
-  return (await Promise.all(names.map((name) => entry(path, name)))).flat()
+  const files = (await Promise.all(names.map((name) => entry(path, name)))).flat()
+  // Of the network that there is, as an engine does; files, for nothing can be made in a folder of the root.
+  for (const name of network === 'host' ? networkFiles.split(' ') : ['hosts']) {
+    const own = `/etc/${name}`
+    if (await isFile(join(path, own))) files.push('--ro-bind-try', network === 'host' ? own : hosts, own)
+  }
+  return files
 }
 
 /** False: it is something else, or not there. */
 async function isFolder(path: string): Promise<boolean> {
   const found = await lstat(path).catch(() => undefined)
   return found?.isDirectory() === true
+}
+async function isFile(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined)
+  return found?.isFile() === true
 }
 
 async function entry(root: string, name: string): Promise<string[]> {

@@ -34,6 +34,8 @@ export interface Supplies {
   readonly filter: string
   readonly passwd: string
   readonly group: string
+  /** Of names: /etc/hosts. */
+  readonly hosts: string
 }
 
 /** Of each record of a connection, besides those of its peer. */

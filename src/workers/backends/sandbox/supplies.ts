@@ -27,6 +27,7 @@ export async function makeSupplies(settings: SandboxSettings, directory: string)
     filter: await put('filter', sandboxFilter(architecture, settings.network !== 'none'), 0o600),
     passwd: await put('passwd', passwd(settings), 0o644),
     group: await put('group', group(settings), 0o644),
+    hosts: await put('hosts', HOSTS, 0o644),
   }
 }
 
@@ -41,6 +42,8 @@ async function place(path: string, content: Uint8Array | string, mode: number): 
 }
 
 const nobody = 65_534
+/** Of a network of its own, or of none. */
+const HOSTS = '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n'
 
 function passwd({ user: { name, uid, gid, home }, shellCommand }: SandboxSettings): string {
   const others = uid === 0 ? '' : 'root:x:0:0:root:/:/bin/false\n'
