@@ -97,6 +97,8 @@ func (b builder) bind(step step, attributes uint64) error {
 	return setAttributes(path, attributes, unix.AT_RECURSIVE)
 }
 
+const mostTries = 1000
+
 // open follows links as they are meant, from the root that the sources have (openat2(2)).
 func (b builder) open(source string) (*os.File, error) {
 	root, err := unix.Open(b.from+"/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -106,6 +108,10 @@ func (b builder) open(source string) (*os.File, error) {
 	defer unix.Close(root)
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
 	descriptor, err := unix.Openat2(root, source, &how)
+	// A link with dots, while something is renamed or mounted anywhere on the machine: try again (openat2(2)).
+	for tries := 0; err == unix.EAGAIN && tries < mostTries; tries++ {
+		descriptor, err = unix.Openat2(root, source, &how)
+	}
 	if err == unix.ENOENT {
 		return nil, fmt.Errorf("%s: %w", source, errNoSource)
 	}

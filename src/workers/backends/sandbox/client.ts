@@ -41,6 +41,7 @@ export async function launch(spec: Spec, signal: AbortSignal): Promise<Sandboxed
   // `stdio` says that it is a pipe, which Node makes as a socket.
   const control = child.stdio[3] as Socket
   let said = ''
+  let isOver = false
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     if (said.length < mostSaidChars) said += text
   })
@@ -48,12 +49,15 @@ export async function launch(spec: Spec, signal: AbortSignal): Promise<Sandboxed
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     // Not before the last process has closed standard error.
-    child.once('close', (code, name) => resolve(said.trim() || `it ended with ${name ?? code}`))
+    child.once('close', (code, name) => {
+      isOver = true
+      resolve(said.trim() || `it ended with ${name ?? code}`)
+    })
   })
   const kill = (): void => {
-    // The tool may end before its child knows that it is to end with it; the child then ends with its control line.
     control.destroy()
-    child.kill('SIGKILL')
+    // The tool may end before its child knows that it is to end with it; until then the child is of its group.
+    if (!isOver && child.pid !== undefined) killGroup(child.pid)
   }
   try {
     await ready(control, ended, signal)
@@ -63,6 +67,15 @@ export async function launch(spec: Spec, signal: AbortSignal): Promise<Sandboxed
     throw error
   }
   return { socket, control, ended, kill }
+}
+
+/** There is somebody in it, or its number could be another's. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // all have just ended
+  }
 }
 
 /** The socket listens before the sandbox is there: it is handed over, so the sandbox sees none of its folder. */
@@ -80,6 +93,7 @@ async function start(spec: Spec, socket: string): Promise<ChildProcess> {
     return spawn(program, words, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', descriptorOf(listener), filterFile],
       cwd: '/',
+      detached: true, // a group of its own
       env: {},
       ...(uid === undefined ? {} : { uid, gid: uid }),
     })
