@@ -101,6 +101,17 @@ describe('streams past the engine', { concurrency: 1 }, () => {
     assert.match(await indirect({ execution: { host } }), /Duplicate mount point/)
   })
 
+  test('many that are refused at once have the streams of the engine, all of them', async () => {
+    const host = { Binds: ['/var/empty:/.containerssh-streams'] }
+    const rig = await room({ execution: { host } })
+    const sessions = Array.from({ length: 6 }, () => rig.enter())
+    const answers = await Promise.all(sessions.map((session) => run(session, where)))
+    for (const { stdout } of answers) assert.match(stdout, /^pipe:/)
+    for (const session of sessions) await session[Symbol.asyncDispose]()
+    assert.deepEqual(await rig.containers(), [])
+    await rig[Symbol.asyncDispose]()
+  })
+
   test('a container in which something else is there has those of the engine', async () => {
     const host = { Tmpfs: { '/.containerssh-streams': '' } }
     assert.match(await indirect({ execution: { host } }), /does not see them/)

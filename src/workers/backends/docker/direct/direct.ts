@@ -117,7 +117,8 @@ export function createDirect(engine: Engine, identity: Identity, base = streamsF
     discard: remove,
     refuses(error, log) {
       const { message } = asEngineError(error)
-      if (isOver || !(message.includes(DIRECT_FOLDER) || message.includes(own))) return false
+      // Several containers may be under way when the first one is refused.
+      if (!message.includes(DIRECT_FOLDER) && !message.includes(own)) return false
       giveUp(message, log)
       return true
     },
