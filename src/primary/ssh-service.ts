@@ -17,7 +17,7 @@ import { offenceTexts, type Refusal } from './limits.ts'
 import { createListener } from './listener.ts'
 import { createRefusals, type Refusals } from './refusal.ts'
 import type { Service } from './services.ts'
-import { withStreamsFolder } from './streams-folder.ts'
+import { openStreamsFolder } from './streams-folder.ts'
 import type { Supervised } from './supervision.ts'
 import { createVisitors, type Visitors } from './visitors.ts'
 import { withheldVariables, workerConfig } from './worker-share.ts'
@@ -142,9 +142,11 @@ export function sshService(options: SshServiceOptions): SshService {
 const crewOf = ({ config, hostKeys }: SshSettings, workerUser: SshServiceOptions['workerUser']): Crew => {
   const share = workerConfig(config)
   const instance = config.instance === '' ? ownerLabel() : config.instance
+  const account = workerUser(config)
+  if (account !== undefined && config.backend === 'docker') openStreamsFolder()
   return {
     count: config.workers === 0 ? availableParallelism() : config.workers,
-    account: withStreamsFolder(workerUser(config)),
+    account,
     withheld: withheldVariables(config, Object.keys(process.env)),
     configure: (worker) => ({ kind: 'configure', config: share, hostKeys, instance, worker }),
     retireMs: config.retireTimeout,

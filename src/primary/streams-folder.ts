@@ -1,11 +1,9 @@
 /** Workers that are another user cannot make a folder where ours are. */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { SHARED_MODE, streamsFolder } from '../shared/runtime-folder.ts'
-import type { Account } from './worker-user.ts'
 
 /** Without it workers have streams go another way, and say so. */
-export function withStreamsFolder(account: Account | undefined): Account | undefined {
-  if (account === undefined) return undefined
+export function openStreamsFolder(): void {
   const folder = streamsFolder()
   try {
     mkdirSync(folder, { recursive: true })
@@ -13,5 +11,4 @@ export function withStreamsFolder(account: Account | undefined): Account | undef
   } catch {
     // A worker tells what it cannot make in it.
   }
-  return account
 }

@@ -77,7 +77,12 @@ async function openShared(
 }
 
 /** Of a container that somebody made, perhaps another worker. */
-async function streamsOf({ engine }: Room, containerId: string, deadline: AbortSignal): Promise<string | undefined> {
+async function streamsOf(
+  { engine, settings }: Room,
+  containerId: string,
+  deadline: AbortSignal,
+): Promise<string | undefined> {
+  if (!settings.execution.directStreams) return undefined
   // Without an answer the program will tell.
   const found = await engine.findContainer(containerId, deadline).catch(() => undefined)
   return found?.labels[label.streams]

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { sleep } from '../../../shared/deadline.ts'
+import { descriptorOf } from '../../../shared/http-listen.ts'
 
 export interface Spec {
   /** What makes the sandbox, and runs our first process in it. */
@@ -90,8 +91,10 @@ async function start(spec: Spec, socket: string): Promise<ChildProcess> {
   await rename(unnamed, socket)
   const filterFile = openSync(filter, 'r')
   try {
+    const descriptor = descriptorOf(listener)
+    if (descriptor === undefined || descriptor < 0) throw new Error('the listener has no descriptor')
     return spawn(program, words, {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', descriptorOf(listener), filterFile],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', descriptor, filterFile],
       cwd: '/',
       detached: true, // a group of its own
       env: {},
@@ -101,13 +104,6 @@ async function start(spec: Spec, socket: string): Promise<ChildProcess> {
     closeSync(filterFile)
     listener.close()
   }
-}
-
-/** Node has no other way to hand over a listening socket to a program that is not Node. */
-function descriptorOf(listener: Server): number {
-  const { _handle: handle } = listener as unknown as { _handle?: { fd?: number } }
-  if (handle?.fd === undefined || handle.fd < 0) throw new Error('the listener has no descriptor')
-  return handle.fd
 }
 
 function ready(control: Socket, ended: Promise<string>, signal: AbortSignal): Promise<void> {

@@ -3,12 +3,12 @@
  * whose it is: so workers and daemons share the user IDs without a word, and what a dead one left can be found.
  */
 import { lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fault } from '../../../shared/codes/fault.ts'
 import { newId } from '../../../shared/id.ts'
 import { type Identity, ownerState } from '../../../shared/identity.ts'
 import type { Log } from '../../../shared/log.ts'
+import { runtimeFolder } from '../../../shared/runtime-folder.ts'
 import type { SandboxSettings } from './room.ts'
 
 export interface Slot {
@@ -56,11 +56,8 @@ export async function sandboxDirectory({ directory }: SandboxSettings): Promise<
   return path
 }
 
-function defaultDirectory(): string {
-  if (isRoot()) return '/run/containerssh'
-  const runtime = process.env['XDG_RUNTIME_DIR'] ?? ''
-  return runtime === '' ? join(tmpdir(), `containerssh-${process.getuid?.()}`) : join(runtime, 'containerssh')
-}
+/** Not systemd's: it has to be the same for all daemons that share the user IDs. */
+const defaultDirectory = (): string => runtimeFolder({ ...process.env, RUNTIME_DIRECTORY: '' })
 
 export function createSlots(directory: string, { first, count }: SandboxSettings['ids'], identity: Identity): Slots {
   /** Workers begin at different places, so that they seldom try the same. */
