@@ -3,7 +3,17 @@
  * `npm ci`, on the kind of processor it is for; needs `dpkg-deb`. Prints the path.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
@@ -41,6 +51,11 @@ function stageProgram(stage: string): void {
   }
   run('cp', ['-a', join(root, 'node_modules'), target])
   run('npm', ['prune', '--omit=dev', '--ignore-scripts', '--offline', '--no-audit', '--no-fund'], target)
+  // Of libsodium's builds the one that this machine loads.
+  const builds = join(target, 'node_modules/sodium-native/prebuilds')
+  for (const name of readdirSync(builds)) {
+    if (name !== `${process.platform}-${process.arch}`) rmSync(join(builds, name), { recursive: true })
+  }
   mkdirSync(join(stage, 'usr/bin'), { recursive: true })
   const command = join(stage, 'usr/bin/containerssh')
   writeFileSync(

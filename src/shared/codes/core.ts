@@ -44,6 +44,13 @@ export const core = defineCodes('Core', ['CORE'], {
     labels: { node: 'string?' },
     seed: false,
   },
+  CORE_LIBSODIUM_MISSING: {
+    level: 'notice',
+    says: 'libsodium cannot be used; curve25519 and Ed25519 are computed by OpenSSL, which takes longer.',
+    doc: 'There is no build of libsodium for this platform, or it gives other results than the RFCs. Everything works, but a login costs up to a fifth more CPU. The cause is in the message.',
+    labels: { platform: 'string' },
+    seed: false,
+  },
   CORE_GEOIP_LOADED: {
     level: 'info',
     says: 'Countries are looked up in {file}, made at {built}.',

@@ -1,6 +1,7 @@
 /** Private host keys: OpenSSH's own format (PROTOCOL.key), PKCS#1, PKCS#8 and SEC1, all unencrypted. */
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, sign } from 'node:crypto'
 import { BlobReader, base64url, leftPadded, sshMpint } from './blob.ts'
+import { curve25519 } from './curve25519/index.ts'
 import { curves, fingerprint, publicKeyBlob } from './public-key.ts'
 
 export interface HostKey {
@@ -53,7 +54,7 @@ function hostKey(key: KeyObject): HostKey {
     algorithms,
     blob,
     fingerprint: fingerprint(blob),
-    sign: (algorithm, data) => signWith(key, algorithm, data),
+    sign: signerOf(key),
   }
 }
 
@@ -65,15 +66,23 @@ function publicPart(key: KeyObject): { type: string; blob: Buffer } {
   }
 }
 
+function signerOf(key: KeyObject): HostKey['sign'] {
+  if (key.asymmetricKeyType !== 'ed25519') return (algorithm, data) => signWith(key, algorithm, data)
+  // Not before the first signature: whoever only reads keys needs no signer.
+  let signer: ((data: Uint8Array) => Buffer) | undefined
+  return (_, data) => {
+    signer ??= curve25519().signer(key)
+    return signer(data)
+  }
+}
+
 function signWith(key: KeyObject, algorithm: string, data: Uint8Array): Buffer {
   const curve = curves[algorithm]
   if (curve !== undefined) {
     const rs = sign(curve.hash, data, { key, dsaEncoding: 'ieee-p1363' })
     return Buffer.concat([sshMpint(rs.subarray(0, curve.bytes)), sshMpint(rs.subarray(curve.bytes))])
   }
-  if (algorithm === 'rsa-sha2-512') return sign('sha512', data, key)
-  if (algorithm === 'rsa-sha2-256') return sign('sha256', data, key)
-  return sign(null, data, key)
+  return sign(algorithm === 'rsa-sha2-512' ? 'sha512' : 'sha256', data, key)
 }
 
 /** PROTOCOL.key: a public part, then a private part with two equal check numbers and a padding of 1, 2, 3, … */

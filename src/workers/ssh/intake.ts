@@ -8,6 +8,7 @@ import { connectionOf } from '../layers/index.ts'
 import { createUsers } from '../layers/users.ts'
 import type { Backend, Member } from '../ports.ts'
 import { createWebhooks } from '../webhook/index.ts'
+import { whyNotLibsodium } from './curve25519/index.ts'
 import { withCertificates } from './host-certificate.ts'
 import { parseHostKey } from './host-key.ts'
 import type { Incoming } from './incoming.ts'
@@ -43,6 +44,9 @@ export interface Intake extends Omit<Reception<TcpHandle>, 'serve'> {
 export function createIntake({ config, hostKeys, log, backend, rooms, events, recorders }: IntakeOptions): Intake {
   const own = log.with({ module: 'ssh' })
   if (!addonAvailable) own.emit('CORE_CRYPTO_ADDON_MISSING', { node: process.version })
+  const cause = whyNotLibsodium()
+  const platform = `${process.platform}-${process.arch}`
+  if (cause !== undefined) own.emit('CORE_LIBSODIUM_MISSING', { platform }, { cause })
   const keys = hostKeys.map(parseHostKey)
   const certified = withCertificates(keys, config.ssh.hostCertificates)
   const transport = createTransport(config, certified.keys, wireLimitsOf(config))

@@ -25,6 +25,8 @@ export interface PublicKey {
   /** A copy of the parsed blob. */
   readonly blob: Buffer
   readonly key: KeyObject
+  /** Of an Ed25519 key: its 32 bytes. */
+  readonly point?: Uint8Array
   /** Of a FIDO key, usually `ssh:`. */
   readonly application?: Uint8Array
 }
@@ -53,14 +55,14 @@ export const parseKeyParts = (reader: BlobReader, type: string): Parts => {
 
 type Parts = Omit<PublicKey, 'type' | 'blob'>
 const parsers: Readonly<Record<string, (reader: BlobReader, type: string) => Parts>> = {
-  'ssh-ed25519': (reader, type) => ({ algorithms: [type], key: ed25519(reader) }),
+  'ssh-ed25519': (reader, type) => ({ algorithms: [type], ...ed25519(reader) }),
   'ecdsa-sha2-nistp256': ecdsa,
   'ecdsa-sha2-nistp384': ecdsa,
   'ecdsa-sha2-nistp521': ecdsa,
   'ssh-rsa': (reader) => ({ algorithms: ['rsa-sha2-512', 'rsa-sha2-256'], key: rsa(reader) }),
   'sk-ssh-ed25519@openssh.com': (reader, type) => ({
     algorithms: [type],
-    key: ed25519(reader),
+    ...ed25519(reader),
     application: reader.string('application'),
   }),
   'sk-ecdsa-sha2-nistp256@openssh.com': (reader, type) => ({
@@ -83,10 +85,10 @@ export const signatureAlgorithms: readonly string[] = [
   'rsa-sha2-256',
 ]
 
-function ed25519(reader: BlobReader): KeyObject {
-  const x = reader.string('Ed25519 key')
-  if (x.length !== 32) throw new MalformedBlob(`Ed25519 key has ${x.length} bytes, expected 32`)
-  return fromJwk({ kty: 'OKP', crv: 'Ed25519', x: base64url(x) })
+function ed25519(reader: BlobReader): Pick<PublicKey, 'key' | 'point'> {
+  const point = reader.string('Ed25519 key')
+  if (point.length !== 32) throw new MalformedBlob(`Ed25519 key has ${point.length} bytes, expected 32`)
+  return { key: fromJwk({ kty: 'OKP', crv: 'Ed25519', x: base64url(point) }), point }
 }
 
 function ecdsa(reader: BlobReader, type: string): Parts {

@@ -1,6 +1,7 @@
 /** Verifies signatures: RFC 4253 section 6.6, RFC 5656, RFC 8332, RFC 8709, OpenSSH's PROTOCOL.u2f. */
 import { createHash, type KeyObject, verify } from 'node:crypto'
 import { BlobReader, leftPadded } from './blob.ts'
+import { curve25519, type Ed25519Key } from './curve25519/index.ts'
 import { curves, type PublicKey } from './public-key.ts'
 
 /** What a security key says about the moment of signing (PROTOCOL.u2f, flags). */
@@ -33,19 +34,20 @@ export const verifySignature = (
     const reader = new BlobReader(signature)
     if (reader.text('signature algorithm') !== algorithm) return invalid
     const proof = reader.string('signature')
-    if (key.application !== undefined) return checkSecurityKey(key.key, key.application, data, proof, reader)
+    if (key.application !== undefined) return checkSecurityKey(key, key.application, data, proof, reader)
     reader.end('signature')
-    return { valid: check(algorithm, key.key, data, proof) }
+    return { valid: check(algorithm, key, data, proof) }
   } catch {
     // Whatever a client sends that cannot be parsed is no signature; OpenSSL throws on numbers out of range.
     return invalid
   }
 }
 
-function check(algorithm: string, key: KeyObject, data: Uint8Array, proof: Uint8Array): boolean {
+function check(algorithm: string, publicKey: PublicKey, data: Uint8Array, proof: Uint8Array): boolean {
+  const { key } = publicKey
   switch (algorithm) {
     case 'ssh-ed25519':
-      return proof.length === 64 && verify(null, data, key, proof)
+      return isEd25519(publicKey) && curve25519().verify(publicKey, data, proof)
     case 'rsa-sha2-512':
       return verify('sha512', data, key, rsaSignature(key, proof))
     case 'rsa-sha2-256':
@@ -57,6 +59,8 @@ function check(algorithm: string, key: KeyObject, data: Uint8Array, proof: Uint8
     }
   }
 }
+
+const isEd25519 = (key: PublicKey): key is PublicKey & Ed25519Key => key.point !== undefined
 
 /** Some signers leave out leading zeros; RFC 8332 section 3 asks verifiers to accept that. */
 function rsaSignature(key: KeyObject, proof: Uint8Array): Buffer {
@@ -74,7 +78,7 @@ function ecdsaSignature(proof: Uint8Array, bytes: number): Buffer {
 
 /** PROTOCOL.u2f: the token signs hashes of the application and of the data, its flags and its counter. */
 function checkSecurityKey(
-  key: KeyObject,
+  publicKey: PublicKey,
   application: Uint8Array,
   data: Uint8Array,
   proof: Uint8Array,
@@ -85,10 +89,10 @@ function checkSecurityKey(
   const flags = trailer[0] ?? 0
   const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
   const signed = Buffer.concat([sha256(application), trailer, sha256(data)])
-  const valid =
-    key.asymmetricKeyType === 'ed25519'
-      ? proof.length === 64 && verify(null, signed, key, proof)
-      : verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, ecdsaSignature(proof, 32))
+  const { key } = publicKey
+  const valid = isEd25519(publicKey)
+    ? curve25519().verify(publicKey, signed, proof)
+    : verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, ecdsaSignature(proof, 32))
   if (!valid) return invalid
   return { valid, attested: { touched: (flags & userPresent) !== 0, verified: (flags & userVerified) !== 0 } }
 }

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { whyNotLibsodium } from '../../../src/workers/ssh/curve25519/index.ts'
 import { addonAvailable, defaultLimits } from '../../../src/workers/ssh/transport.ts'
 import type { Wire } from '../../../src/workers/ssh/wire.ts'
 import { algorithms, hostKeys, startRig } from './transport-rig.ts'
@@ -98,8 +99,11 @@ const cases = [
   ...algorithms.macs.map((name) => [name, ['Ciphers=aes128-ctr', `MACs=${name}`]]),
 ] as const
 
-test('the addon is used where it is expected', () =>
-  assert.equal(addonAvailable, process.env['EXPECT_ADDON'] !== 'false'))
+test('the addon and libsodium are used where they are expected', () => {
+  const areExpected = process.env['EXPECT_ADDON'] !== 'false'
+  assert.equal(addonAvailable, areExpected)
+  assert.equal(whyNotLibsodium() === undefined, areExpected)
+})
 
 test('the OpenSSH client comes through with every key exchange, host key, cipher and MAC', async () => {
   const upload = Buffer.alloc(100_000, 'y')

@@ -3,15 +3,9 @@
  * RFC 8731 (curve25519), RFC 5656 (ecdh), RFC 4253 section 8 and RFC 8268 (diffie-hellman),
  * draft-ietf-sshm-mlkem-hybrid-kex (mlkem768x25519).
  */
-import {
-  createDiffieHellmanGroup,
-  createECDH,
-  createHash,
-  diffieHellman,
-  encapsulate,
-  generateKeyPairSync,
-} from 'node:crypto'
+import { createDiffieHellmanGroup, createECDH, createHash, encapsulate } from 'node:crypto'
 import { BlobReader, base64url, sshMpint, sshString } from '../blob.ts'
+import { type AgreedSecret, curve25519 } from '../curve25519/index.ts'
 import { importPublicKey } from '../import-key.ts'
 
 export interface KexResult {
@@ -26,18 +20,12 @@ export interface KexMethod {
   respond(clientValue: Uint8Array): KexResult
 }
 
-/** About 100 us of CPU, all of it in OpenSSL: keys go in and out as JWK, because DER costs 20 us each way more. */
-function x25519(clientValue: Uint8Array): { answer: Buffer; secret: Buffer } {
+function x25519(clientValue: Uint8Array): AgreedSecret {
   if (clientValue.length !== 32) throw new Error(`an X25519 public key has 32 bytes, not ${clientValue.length}`)
-  const { privateKey, publicKey: ours } = generateKeyPairSync('x25519')
-  const key = { kty: 'OKP', crv: 'X25519', x: base64url(clientValue) }
-  const secret = diffieHellman({ privateKey, publicKey: importPublicKey(key) })
-  // RFC 8731 section 3: abort on the all-zero value. OpenSSL refuses it too; this line does not rely on that.
-  if (secret.every((byte) => byte === 0)) throw new Error('the X25519 public key has a small order')
-  return { answer: Buffer.from(ours.export({ format: 'jwk' }).x ?? '', 'base64url'), secret }
+  return curve25519().agree(clientValue)
 }
 
-const curve25519: KexMethod = {
+const curve25519Sha256: KexMethod = {
   hash: 'sha256',
   respond: (clientValue) => {
     const { answer, secret } = x25519(clientValue)
@@ -85,8 +73,8 @@ const mlkem768x25519: KexMethod = {
 /** All methods that can be configured. */
 export const kexMethods: Readonly<Record<string, KexMethod>> = {
   'mlkem768x25519-sha256': mlkem768x25519,
-  'curve25519-sha256': curve25519,
-  'curve25519-sha256@libssh.org': curve25519,
+  'curve25519-sha256': curve25519Sha256,
+  'curve25519-sha256@libssh.org': curve25519Sha256,
   'ecdh-sha2-nistp256': ecdh('prime256v1', 32, 'sha256'),
   'ecdh-sha2-nistp384': ecdh('secp384r1', 48, 'sha384'),
   'ecdh-sha2-nistp521': ecdh('secp521r1', 66, 'sha512'),
