@@ -1,44 +1,28 @@
 /** `containerssh ctl` at a real daemon with two workers, real clients and containers. */
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { ConnectionView, ListView, OutputEvent, StatusView } from '../../src/primary/control/views.ts'
 import { withUsers } from '../rigs/accounts.ts'
-import { cli, cliIn, startDaemon, until } from '../rigs/daemon.ts'
+import { ctl, document } from '../rigs/control.ts'
+import { cli, cliIn, until } from '../rigs/daemon.ts'
 import { stay } from '../rigs/live.ts'
-import { configFor, type Login, login } from '../rigs/login.ts'
+import { type Login, login } from '../rigs/login.ts'
 import { finish } from '../rigs/ssh.ts'
-
-interface Said {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
 
 /** Who may be another user wherever this checkout lies. */
 const accounts = withUsers([])
 after(() => accounts[Symbol.dispose]())
-
-/** Runs the command to its end; `as`: with another user id. */
-function ctl(socket: string, words: readonly string[], as?: number): Promise<Said> {
-  const { promise, resolve } = Promise.withResolvers<Said>()
-  const become = ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--clear-groups']
-  const before = as === undefined ? cliIn() : [...accounts.through, ...become, ...cliIn(accounts.checkout)]
-  const [program = '', ...args] = [...before, 'ctl', '--socket', socket, ...words]
-  execFile(program, args, { timeout: 60_000 }, (error, stdout, stderr) => {
-    resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr })
-  })
-  return promise
-}
-async function document<T>(socket: string, words: readonly string[]): Promise<T> {
-  const { status, stdout, stderr } = await ctl(socket, ['--json', ...words])
-  assert.equal(status, 0, stderr)
-  return JSON.parse(stdout) as T
-}
+const nobody = 65_534
+const asNobody = [
+  ...accounts.through,
+  ...['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'],
+  ...cliIn(accounts.checkout),
+]
 
 const folder = mkdtempSync(join(tmpdir(), 'containerssh-control-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -275,78 +259,21 @@ describe('a daemon with two workers', () => {
     assert.deepEqual([unknown.status, unknown.stderr], [5, 'there is no connection ffffffff\n'])
     assert.equal((await ctl(path, ['show', 'xyz'])).status, 2)
     assert.equal((await ctl(path, ['nonsense'])).status, 2)
-    const nobody = await ctl(join(folder, 'nowhere.sock'), ['list'])
-    assert.equal(nobody.status, 3)
-    assert.equal(nobody.stderr.trimEnd().split('\n').length, 1)
+    const nowhere = await ctl(join(folder, 'nowhere.sock'), ['list'])
+    assert.equal(nowhere.status, 3)
+    assert.equal(nowhere.stderr.trimEnd().split('\n').length, 1)
     await host.daemon.line('CONTROL_REQUEST_FAILED', ({ details }) => details['status'] === 404)
   })
 
   test('another user may do nothing until the mode says so', async () => {
     chmodSync(folder, 0o755)
     assert.equal(statSync(path).mode & 0o777, 0o600)
-    const refused = await ctl(path, ['list'], 65_534)
+    const refused = await ctl(path, ['list'], asNobody)
     assert.equal(refused.status, 4, refused.stderr)
     assert.match(refused.stderr, /you may not use this socket/)
     chmodSync(`${path}.${host.daemon.pid}`, 0o666)
-    assert.equal((await ctl(path, ['drain'], 65_534)).status, 0)
-    assert.equal((await ctl(path, ['undrain'], 65_534)).status, 0)
-    await host.daemon.line('CONTROL_DRAIN_BEGAN', ({ details }) => details['uid'] === 65_534)
+    assert.equal((await ctl(path, ['drain'], asNobody)).status, 0)
+    assert.equal((await ctl(path, ['undrain'], asNobody)).status, 0)
+    await host.daemon.line('CONTROL_DRAIN_BEGAN', ({ details }) => details['uid'] === nobody)
   })
-})
-
-test('a socket that is in use, or has no place, stops the start; one that a dead daemon left behind does not', async () => {
-  const path = join(folder, 'second.sock')
-  const config = (control: object) => ({ config: { workers: 1, control } })
-  await using first = await login(config({ path }))
-  const user = { user: first.user, key: first.key }
-  const code = async (control: object): Promise<string> => {
-    const own = mkdtempSync(join(folder, 'start-'))
-    writeFileSync(join(own, 'c.yaml'), JSON.stringify(await configFor(user.user, user.key, config(control))))
-    const { promise, resolve } = Promise.withResolvers<string>()
-    execFile(process.execPath, [cli, '--config', join(own, 'c.yaml')], { timeout: 60_000 }, (_error, stdout) => {
-      const last = stdout.trimEnd().split('\n').at(-1) ?? '{}'
-      resolve((JSON.parse(last) as { code: string }).code)
-    })
-    return promise
-  }
-  assert.equal(await code({ path }), 'CONTROL_SOCKET_IN_USE')
-  assert.equal(await code({ path: join(folder, 'missing', 'control.sock') }), 'CONTROL_SOCKET_FAILED')
-  mkdirSync(join(folder, 'a-folder.sock'))
-  assert.equal(await code({ path: join(folder, 'a-folder.sock') }), 'CONTROL_SOCKET_FAILED')
-  assert.equal(await code({ path: join(folder, 'third.sock'), group: 'no-such-group' }), 'CONTROL_SOCKET_FAILED')
-  assert.equal((await ctl(path, ['status'])).status, 0)
-
-  first.daemon.kill('SIGKILL')
-  await first.daemon.exited
-  assert.equal((await ctl(path, ['status'])).status, 3)
-  await using next = await startDaemon(await configFor(first.user, first.key, config({ path })))
-  assert.equal((await document<StatusView>(path, ['status'])).pid, next.pid)
-  assert.equal(existsSync(`${path}.${first.daemon.pid}`), false)
-})
-
-test('after an upgrade the path leads to the new process, which tells of the old one', async () => {
-  const path = join(folder, 'upgrade.sock')
-  await using host = await login({ config: { workers: 1, control: { path } } })
-  const { daemon } = host
-  const live = stay(host.client)
-  await live.answers()
-  daemon.kill('SIGUSR2')
-  const successor = Number((await daemon.line('CORE_HANDED_OVER', () => true, 60_000)).details['pid'])
-  try {
-    const { pid, connections, others } = await document<StatusView>(path, ['status'])
-    assert.deepEqual([pid, connections], [successor, 0])
-    assert.deepEqual(others, [{ pid: daemon.pid, socket: `${path}.${daemon.pid}`, connections: 1 }])
-    const { stderr } = await ctl(path, ['list'])
-    assert.match(stderr, new RegExp(`${daemon.pid}\\) still holds 1 connection: `))
-    const old = await document<ListView>(`${path}.${daemon.pid}`, ['list'])
-    assert.equal(old.connections[0]?.username, host.user)
-    assert.equal(await live.end(), 0)
-    await daemon.exited
-    const after = await document<StatusView>(path, ['status'])
-    assert.deepEqual([after.pid, after.others], [successor, []])
-  } finally {
-    process.kill(successor, 'SIGTERM')
-    await until('the successor to end', () => !existsSync(`/proc/${successor}`), 30_000)
-  }
-  assert.equal(existsSync(path), false)
 })
