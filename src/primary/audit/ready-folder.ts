@@ -1,5 +1,5 @@
 /** Whether a folder can take audit logs, found out before anybody connects. */
-import { open, stat, unlink } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fault } from '../../shared/codes/fault.ts'
 
@@ -28,7 +28,8 @@ async function problemOf(folder: string): Promise<string | undefined> {
     // One that was left behind is no harm.
     const handle = await open(file, 'w', 0o600)
     await handle.close()
-    await unlink(file)
+    // Another daemon that starts now, or is upgraded, has the same one.
+    await rm(file, { force: true })
     return undefined
   } catch (error) {
     return `cannot be written to: ${(error as Error).message}`
