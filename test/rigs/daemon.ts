@@ -128,7 +128,9 @@ function watch(child: ChildProcess, folder: string, configPath: string, ownFolde
     stderr += text
   })
   if (child.stdout === null) throw new Error('unreachable: stdout is a pipe')
-  createInterface({ input: child.stdout }).on('line', (text) => {
+  const log = createInterface({ input: child.stdout })
+  const logged = new Promise<void>((done) => log.once('close', done))
+  log.on('line', (text) => {
     let line: LogLine
     try {
       line = JSON.parse(text) as LogLine
@@ -142,6 +144,13 @@ function watch(child: ChildProcess, folder: string, configPath: string, ownFolde
   })
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((done) => {
     child.on('exit', (code, signal) => done({ code, signal }))
+  })
+  /** Those who wait for a line that cannot come any more: their timers would hold the process of the test. */
+  const waiting = new Set<(why?: string) => void>()
+  let isOver = false
+  void Promise.all([exited, logged]).then(() => {
+    isOver = true
+    for (const giveUp of waiting) giveUp()
   })
   const pid = child.pid ?? 0
   return {
@@ -158,21 +167,28 @@ function watch(child: ChildProcess, folder: string, configPath: string, ownFolde
       const past = lines.find((line) => line.code === code && test(line))
       if (past !== undefined) return Promise.resolve(past)
       return new Promise((done, fail) => {
-        const timer = setTimeout(() => {
+        const stop = (): void => {
+          clearTimeout(timer)
           listeners.delete(listener)
+          waiting.delete(giveUp)
+        }
+        const giveUp = (why = 'before the daemon ended'): void => {
+          stop()
           const seen = lines
             .slice(-12)
             .map((line) => `${line.code} ${line.message}`)
             .join('\n')
-          fail(new Error(`no ${code} within ${timeoutMs} ms; last lines:\n${seen}\n${stderr}`))
-        }, timeoutMs)
+          fail(new Error(`no ${code} ${why}; last lines:\n${seen}\n${stderr}`))
+        }
+        const timer = setTimeout(() => giveUp(`within ${timeoutMs} ms`), timeoutMs)
         const listener = (line: LogLine): void => {
           if (line.code !== code || !test(line)) return
-          clearTimeout(timer)
-          listeners.delete(listener)
+          stop()
           done(line)
         }
         listeners.add(listener)
+        waiting.add(giveUp)
+        if (isOver) giveUp()
       })
     },
     async [Symbol.asyncDispose]() {
