@@ -121,7 +121,8 @@ export function createFleet(options: FleetOptions): Fleet {
       await crews.ended()
     },
     give(handle, ticket, remote, proxied) {
-      if (stopping.signal.aborted || !passage.park(handle, ticket, remote, proxied)) return false
+      if (stopping.signal.aborted) return false
+      if (!passage.park(handle, ticket, remote, proxied, !posts.some(isSeating))) return false
       seat(posts, passage)
       return true
     },
@@ -177,7 +178,10 @@ function contextOf(
     stopping,
     load: passage.load,
     ready: () => seat(posts, passage),
-    taken: passage.taken,
+    taken(ticket, worker) {
+      passage.taken(ticket, worker)
+      seat(posts, passage)
+    },
     // A worker may speak of its own connections only.
     authenticated(ticket, worker) {
       if (passage.has(ticket, worker)) events.authenticated(ticket)
@@ -207,7 +211,7 @@ function contextOf(
   }
 }
 
-/** Passes what waits to the workers with the fewest connections, as long as there is one. */
+/** Passes what waits to the workers with the fewest connections, as long as there is one that is not behind. */
 function seat(posts: readonly Post[], passage: Passage): void {
   for (const passenger of passage.parked()) {
     const best = leastLoaded(posts, passage)
@@ -221,7 +225,8 @@ function seat(posts: readonly Post[], passage: Passage): void {
 function leastLoaded(posts: readonly Post[], passage: Passage): Post | undefined {
   let best: Post | undefined
   for (const post of posts) {
-    if (isSeating(post) && (best === undefined || passage.load(post.number) < passage.load(best.number))) best = post
+    if (!isSeating(post) || passage.isBehind(post.number)) continue
+    if (best === undefined || passage.load(post.number) < passage.load(best.number)) best = post
   }
   return best
 }
@@ -232,6 +237,7 @@ function look({ log, events, silenceMs }: FleetOptions, posts: readonly Post[], 
     count('containerssh_ssh_refusals_total', { reason: 'busy' })
     events.closed(ticket, 'server')
   }
+  seat(posts, passage)
   for (const post of posts) inspect(post, log, LOOK_MS, silenceMs)
 }
 

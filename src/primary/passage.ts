@@ -7,6 +7,11 @@ const TRANSIT_MS = 10_000
 const WAITING_MS = 30_000
 /** Connections that wait for the first worker to be ready, or for the next one after the death of all. */
 const MAX_PARKED = 1024
+/**
+ * On their way to one worker. A worker that hangs keeps what it has been sent from others and from `expire`, and the kernel
+ * holds a few hundred for it (more, and a write of them waits, which `handle-channel.ts` does not allow).
+ */
+const MAX_TRAVELLING = 16
 
 export interface Passenger {
   readonly ticket: number
@@ -22,11 +27,16 @@ export interface Passenger {
 }
 
 export interface Passage {
-  /** False when too many wait already; the handle is still the caller's then. */
-  park(handle: TcpHandle, ticket: number, remote: Arrival, proxied: boolean): boolean
-  /** Those without a worker, oldest first. */
-  parked(): readonly Passenger[]
+  /**
+   * False when too many wait already; the handle is still the caller's then. `isBounded`: no worker takes connections; those
+   * that wait for one that does are as many as admission lets in.
+   */
+  park(handle: TcpHandle, ticket: number, remote: Arrival, proxied: boolean, isBounded: boolean): boolean
+  /** Those without a worker, oldest first. May be assigned while they are gone through. */
+  parked(): Iterable<Passenger>
   assign(passenger: Passenger, worker: number): void
+  /** So many are on their way to it that it is given no more. */
+  isBehind(worker: number): boolean
   /** From here on the worker answers for the connection: our handle is closed. */
   taken(ticket: number, worker: number): void
   has(ticket: number, worker: number): boolean
@@ -51,39 +61,44 @@ export function createPassage(): Passage {
   const passengers = new Map<number, Passenger>()
   const waiting = new Set<Passenger>()
   const loads = new Map<number, number>()
+  const travelling = new Map<number, number>()
 
-  const shift = (worker: number, by: 1 | -1): void => void loads.set(worker, (loads.get(worker) ?? 0) + by)
-  const drop = (passenger: Passenger): number => {
-    passenger.handle?.close()
+  const letGo = (passenger: Passenger): void => {
+    if (passenger.handle === undefined) return
+    passenger.handle.close()
     passenger.handle = undefined
+    if (passenger.worker !== 0) shift(travelling, passenger.worker, -1)
+  }
+  const drop = (passenger: Passenger): number => {
+    letGo(passenger)
     passengers.delete(passenger.ticket)
     waiting.delete(passenger)
-    if (passenger.worker !== 0) shift(passenger.worker, -1)
+    if (passenger.worker !== 0) shift(loads, passenger.worker, -1)
     return passenger.ticket
   }
   const held = (): Passenger[] => [...passengers.values()].filter((passenger) => passenger.handle !== undefined)
 
   return {
-    park(handle, ticket, remote, proxied) {
-      if (waiting.size >= MAX_PARKED) return false
+    park(handle, ticket, remote, proxied, isBounded) {
+      if (isBounded && waiting.size >= MAX_PARKED) return false
       const passenger: Passenger = { ticket, remote, proxied, handle, worker: 0, passes: 0, since: performance.now() }
       passengers.set(ticket, passenger)
       waiting.add(passenger)
       return true
     },
-    parked: () => [...waiting],
+    parked: () => waiting,
+    isBehind: (worker) => (travelling.get(worker) ?? 0) >= MAX_TRAVELLING,
     assign(passenger, worker) {
       waiting.delete(passenger)
       passenger.worker = worker
       passenger.passes += 1
       passenger.since = performance.now()
-      shift(worker, 1)
+      shift(loads, worker, 1)
+      shift(travelling, worker, 1)
     },
     taken(ticket, worker) {
       const passenger = passengers.get(ticket)
-      if (passenger?.worker !== worker) return
-      passenger.handle?.close()
-      passenger.handle = undefined
+      if (passenger?.worker === worker) letGo(passenger)
     },
     has: (ticket, worker) => passengers.get(ticket)?.worker === worker,
     remoteOf(ticket, worker) {
@@ -107,6 +122,7 @@ export function createPassage(): Passage {
         }
       }
       loads.delete(worker)
+      travelling.delete(worker)
       return ended
     },
     expire(now) {
@@ -121,3 +137,6 @@ export function createPassage(): Passage {
     },
   }
 }
+
+const shift = (counts: Map<number, number>, worker: number, by: 1 | -1): void =>
+  void counts.set(worker, (counts.get(worker) ?? 0) + by)

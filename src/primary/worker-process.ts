@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { type Handover, type Order, orders, type Report, reports } from '../shared/ipc/contract.ts'
 import type { TcpHandle } from '../shared/ipc/handle.ts'
+import { handleSender } from '../shared/ipc/handle-channel.ts'
 import { createLink, type Link, ProtocolError } from '../shared/ipc/link.ts'
 import type { Log } from '../shared/log.ts'
 import { linkSocket } from './link-socket.ts'
@@ -68,6 +69,7 @@ export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess
     log.emit('IPC_PROTOCOL_ERROR', { worker: number, reason })
     kill()
   }
+  const send = handleSender(child, offend)
   const link: Link<Order> = createLink<Order, Report>({
     stream: linkSocket(pipe, (bytes) => link.feed(bytes)),
     outgoing: orders,
@@ -85,11 +87,7 @@ export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess
     number,
     pid: child.pid,
     link,
-    pass(handle, handover) {
-      // Without a callback a failure would be an 'error' event. It means the worker has gone: its end is handled there.
-      // The type of a raw handle is not documented; see handle.ts.
-      if (child.connected) child.send(handover as never, handle as never, () => undefined)
-    },
+    pass: (handle, handover) => send(handover, handle),
     kill,
     offend,
     ended: endOf(worker),

@@ -1,5 +1,4 @@
 /** A worker process: takes its orders and its connections from the primary, and ends with it. */
-import cluster from 'node:cluster'
 import { Socket } from 'node:net'
 import { asFault } from '../shared/codes/fault.ts'
 import { sleep, within } from '../shared/deadline.ts'
@@ -7,6 +6,7 @@ import { type Identity, ownerLabel } from '../shared/identity.ts'
 import { handoverOf, LOAD_INTERVAL_MS, type Order, orders, type Report, reports } from '../shared/ipc/contract.ts'
 import type { ControlOrder } from '../shared/ipc/control.ts'
 import { isTcpHandle, type Remote } from '../shared/ipc/handle.ts'
+import { receiveHandles } from '../shared/ipc/handle-channel.ts'
 import { createLink, type Link } from '../shared/ipc/link.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import { createRecordSender } from '../shared/ipc/record-sender.ts'
@@ -79,16 +79,11 @@ export function startWorker(options: WorkerOptions): void {
   const crash = (error: unknown): never => die(link, number, error)
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
-  cluster.worker?.on('disconnect', () => {
-    // Otherwise node:cluster would end the process at once, and our containers would stay.
-    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
-    orphaned()
-  })
   const start = async (): Promise<void> => {
     if (refused !== undefined) throw refused
     const order = await within('the configuration', CONFIGURE_MS, undefined, () => configured.promise)
     number = order.worker
-    serving = await serve(options, order, link)
+    serving = await serve(options, order, link, orphaned)
   }
   void start().catch((error: unknown) => fail(link, error))
 }
@@ -109,7 +104,12 @@ interface Serving {
   end(deadlineMs: number): Promise<void>
 }
 
-async function serve(options: WorkerOptions, order: Configure, link: Link<Report>): Promise<Serving> {
+async function serve(
+  options: WorkerOptions,
+  order: Configure,
+  link: Link<Report>,
+  orphaned: () => void,
+): Promise<Serving> {
   const { config, hostKeys, instance } = order
   const sender = createRecordSender(link)
   const log = createLog({ level: config.log.level, write: sender.write })
@@ -126,7 +126,7 @@ async function serve(options: WorkerOptions, order: Configure, link: Link<Report
   const desk = createControlDesk(intake.links, link, replacerOf(config.audit.redact, '***'))
   link.send({ kind: 'ready', owner: identity.owner })
   link.phase = 'serving'
-  takeConnections(intake, link)
+  takeConnections(intake, link, orphaned)
   const beat = setInterval(() => {
     sender.flush()
     reportLoad(link, intake)
@@ -190,15 +190,15 @@ async function cut(end: Promise<void>, limitMs: number): Promise<void> {
  * Connections are confirmed before they are served, so that the primary can give those that we did not take to another
  * worker should we die, and no client ever meets two servers.
  */
-function takeConnections(intake: Intake, link: Link<Report>): void {
-  process.on('message', (message: unknown, handle: unknown) => {
+function takeConnections(intake: Intake, link: Link<Report>, orphaned: () => void): void {
+  receiveHandles((message, handle) => {
     const handover = handoverOf(message)
     if (handover === undefined || !isTcpHandle(handle)) return
     const { ticket, arrival, proxied } = handover
     link.send({ kind: 'taken', tickets: [ticket] })
     link.flush()
     intake.serve(handle, ticket, arrival, proxied)
-  })
+  }, orphaned)
 }
 
 /** The engine may still be at work for a process that has died: a container can appear after the first look. */

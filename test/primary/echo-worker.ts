@@ -19,6 +19,7 @@ function createEcho({ log, events }: IntakeOptions): Intake {
       socket.write('welcome\n')
     } else if (text.includes('throw')) throw new Error('told to throw')
     else if (text.includes('garbage')) writeSync(4, Buffer.from('ffffffff00', 'hex'))
+    else if (text.includes('cluster')) writeSync(3, `${text}\n`)
     else if (text.includes('speak')) process.stderr.write('half a line and\nanother')
     else if (text.includes('forge')) {
       for (let other = 1; other < 100; other++) if (other !== ticket) events.closed(other, 'auth-failed')

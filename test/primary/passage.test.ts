@@ -22,8 +22,8 @@ function probe(): Probe {
 }
 function passed(passage: Passage, ticket: number, worker: number): Probe {
   const handle = probe()
-  passage.park(handle, ticket, remote, false)
-  const passenger = passage.parked().find((one) => one.ticket === ticket)
+  passage.park(handle, ticket, remote, false, true)
+  const passenger = [...passage.parked()].find((one) => one.ticket === ticket)
   assert.ok(passenger !== undefined)
   passage.assign(passenger, worker)
   return handle
@@ -41,6 +41,30 @@ test('a handle is closed once, when the worker has taken the connection', () => 
   assert.equal(passage.leave(1, 1), false)
   assert.equal(handle.closes, 1)
   assert.equal(passage.load(1), 0)
+})
+
+test('a worker that has taken none of sixteen is given no more, until it takes one, or one is closed', () => {
+  const passage = createPassage()
+  for (let ticket = 1; ticket <= 15; ticket++) passed(passage, ticket, 1)
+  assert.equal(passage.isBehind(1), false)
+  passed(passage, 16, 1)
+  assert.equal(passage.isBehind(1), true)
+  assert.equal(passage.isBehind(2), false)
+  passage.taken(1, 1)
+  passage.taken(1, 1)
+  assert.equal(passage.isBehind(1), false)
+  passed(passage, 17, 1)
+  passage.leave(1, 1)
+  assert.equal(passage.isBehind(1), true, 'that one had arrived long ago')
+  passage.leave(2, 1)
+  assert.equal(passage.isBehind(1), false)
+  passed(passage, 18, 1)
+  passage.expire(performance.now() + 10_100)
+  assert.equal(passage.isBehind(1), false)
+  for (let ticket = 21; ticket <= 36; ticket++) passed(passage, ticket, 1)
+  assert.equal(passage.isBehind(1), true)
+  passage.orphan(1)
+  assert.equal(passage.isBehind(1), false)
 })
 
 test('the connections of a dead worker end, those it never took are parked again, but only once', () => {
@@ -61,7 +85,7 @@ test('the connections of a dead worker end, those it never took are parked again
 test('what travels for more than ten seconds, or waits for more than thirty, is closed; what was taken stays', () => {
   const passage = createPassage()
   const [parked, travelling, taken] = [probe(), passed(passage, 2, 1), passed(passage, 3, 1)]
-  passage.park(parked, 1, remote, false)
+  passage.park(parked, 1, remote, false, true)
   passage.taken(3, 1)
   assert.deepEqual(passage.expire(performance.now() + 9000), [])
   const expired = (afterMs: number): number[] => passage.expire(performance.now() + afterMs).map(({ ticket }) => ticket)
@@ -73,13 +97,15 @@ test('what travels for more than ten seconds, or waits for more than thirty, is 
   assert.equal(passage.load(1), 1)
 })
 
-test('no more than 1024 connections wait for a worker', () => {
+test('no more than 1024 connections wait for a worker where there is none', () => {
   const passage = createPassage()
-  for (let ticket = 1; ticket <= 1024; ticket++) assert.equal(passage.park(probe(), ticket, remote, false), true)
+  for (let ticket = 1; ticket <= 1024; ticket++) assert.equal(passage.park(probe(), ticket, remote, false, true), true)
   const late = probe()
-  assert.equal(passage.park(late, 1025, remote, false), false)
+  assert.equal(passage.park(late, 1025, remote, false, true), false)
   assert.equal(late.closes, 0, 'it is still the caller’s')
-  assert.equal(passage.abandon().length, 1024)
+  // The workers are there, and will take it.
+  assert.equal(passage.park(late, 1025, remote, false, false), true)
+  assert.equal(passage.abandon().length, 1025)
 })
 
 test('whatever happens, every handle is closed exactly once and every ticket ends exactly once', () => {
@@ -95,11 +121,11 @@ test('whatever happens, every handle is closed exactly once and every ticket end
       const ended: number[] = []
       let next = 1
       for (const { act, ticket, worker } of steps) {
-        const waiting = passage.parked()
+        const waiting = [...passage.parked()]
         if (act === 'park') {
           const handle = probe()
           handles.set(next, handle)
-          passage.park(handle, next++, remote, false)
+          passage.park(handle, next++, remote, false, true)
         } else if (act === 'assign') {
           const one = waiting[ticket % Math.max(1, waiting.length)]
           if (one !== undefined) passage.assign(one, worker)
@@ -116,6 +142,7 @@ test('whatever happens, every handle is closed exactly once and every ticket end
       )
       for (const [ticket, handle] of handles) assert.equal(handle.closes, 1, String(ticket))
       assert.equal(passage.size, 0)
+      for (const worker of [1, 2, 3]) assert.equal(passage.isBehind(worker), false)
     }),
   )
 })
