@@ -8,17 +8,21 @@ export interface Lru<K, V> {
 
 export function createLru<K, V>(most: number): Lru<K, V> {
   const entries = new Map<K, V>()
+  /** It is where it belongs: to move it again would have the map rehashed now and then. */
+  let newest: K | undefined
+  const put = (key: K, value: V): void => {
+    if (key !== newest) entries.delete(key)
+    entries.set(key, value)
+    newest = key
+  }
   return {
     get(key) {
       const value = entries.get(key)
-      if (value === undefined) return undefined
-      entries.delete(key)
-      entries.set(key, value)
+      if (value !== undefined && key !== newest) put(key, value)
       return value
     },
     set(key, value) {
-      entries.delete(key)
-      entries.set(key, value)
+      put(key, value)
       if (entries.size <= most) return
       const [oldest] = entries.keys()
       if (oldest !== undefined) entries.delete(oldest)

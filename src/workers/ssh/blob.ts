@@ -20,15 +20,23 @@ export class BlobReader {
     return this.#at
   }
 
+  /** Where the next `length` bytes begin; they are read with this. */
+  #take(length: number, what: string): number {
+    const at = this.#at
+    if (length > this.#bytes.length - at) throw new MalformedBlob(`${what} is truncated`)
+    this.#at = at + length
+    return at
+  }
+
   byte(what: string): number {
-    return this.raw(1, what)[0] ?? 0
+    return this.#bytes[this.#take(1, what)] ?? 0
   }
 
   uint32(what: string): number {
-    const at = this.#at
-    this.raw(4, what)
-    const [a = 0, b = 0, c = 0, d = 0] = this.#bytes.subarray(at, at + 4)
-    return a * 0x1000000 + ((b << 16) | (c << 8) | d)
+    const at = this.#take(4, what)
+    const bytes = this.#bytes
+    const low = ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
+    return (bytes[at] ?? 0) * 0x1000000 + low
   }
 
   uint64(what: string): bigint {
@@ -37,9 +45,8 @@ export class BlobReader {
 
   /** The bytes are a view, not a copy. */
   raw(length: number, what: string): Uint8Array {
-    if (length > this.remaining) throw new MalformedBlob(`${what} is truncated`)
-    this.#at += length
-    return this.#bytes.subarray(this.#at - length, this.#at)
+    const at = this.#take(length, what)
+    return this.#bytes.subarray(at, at + length)
   }
 
   string(what: string): Uint8Array {
@@ -76,6 +83,24 @@ export const sshString = (bytes: Uint8Array | string): Buffer => {
   const out = Buffer.allocUnsafe(4 + content.length)
   out.writeUInt32BE(content.length, 0)
   out.set(content, 4)
+  return out
+}
+
+/** RFC 4251 strings, one after the other. */
+export const sshStrings = (...contents: readonly (Uint8Array | string)[]): Buffer => {
+  let length = 0
+  for (const content of contents) length += 4 + Buffer.byteLength(content)
+  const out = Buffer.allocUnsafe(length)
+  let at = 0
+  for (const content of contents) {
+    const start = at + 4
+    if (typeof content === 'string') at = start + out.write(content, start)
+    else {
+      out.set(content, start)
+      at = start + content.length
+    }
+    out.writeUInt32BE(at - start, start - 4)
+  }
   return out
 }
 

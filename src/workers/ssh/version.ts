@@ -3,12 +3,15 @@ import { disconnectReason, ProtocolError } from './protocol-error.ts'
 
 const maxBytes = 255
 const start = Buffer.from('SSH-')
+const nothing = Buffer.alloc(0)
 const lf = 0x0a
 const cr = 0x0d
+/** A whole line as nearly all clients send it; what is wrong with any other is found out step by step. */
+const usual = /^SSH-(2\.0|1\.99)-[!-~][ -~]*$/
 
 /** Collects one line from pieces; clients may not send anything before it. */
 export class VersionLine {
-  #bytes = Buffer.alloc(0)
+  #bytes: Buffer = nothing
 
   /**
    * Takes bytes from the connection. Returns the line without CR LF and how many of these bytes belonged to it, or
@@ -16,6 +19,10 @@ export class VersionLine {
    */
   take(chunk: Buffer): { readonly line: string; readonly used: number } | undefined {
     const end = chunk.indexOf(lf)
+    if (this.#bytes.length === 0 && end > 0 && end < maxBytes) {
+      const line = chunk.toString('latin1', 0, chunk[end - 1] === cr ? end - 1 : end)
+      if (usual.test(line)) return { line, used: end + 1 }
+    }
     const piece = chunk.subarray(0, end < 0 ? maxBytes + 1 : Math.min(end + 1, maxBytes + 1))
     this.#bytes = Buffer.concat([this.#bytes, piece])
     const head = this.#bytes.subarray(0, start.length)

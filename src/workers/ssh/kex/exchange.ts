@@ -1,6 +1,6 @@
 /** The rest of a key exchange after the negotiation: exchange hash, signature, keys. RFC 4253 sections 7.2 and 8. */
 import { hash } from 'node:crypto'
-import { BlobReader, MalformedBlob, sshString } from '../blob.ts'
+import { BlobReader, MalformedBlob, sshStrings } from '../blob.ts'
 import { plainName } from '../certificate.ts'
 import { disconnectReason, ProtocolError } from '../protocol-error.ts'
 import type { Agreement, ChosenCipher } from './negotiate.ts'
@@ -28,7 +28,7 @@ export interface ExchangeResult {
 }
 
 const kexInitMessage = 30
-const kexReplyMessage = 31
+const replyNumber = Buffer.of(31)
 
 /** `message` is the client's SSH_MSG_KEX_ECDH_INIT or SSH_MSG_KEXDH_INIT. Throws a ProtocolError. */
 export const answerExchange = (
@@ -40,23 +40,16 @@ export const answerExchange = (
   const { kex, hostKey, hostKeyAlgorithm } = agreement
   const clientValue = parseInit(message)
   const { answer, secret } = respond(agreement, clientValue)
-  const publicParts = [sshString(hostKey.blob), sshString(answer)]
-  const exchangeHash = digest(kex.hash, [
-    sshString(transcript.clientVersion),
-    sshString(transcript.serverVersion),
-    sshString(transcript.clientKexInit),
-    sshString(transcript.serverKexInit),
-    sshString(hostKey.blob),
-    sshString(clientValue),
-    sshString(answer),
-    secret,
-  ])
+  const { clientVersion, serverVersion, clientKexInit, serverKexInit } = transcript
+  const { blob } = hostKey
+  const hashed = sshStrings(clientVersion, serverVersion, clientKexInit, serverKexInit, blob, clientValue, answer)
+  const exchangeHash = digest(kex.hash, [hashed, secret])
   // PROTOCOL.certkeys: a certificate changes the key's name and blob, not the signature.
   const algorithm = plainName(hostKeyAlgorithm)
-  const signature = sshString(Buffer.concat([sshString(algorithm), sshString(hostKey.sign(algorithm, exchangeHash))]))
-  const derive = deriver(kex.hash, Buffer.concat([secret, exchangeHash]), sessionId ?? exchangeHash)
+  const signature = sshStrings(algorithm, hostKey.sign(algorithm, exchangeHash))
+  const derive = deriver(kex.hash, secret, exchangeHash, sessionId ?? exchangeHash)
   return {
-    reply: Buffer.concat([Buffer.of(kexReplyMessage), ...publicParts, signature]),
+    reply: Buffer.concat([replyNumber, sshStrings(blob, answer, signature)]),
     exchangeHash,
     inbound: keysFor(agreement.inbound, derive, 'A', 'C', 'E'),
     outbound: keysFor(agreement.outbound, derive, 'B', 'D', 'F'),
@@ -92,13 +85,18 @@ function respond(agreement: Agreement, clientValue: Uint8Array): ReturnType<Agre
 type Derive = (letter: string, bytes: number) => Buffer
 
 /** RFC 4253 section 7.2: HASH(K || H || letter || session_id), then HASH(K || H || what there is) until long enough. */
-function deriver(name: string, secretAndHash: Buffer, sessionId: Buffer): Derive {
+function deriver(name: string, secret: Uint8Array, exchangeHash: Buffer, sessionId: Buffer): Derive {
+  const secretAndHash = Buffer.concat([secret, exchangeHash])
+  // One piece of memory for all letters.
+  const first = Buffer.concat([secretAndHash, noLetter, sessionId])
   return (letter, bytes) => {
-    let out = digest(name, [secretAndHash, Buffer.from(letter), sessionId])
+    first[secretAndHash.length] = letter.charCodeAt(0)
+    let out = hash(name, first, 'buffer')
     while (out.length < bytes) out = Buffer.concat([out, digest(name, [secretAndHash, out])])
     return out.subarray(0, bytes)
   }
 }
+const noLetter = Buffer.of(0)
 
 function keysFor({ info, mac }: ChosenCipher, derive: Derive, iv: string, key: string, macKey: string): Keys {
   return {

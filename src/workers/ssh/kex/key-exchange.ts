@@ -58,10 +58,11 @@ export class KeyExchange {
   begin(): void {
     if (this.running) return
     const { nameLists } = this.#offer
-    const message = Buffer.alloc(1 + 16 + nameLists.length + 1 + 4)
+    const message = Buffer.allocUnsafe(1 + 16 + nameLists.length + 1 + 4)
     message[0] = kexInitMessage
     fillRandom(message, 1, 16)
     message.set(nameLists, 17)
+    message.fill(0, 17 + nameLists.length)
     this.#serverKexInit = message
     this.#packets.sendNow(message)
     this.#packets.hold()

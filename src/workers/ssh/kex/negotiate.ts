@@ -39,11 +39,17 @@ const longestKind = 4096
 /** `kexInit` is the whole message of the client. Throws a ProtocolError when it is malformed or nothing fits. */
 export const negotiate = (kexInit: Buffer, offer: Offer): Agreement => {
   if (kexInit.length > longestKind) return agree(kexInit, offer)
-  const known = agreements.get(offer) ?? createLru<string, Agreement>(kindsMax)
+  let known = agreements.get(offer)
+  if (known === undefined) {
+    known = createLru(kindsMax)
+    agreements.set(offer, known)
+  }
   const kind = kexInit.toString('latin1', listsOffset)
-  const agreement = known.get(kind) ?? agree(kexInit, offer)
-  known.set(kind, agreement)
-  agreements.set(offer, known)
+  let agreement = known.get(kind)
+  if (agreement === undefined) {
+    agreement = agree(kexInit, offer)
+    known.set(kind, agreement)
+  }
   return agreement
 }
 
