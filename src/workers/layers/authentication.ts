@@ -29,7 +29,7 @@ export const authentication =
     }
     return {
       ...inner,
-      methods: [...new Set([...users.methods, ...inner.methods])],
+      methods: inner.methods.length === 0 ? users.methods : [...new Set([...users.methods, ...inner.methods])],
       async authenticate(user, attempt, signal) {
         const decision = decideKey(users, user, attempt, peer)
         if (decision !== undefined) return conclude(user, attempt, decision, peer)

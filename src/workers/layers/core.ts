@@ -1,18 +1,24 @@
 /** The innermost `Connection`: knows no way to log in, and opens the room for whoever a layer let in. */
 import { asFault, fault } from '../../shared/codes/fault.ts'
 import { enterRoom } from '../backends/session.ts'
-import type { Backend, Connection, Member, Peer } from '../ports.ts'
+import type { AuthVerdict, Backend, Connection, Member, Peer } from '../ports.ts'
 import { peerOf } from './configuration.ts'
 
 /** Which room the user is to have. @throws Fault when it cannot be made */
 export type RoomOf = (member: Member) => Backend | Promise<Backend>
 
+/** Everybody begins with `none`, to learn the methods: nothing about it is logged, and it names nobody. */
+const none: AuthVerdict = { outcome: 'unavailable', fault: fault('AUTH_DISABLED', { method: 'none' }) }
+/** The session is disposed by whoever entered; a connection without one owns nothing. */
+const ownsNothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => undefined }
+
 export const core = (roomOf: RoomOf, peer: Peer): Connection => ({
+  ...ownsNothing,
   methods: [],
   async authenticate(username, { method }) {
+    if (method === 'none') return none
     const why = fault('AUTH_DISABLED', { method, username })
-    // Everybody begins with `none`.
-    if (method !== 'none') peer.log.with({ module: 'auth' }).fault(why)
+    peer.log.with({ module: 'auth' }).fault(why)
     return { outcome: 'unavailable', fault: why }
   },
   async enter(member, signal) {
@@ -27,6 +33,4 @@ export const core = (roomOf: RoomOf, peer: Peer): Connection => ({
     }
     return enterRoom(room, { peer: own, member }, signal)
   },
-  // The session is disposed by whoever entered; a connection without one owns nothing.
-  [Symbol.asyncDispose]: async () => undefined,
 })

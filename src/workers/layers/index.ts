@@ -23,19 +23,21 @@ export interface Surroundings {
   readonly security: SecurityConfig
 }
 
-function* layers(peer: Peer, surroundings: Surroundings): Iterable<Layer<Connection>> {
+function layersOf(peer: Peer, surroundings: Surroundings): Layer<Connection>[] {
   const { audit, users, webhooks, chains = [] } = surroundings
-  if (audit !== undefined) yield audit
-  if (webhooks?.authz !== undefined) yield authorization(webhooks.authz, peer)
+  const layers: Layer<Connection>[] = []
+  if (audit !== undefined) layers.push(audit)
+  if (webhooks?.authz !== undefined) layers.push(authorization(webhooks.authz, peer))
   const isChained = chains.length > 0
-  if (isChained) yield required(chains, peer)
-  yield authentication(users, peer, isChained)
-  if (webhooks !== undefined) yield webhookAuthentication(webhooks, peer)
-  yield limits(users)
-  if (webhooks?.configuration !== undefined) yield configuration(webhooks.configuration, peer)
-  yield security(surroundings.security, peer)
+  if (isChained) layers.push(required(chains, peer))
+  layers.push(authentication(users, peer, isChained))
+  if (webhooks !== undefined) layers.push(webhookAuthentication(webhooks, peer))
+  layers.push(limits(users))
+  if (webhooks?.configuration !== undefined) layers.push(configuration(webhooks.configuration, peer))
+  layers.push(security(surroundings.security, peer))
+  return layers
 }
 
 /** What one connection talks to. */
 export const connectionOf = (peer: Peer, surroundings: Surroundings): Connection =>
-  stack([...layers(peer, surroundings)], core(surroundings.roomOf, peer))
+  stack(layersOf(peer, surroundings), core(surroundings.roomOf, peer))

@@ -1,7 +1,7 @@
 /**
  * The users of `auth.users` and the CAs of `auth.userCAs`. What somebody proves costs the same time for users that exist
- * and users that do not: passwords by `credentials.ts`, keys because each attempt is one digest and one look into one
- * map, which for a stranger is empty, certificates as `certificates.ts` says.
+ * and users that do not: passwords by `credentials.ts`, keys because each attempt is one look into one map, which a
+ * stranger does not have, certificates as `certificates.ts` says.
  */
 import { fault } from '../../shared/codes/fault.ts'
 import type { Config, User } from '../../shared/config/index.ts'
@@ -32,10 +32,12 @@ export interface Users {
 export type UserConfig = Pick<Config['auth'], 'users'> &
   Partial<Pick<Config['auth'], 'userCAs' | 'anyCertificateUser' | 'revokedKeys'>>
 
-/** Options of the lines that hold a key, by its fingerprint: the same key may stand there twice, for two addresses. */
+/** Options of the lines that hold a key, by its name: the same key may stand there twice, for two addresses. */
 type Lines = Map<string, KeyOptions[]>
 interface Account {
+  /** By `nameOf`: a fingerprint of each key that is offered would cost ten times as much. */
   readonly keys: Lines
+  /** By fingerprint. */
   readonly authorities: Lines
   readonly principals: readonly string[]
 }
@@ -65,7 +67,8 @@ export function createUsers(config: UserConfig, log: Log): Users {
       if (revoked !== undefined) return { kind: 'refused', fault: revoked }
       const { certificate } = offer
       if (certificate !== undefined) return decideCertificate(authorities, offer, certificate, moment)
-      return decideKey(accounts.get(moment.username)?.keys.get(fingerprint(offer.blob)), offer, moment)
+      const name = nameOf(offer.blob)
+      return decideKey(accounts.get(moment.username)?.keys.get(name), offer, moment)
     },
   }
 }
@@ -75,9 +78,10 @@ function accountOf(user: User, known: Map<string, PublicKey>, log: Log): Account
   for (const line of user.authorizedKeys) {
     try {
       const key = parseAuthorizedKey(line)
-      const isAuthority = key.options.certAuthority
-      if (isAuthority) known.set(fingerprint(key.blob), key)
-      put(isAuthority ? authorities : keys, key.blob, key.options)
+      if (key.options.certAuthority) {
+        known.set(fingerprint(key.blob), key)
+        put(authorities, fingerprint(key.blob), key.options)
+      } else put(keys, nameOf(key.blob), key.options)
     } catch (cause) {
       log.emit('AUTH_KEY_UNUSABLE', { username: user.name }, { cause })
     }
@@ -92,7 +96,7 @@ function trustedCAs(lines: readonly string[], known: Map<string, PublicKey>, log
     try {
       const key = parseAuthorizedKey(line)
       known.set(fingerprint(key.blob), key)
-      put(trusted, key.blob, key.options)
+      put(trusted, fingerprint(key.blob), key.options)
     } catch (cause) {
       log.emit('AUTH_CA_UNUSABLE', {}, { cause })
     }
@@ -100,8 +104,11 @@ function trustedCAs(lines: readonly string[], known: Map<string, PublicKey>, log
   return trusted
 }
 
-function put(lines: Lines, blob: Uint8Array, options: KeyOptions): void {
-  const name = fingerprint(blob)
+/** One character for each byte of the blob. */
+const nameOf = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString('latin1')
+
+function put(lines: Lines, name: string, options: KeyOptions): void {
   lines.set(name, [...(lines.get(name) ?? []), options])
 }
 

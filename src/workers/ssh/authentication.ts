@@ -88,10 +88,13 @@ export class Authentication {
     if (this.#requests++ === 0 && link.settings.banner !== '') link.wire.send(userauthBanner(link.settings.banner))
     if (request.service !== 'ssh-connection') return link.disconnect(disconnect.serviceNotAvailable, 'unknown service')
     const user = request.user
-    const verdict =
-      user === undefined
-        ? refused('', 'the user name is not UTF-8 or too long')
-        : await this.#attempt(user, request).catch(unavailable)
+    let verdict: AuthVerdict | 'may sign'
+    try {
+      verdict =
+        user === undefined ? refused('', 'the user name is not UTF-8 or too long') : await this.#attempt(user, request)
+    } catch (error) {
+      verdict = unavailable(error)
+    }
     payload.fill(0)
     if (link.over) return
     if (verdict === 'may sign') return this.#next()
@@ -103,7 +106,7 @@ export class Authentication {
   }
 
   /** `may sign`: the key would do, and the client has been told. */
-  async #attempt(user: string, { method }: UserauthRequest): Promise<AuthVerdict | 'may sign'> {
+  #attempt(user: string, { method }: UserauthRequest): Promise<AuthVerdict | 'may sign'> | AuthVerdict {
     const { port, signal } = this.#link
     switch (method.kind) {
       case 'none':
@@ -144,20 +147,24 @@ export class Authentication {
     }
   }
 
-  async #publicKey(
+  #publicKey(
     user: string,
     algorithm: string,
     blob: Buffer,
     proof: Proof | undefined,
-  ): Promise<AuthVerdict | 'may sign'> {
+  ): Promise<AuthVerdict | 'may sign'> | AuthVerdict {
     const { port, signal } = this.#link
     const offer = readOffer(algorithm, blob, proof, this.#sessionId)
     if (typeof offer === 'string') {
       this.#link.witness?.keyRefused(user, algorithm, blob)
       return refused(user, offer)
     }
-    if (offer.signed) return port.authenticate(user, offer, signal)
-    const verdict = await port.authenticate(user, offer, signal)
+    const verdict = port.authenticate(user, offer, signal)
+    return offer.signed ? verdict : this.#answerQuery(verdict, algorithm, blob)
+  }
+
+  async #answerQuery(asked: Promise<AuthVerdict>, algorithm: string, blob: Buffer): Promise<AuthVerdict | 'may sign'> {
+    const verdict = await asked
     if (verdict.outcome !== 'success') return verdict
     if (!this.#link.over) this.#link.wire.send(userauthPkOk(algorithm, blob))
     return 'may sign'
