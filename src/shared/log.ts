@@ -55,13 +55,16 @@ export const createLog = ({ level, labels = {}, write }: LogOptions): Log =>
 /** A class, because a login makes five: an object with a getter and five closures costs ten times as much. */
 class Logger implements Log {
   readonly #now: LevelSwitch
-  readonly #labels: Labels
   readonly #write: LogOptions['write']
+  /** Our own, until the first record: then the parent's are in them, too. */
+  #labels: Labels
+  #parent: Logger | undefined
 
-  constructor(now: LevelSwitch, labels: Labels, write: LogOptions['write']) {
+  constructor(now: LevelSwitch, labels: Labels, write: LogOptions['write'], parent?: Logger) {
     this.#now = now
     this.#labels = labels
     this.#write = write
+    this.#parent = parent
   }
 
   get level(): Level {
@@ -73,11 +76,17 @@ class Logger implements Log {
   }
 
   with(labels: Labels): Log {
-    return new Logger(this.#now, { ...this.#labels, ...labels }, this.#write)
+    return new Logger(this.#now, labels, this.#write, this)
   }
 
   at(level: Level): Log {
-    return new Logger({ level }, this.#labels, this.#write)
+    return new Logger({ level }, this.#labels, this.#write, this.#parent)
+  }
+
+  #allLabels(): Labels {
+    if (this.#parent !== undefined) this.#labels = { ...this.#parent.#allLabels(), ...this.#labels }
+    this.#parent = undefined
+    return this.#labels
   }
 
   emit<C extends Code>(code: C, labels: LabelsOf<C>, options?: EmitOptions): void {
@@ -93,7 +102,7 @@ class Logger implements Log {
 
   #put(code: Code, labels: Labels, level: Level, sentence: string, cause: unknown): void {
     const message = cause === undefined ? sentence : `${sentence} (${describeCause(cause)})`
-    this.#write({ level, code, message, labels: mergeLabels(labels, this.#labels), time: Date.now() })
+    this.#write({ level, code, message, labels: mergeLabels(labels, this.#allLabels()), time: Date.now() })
   }
 }
 

@@ -1,5 +1,5 @@
 /** A TCP connection that was handed over, and whoever reads from it at the time. */
-import { Socket, type SocketConstructorOpts } from 'node:net'
+import { Socket } from 'node:net'
 import type { TcpHandle } from '../../shared/ipc/handle.ts'
 
 /**
@@ -22,7 +22,10 @@ export class Incoming {
 
   /** Takes ownership of the handle. Nothing is read before the socket is resumed. */
   constructor(handle: TcpHandle) {
-    const options: SocketConstructorOpts = {
+    // Node's own options for an accepted handle; their types are not published.
+    const options: object = {
+      handle,
+      manualStart: true,
       onread: {
         buffer: readBuffer,
         callback: (bytes: number): boolean => {
@@ -31,8 +34,6 @@ export class Incoming {
         },
       },
     }
-    // Node's own options for an accepted handle; their types are not published.
-    Object.assign(options, { handle, manualStart: true })
     this.socket = new Socket(options)
     this.socket.setNoDelay(true)
   }

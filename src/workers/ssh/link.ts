@@ -65,12 +65,13 @@ export class Link implements WireEvents, Subject {
   #failed = false
   #closed = false
 
-  constructor(house: House, ticket: number, wire: Wire, peer: Peer) {
+  /** The peer becomes ours. */
+  constructor(house: House, ticket: number, wire: Wire, peer: Link['peer']) {
     this.house = house
     this.ticket = ticket
     this.wire = wire
     this.reading = new Reading(wire)
-    this.peer = { ...peer }
+    this.peer = peer
     const recording = house.record?.(ticket, this.peer, this)
     this.witness = recording?.witness
     this.port = house.admit(this.peer, recording?.layer)
@@ -260,8 +261,8 @@ export class Link implements WireEvents, Subject {
     const session = this.session === undefined ? 'no' : 'yes'
     observe('containerssh_ssh_connection_seconds', { session }, secondsSince(this.startMs))
     const reason = this.#reason ?? error?.message
-    if (this.session === undefined) this.#handshakeFailed(reason ?? 'the client disconnected')
-    this.#abort?.abort(withoutStacks(() => new Error(reason ?? 'the client disconnected')))
+    if (this.session === undefined) this.#handshakeFailed(reason ?? gone.message)
+    this.#abort?.abort(reason === undefined ? gone : withoutStacks(() => new Error(reason)))
     void this.#dispose(reason)
   }
 
@@ -297,5 +298,7 @@ export class Link implements WireEvents, Subject {
   }
 }
 
+/** Made once: nobody reads its stack. */
+const gone = withoutStacks(() => new Error('the client disconnected'))
 const loginExpired = (link: Link): void => link.loginExpired()
 const expire = (link: Link, reason: string): void => link.disconnect(disconnect.byApplication, reason)
