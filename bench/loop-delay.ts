@@ -7,22 +7,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const answerMs = 5000
 const fileOf = (folder: string): string => join(folder, 'loop-delay')
 
-/** In the daemon. The first signal begins, each other one answers and begins anew. */
+/** In the daemon. Each signal answers and begins anew; there is nothing to answer to the first one but that it has begun. */
 export function answerLoopDelay(folder: string): void {
   let delays: ReturnType<typeof monitorEventLoopDelay> | undefined
   process.on('SIGWINCH', () => {
-    if (delays === undefined) {
-      delays = monitorEventLoopDelay({ resolution: 1 })
-      delays.enable()
-    } else {
-      writeFileSync(`${fileOf(folder)}.new`, String(delays.percentile(99) / 1e6))
-      renameSync(`${fileOf(folder)}.new`, fileOf(folder))
-      delays.reset()
-    }
+    writeFileSync(`${fileOf(folder)}.new`, String((delays?.percentile(99) ?? Number.NaN) / 1e6))
+    renameSync(`${fileOf(folder)}.new`, fileOf(folder))
+    delays ??= monitorEventLoopDelay({ resolution: 1 })
+    delays.enable()
+    delays.reset()
   })
 }
 
-/** In the bench: the 99th percentile since the last call, in ms. */
+/** In the bench: the 99th percentile since the last call, in ms; NaN the first time. */
 export async function loopDelayMs(pid: number, folder: string): Promise<number> {
   const file = fileOf(folder)
   rmSync(file, { force: true })

@@ -53,6 +53,9 @@ function tree(root: number): Stat[] {
   return found
 }
 
+/** The process itself first. */
+export const pidsOf = (root: number): readonly number[] => tree(root).map(({ pid }) => pid)
+
 /** By the threads that started them (proc_pid_task(5): `children`). */
 function childrenOf(parent: Stat | undefined): number[] {
   if (parent === undefined) return []

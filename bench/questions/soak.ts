@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
+import { liveBytes } from '../live-memory.ts'
 import { runLoad, targetFlags } from '../load.ts'
-import { pssKb } from '../proc.ts'
+import { settle } from '../measure.ts'
 import { type Bench, ours, type Question, rowsOf } from '../question.ts'
 import { note, type Sides } from '../samples.ts'
 import type { Server } from '../server.ts'
@@ -9,14 +10,14 @@ import { slope } from '../stats.ts'
 const loginsPerStep = 400
 /** Fewer points make no line. */
 const leastSteps = 4
-/** Until the heaps have the size that they need for such work. */
+/** Until what is made once has been made. */
 const warmUpMs = 4000
-const measuredMs = 9000
+const measuredMs = 8000
 
 interface Step {
   /** Logins since the start. */
   readonly logins: number
-  readonly kb: number
+  readonly bytes: number
   readonly p99: number
 }
 
@@ -31,10 +32,12 @@ async function steps(bench: Bench, server: Server): Promise<readonly Step[]> {
     bench.progress(`${server.name}, ${logins} logins`)
     const stepBegin = performance.now()
     const { latencyUs } = await runLoad(bench.load, 'exec', [...flags, '-command', server.commands.true], bench.signal)
+    await settle(server, bench.signal)
+    const bytes = await liveBytes(server.pid, bench.credentials.directory, bench.signal)
     const now = performance.now()
     const isWarm = now - begin > warmUp
     bench.clock.spent(isWarm ? 'rounds' : 'warmUp', stepBegin, now)
-    if (isWarm) found.push({ logins, kb: pssKb(server.pid), p99: latencyUs.p99 / 1000 })
+    if (isWarm) found.push({ logins, bytes, p99: latencyUs.p99 / 1000 })
   }
   return found
 }
@@ -44,22 +47,27 @@ export const soak: Question = {
   title: 'What grows',
   seconds: 15,
   about:
-    `A login and a command each, 8 at a time, for ${measuredMs / 1000} s after ${warmUpMs / 1000} s of the same: memory (PSS) of all ` +
-    'processes over the number of logins, by the line of least squares. The heaps of three processes breathe by megabytes; ' +
-    '`npm run soak` is for hours.',
+    `A login and a command each, 8 at a time, for ${measuredMs / 1000} s after ${warmUpMs / 1000} s of the same: objects and buffers that are ` +
+    `alive in all processes after a full collection, asked for after each ${loginsPerStep} logins, over the number of logins, by the line of ` +
+    'least squares. What native code has allocated is not in it; `npm run soak` looks at that, for hours.',
   async run(bench) {
     const start = bench.starts.get(ours)
     if (start === undefined) throw new Error('there is nothing to start')
     await using server = await start(bench.credentials, bench.signal)
     const found = await steps(bench, server)
     const sides: Sides = new Map()
-    const grown = slope(found.map(({ logins, kb }) => [logins, kb] as const))
-    note(sides, ours, 'bytes', grown * 1024)
+    note(sides, ours, 'bytes', slope(found.map(({ logins, bytes }) => [logins, bytes] as const)))
     for (const { p99 } of found) note(sides, ours, 'p99', p99)
     const rows = rowsOf(sides, [
       { figure: 'bytes', label: 'memory that each login leaves behind', unit: 'B', limit: 1024 },
       { figure: 'p99', label: 'p99, login and command', unit: 'ms' },
     ])
-    return { rows, notes: [`${found.at(-1)?.logins ?? 0} logins.`] }
+    const [first, last] = [found[0], found.at(-1)]
+    return {
+      rows,
+      notes: [`From ${mb(first)} MB after ${first?.logins} logins to ${mb(last)} MB after ${last?.logins}.`],
+    }
   },
 }
+
+const mb = (step: Step | undefined): string => ((step?.bytes ?? Number.NaN) / 1e6).toFixed(2)

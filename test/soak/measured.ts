@@ -14,15 +14,20 @@ export interface Live {
   readonly handles: number
 }
 
+/** What collects the garbage of this process and says what is left. */
+export function lookAtLive(): () => Live {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  return () => {
+    for (let i = 0; i < 3; i++) collect()
+    const { heapUsed, external } = process.memoryUsage()
+    return { bytes: heapUsed + external, handles: process.getActiveResourcesInfo().length }
+  }
+}
+
 export function answerMeasurements(): void {
   const folder = process.env['SOAK_FOLDER']
   if (folder === undefined) return
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
-  process.on('SIGWINCH', () => {
-    for (let i = 0; i < 3; i++) collect()
-    const { heapUsed, external } = process.memoryUsage()
-    const live: Live = { bytes: heapUsed + external, handles: process.getActiveResourcesInfo().length }
-    writeFileSync(join(folder, `live-${process.pid}`), JSON.stringify(live))
-  })
+  const look = lookAtLive()
+  process.on('SIGWINCH', () => writeFileSync(join(folder, `live-${process.pid}`), JSON.stringify(look())))
 }
