@@ -27,6 +27,17 @@ export function ratio(ours: readonly number[], theirs: readonly number[]): Summa
 /** Half of the range over the median: 0.1 reads "plus or minus 10 %". */
 export const spread = ({ median, min, max }: Summary): number => (max - min) / 2 / median
 
+/** Of so few rounds the range says nothing, and so much stands for it. */
+const [rangeRounds, tolerance] = [3, 0.25]
+
+/** Where a ratio lies: below or above 1 as far as the rounds go; undefined: the range spans 1, and nobody wins. */
+export function sideOf({ median, min, max, samples }: Summary): 'below' | 'above' | undefined {
+  const isShort = samples.length < rangeRounds
+  const [low, high] = isShort ? [median / (1 + tolerance), median * (1 + tolerance)] : [min, max]
+  if (high < 1) return 'below'
+  return low > 1 ? 'above' : undefined
+}
+
 /** The sample that `part` of them do not exceed: 0.99 for the 99th percentile. */
 export function percentile(samples: readonly number[], part: number): number {
   const sorted = [...samples].sort((a, b) => a - b)

@@ -1,6 +1,6 @@
 /** How figures and ratios read, in the terminal and in the report. */
 import type { Row } from '../question.ts'
-import { type Summary, spread } from '../stats.ts'
+import { type Summary, sideOf, spread } from '../stats.ts'
 
 /** Beyond this half range of the ratio, or this share of the machine taken by others, a row is noisy. */
 const noisySpread = 0.25
@@ -25,13 +25,14 @@ export const targetText = ({ targets, better }: Row, side: string): string => {
   return target < 0.34 ? `≤ 1/${figure(1 / target)}` : `≤ ${figure(target)}`
 }
 
-/** What to think of a row: `met`, `missed`, and `noisy` when the figures should not be trusted. */
+/** What to think of a row: `met`, `missed`; `level` when neither side wins; `noisy` when the figures should not be trusted. */
 export function verdict(row: Row, side: string): string {
   const words: string[] = []
   const [ratio, target] = [row.ratios.get(side), row.targets.get(side)]
   // A figure that is none has neither met nor missed anything.
   if (target !== undefined && ratio !== undefined && Number.isFinite(ratio.median))
     words.push(met(row, ratio.median, target))
+  if (ratio !== undefined && Number.isFinite(ratio.median) && sideOf(ratio) === undefined) words.push('level')
   if (isNoisy(row, ratio)) words.push('noisy')
   return words.join(', ')
 }

@@ -21,7 +21,8 @@ export function toMarkdown(result: Result, plot: string): string {
     servers.join('\n'),
     'All servers run at the same time and are measured in turn, on the same machine as the load generator. Figures are ' +
       'medians over the rounds. *Ratio* is ours over the other; *range* holds the smallest and the largest ratio within one ' +
-      'round. CPU time is user and system time of all processes of a server, from /proc. *Noisy*: the range is wider than ' +
+      'round. *Level*: the range spans 1 (of fewer than three rounds: the ratio is within a quarter of 1), and neither side ' +
+      'wins. CPU time is user and system time of all processes of a server, from /proc. *Noisy*: the range is wider than ' +
       '±25 %, or other processes used more than 10 % of the machine.',
     `![Ratios](${plot})`,
     ...sections,

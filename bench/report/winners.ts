@@ -1,10 +1,7 @@
 /** Two runs in a row: whether the same side wins each row. */
-import type { Summary } from '../stats.ts'
+import { type Summary, sideOf } from '../stats.ts'
 import { leastTolerance } from './compare.ts'
 import type { Answered } from './result.ts'
-
-/** Of so few rounds the range says nothing, and so much stands for it. */
-const [leastRounds, tolerance] = [3, 0.25]
 
 export interface Winners {
   /** Ratios of which both runs say the same. */
@@ -15,14 +12,6 @@ export interface Winners {
   readonly ties: readonly string[]
   /** What only one run has. */
   readonly remarks: readonly string[]
-}
-
-/** Below 1 and above 1 as far as the rounds go; undefined: the range spans 1. */
-export function sideOf({ median, min, max, samples }: Summary): 'below' | 'above' | undefined {
-  const isShort = samples.length < leastRounds
-  const [low, high] = isShort ? [median / (1 + tolerance), median * (1 + tolerance)] : [min, max]
-  if (high < 1) return 'below'
-  return low > 1 ? 'above' : undefined
 }
 
 /** Medians of two runs with nothing changed may lie as close on the two sides of 1. */

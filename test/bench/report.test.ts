@@ -31,7 +31,7 @@ describe('the report of a bench', () => {
   })
   test('where more is better, a ratio below its target has missed it', () => {
     const spec = { figure: 'ms', label: 'l', unit: 'MB/s', better: 'higher', target: 0.9 } as const
-    const told = [80, 95].map((figure) => lines(rowsOf(samples([figure], [100]), [spec]))[0]?.slice(-2))
+    const told = [60, 150].map((figure) => lines(rowsOf(samples([figure], [100]), [spec]))[0]?.slice(-2))
     assert.deepEqual(told, [
       ['≥ 0.9', 'missed'],
       ['≥ 0.9', 'met'],
@@ -40,6 +40,12 @@ describe('the report of a bench', () => {
   test('rounds that do not agree are called noisy, and so is a machine that others used', () => {
     assert.equal(verdictOf(row([2, 4, 9], [10, 10, 10])), 'met, noisy')
     assert.equal(verdictOf(row([4, 4, 4], [10, 10, 10], 0.3)), 'met, noisy')
+  })
+  test('where the range spans 1 neither side wins, whatever the target says', () => {
+    assert.equal(verdictOf(row([9, 10, 11], [10, 10, 10])), 'missed, level')
+    assert.equal(verdictOf(row([9, 9, 9], [10, 10, 10])), 'missed')
+    assert.equal(verdictOf(row([9], [10])), 'missed, level')
+    assert.equal(verdictOf(row([Number.NaN], [10])), '')
   })
   test('a line has both medians, the ratio as a fraction, its range and the target', () => {
     const cells = lines([row([1, 1, 1], [20, 20, 10])])[0]
@@ -75,7 +81,7 @@ describe('the report of a bench', () => {
     assert.ok(!svg.includes('NaN'))
   })
   test('a target is for sshd where it is one of the sides, and for all of them otherwise', () => {
-    const three = new Map(['ours', 'sshd', 'other'].map((name) => [name, new Map([['ms', [1]]])]))
+    const three = new Map(['ours', 'sshd', 'other'].map((name) => [name, new Map([['ms', [name === 'ours' ? 2 : 1]]])]))
     const spec = { figure: 'ms', label: 'l', unit: 'ms', target: 0.5 }
     const marks = (rows: readonly Row[]) => lines(rows).map((cells) => [cells[3], ...cells.slice(-2)])
     assert.deepEqual(marks(rowsOf(three, [spec])), [
