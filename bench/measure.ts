@@ -10,6 +10,8 @@ const settleStepMs = 50
 const settleLimitMs = 5000
 /** Fewer have no median worth its name. */
 const leastRounds = 3
+/** Rounds of a row with a target: a verdict needs more than a figure does. */
+export const judgedRounds = 5
 
 /** What one measurement yields: figures by name, in the units that the question's rows name. */
 export type Figures = Readonly<Record<string, number>>
@@ -19,9 +21,11 @@ export type Samples = ReadonlyMap<string, ReadonlyMap<string, readonly number[]>
 
 export interface Rounds {
   readonly rounds: number
+  /** So many are made whether or not there is time for them; three when nothing is said. */
+  readonly least?: number
   /** Unmeasured rounds before them: caches, just-in-time compilation. */
   readonly warmUp: number
-  /** As `performance.now()` has it: rounds that would end later are left out, but not the first ones. */
+  /** As `performance.now()` has it: rounds that would end later are left out, but not the `least` ones. */
   readonly endsAt: number
   readonly signal: AbortSignal
   readonly clock: Pick<Clock, 'spent'>
@@ -29,12 +33,13 @@ export interface Rounds {
 }
 
 /** The numbers of the rounds, of the warm-up below 0, as long as there is time. */
-export function* turns({ rounds, warmUp, endsAt, signal, clock }: Omit<Rounds, 'progress'>): Generator<number> {
+export function* turns(order: Omit<Rounds, 'progress'>): Generator<number> {
+  const { rounds, least = leastRounds, warmUp, endsAt, signal, clock } = order
   let tookMs = 0
   for (let round = -warmUp; round < rounds; round++) {
     signal.throwIfAborted()
     const start = performance.now()
-    if (round >= leastRounds && start + tookMs > endsAt) return
+    if (round >= least && start + tookMs > endsAt) return
     yield round
     const end = performance.now()
     tookMs = end - start

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func echo(args []string) error {
 	keys := set.Int("keys", 1000, "keystrokes per active connection")
 	rate := set.Float64("rate", 100, "keystrokes per second and connection")
 	command := set.String("command", "cat", "command that echoes; empty asks for a shell")
-	hold := set.Bool("hold", false, "type once for each line on stdin, over the same connections, until it ends; a number in the line stands for -keys")
+	hold := set.Bool("hold", false, "type once for each line on stdin, over the same connections, until it ends; the line may say how many keys instead of -keys, how many of the active connections type them, and the -rate")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -74,18 +75,20 @@ func echo(args []string) error {
 	if err != nil {
 		return err
 	}
-	strikeAll := func(keys int) error {
+	usual := typing{*keys, *active, *rate}
+	strikeAll := func(as typing) error {
 		before := cpuSeconds()
-		times, err := typeAll(terminals, keys, time.Duration(float64(time.Second) / *rate))
+		times, err := typeAll(terminals[:as.active], as.keys, time.Duration(float64(time.Second)/as.rate))
 		if err != nil {
 			return err
 		}
-		return print(echoResult{*active, *quiet, latencies(times), cpuSeconds() - before})
+		idle := len(clients) - as.active
+		return print(echoResult{as.active, idle, latencies(times), cpuSeconds() - before})
 	}
 	if *hold {
-		err = onDemand(strikeAll, *keys)
+		err = onDemand(strikeAll, usual)
 	} else {
-		err = strikeAll(*keys)
+		err = strikeAll(usual)
 	}
 	for _, client := range clients {
 		client.Close()
@@ -97,22 +100,50 @@ type echoReady struct {
 	Ready int `json:"ready"`
 }
 
+// typing is one round of keystrokes.
+type typing struct {
+	keys   int
+	active int
+	// Keystrokes per second and connection.
+	rate float64
+}
+
+// parse reads what a line has of it; the rest is as usual.
+func (usual typing) parse(line string) (typing, error) {
+	as := usual
+	fields := strings.Fields(line)
+	for i, field := range fields[:min(len(fields), 3)] {
+		number, err := strconv.Atoi(field)
+		if err != nil || number < 1 {
+			return as, fmt.Errorf("line %q: expected positive numbers", line)
+		}
+		switch i {
+		case 0:
+			as.keys = number
+		case 1:
+			as.active = number
+		case 2:
+			as.rate = float64(number)
+		}
+	}
+	if as.active > usual.active {
+		return as, fmt.Errorf("line %q: expected at most %d connections", line, usual.active)
+	}
+	return as, nil
+}
+
 // onDemand says that it is ready, and runs the round once for each line of stdin.
-func onDemand(round func(keys int) error, usual int) error {
+func onDemand(round func(typing) error, usual typing) error {
 	if err := print(echoReady{1}); err != nil {
 		return err
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		keys := usual
-		if text := lines.Text(); text != "" {
-			given, err := strconv.Atoi(text)
-			if err != nil || given < 1 {
-				return fmt.Errorf("line %q: expected a number of keys", text)
-			}
-			keys = given
+		as, err := usual.parse(lines.Text())
+		if err != nil {
+			return err
 		}
-		if err := round(keys); err != nil {
+		if err := round(as); err != nil {
 			return err
 		}
 	}

@@ -84,7 +84,7 @@ export async function measurePool(bench: Bench): Promise<Row[]> {
         ['zstd', new Map()],
       ])
       const inTime = part(bench, kinds.length - index)
-      for (const round of turns({ ...bench, ...inTime, rounds: bench.quick ? 1 : 5, warmUp: 1 })) {
+      for (const round of turns({ ...bench, ...inTime, rounds: bench.quick ? 1 : 3, warmUp: 1 })) {
         for (const [side, samples] of figures) {
           bench.progress(`threads, ${kind.name}, ${side}`)
           const measured = await measure(bench, pool, kind, side === ours ? 'gzip' : 'zstd')

@@ -64,7 +64,7 @@ async function bulkRows(bench: Bench, servers: readonly Server[]): Promise<Row[]
   let left = contents.length + 2
   for (const content of contents) {
     const progress = (text: string): void => bench.progress(`${content} ${text}`)
-    const rounds = { ...bench, ...part(bench, left--), rounds: bench.quick ? 2 : 5, warmUp: 1, progress }
+    const rounds = { ...bench, ...part(bench, left--), rounds: bench.quick ? 2 : 3, warmUp: 1, progress }
     const samples = await interleave(servers, rounds, (server, isWarmUp) => down(bench, server, content, isWarmUp))
     const what = `${streams} streams of ${content}`
     rows.push(
@@ -81,7 +81,7 @@ async function bulkRows(bench: Bench, servers: readonly Server[]): Promise<Row[]
 export const audit: Question = {
   name: 'audit',
   title: 'Audit log',
-  seconds: 40,
+  seconds: 29,
   about:
     `${streams} sessions that stream output, all intercepts on, logs in files, beside the same daemon without an audit log and with ` +
     `format zstd. Then ${keys.active} sessions in which 100 keys per second are typed and echoed. The last rows are the threads ` +

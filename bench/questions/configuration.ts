@@ -5,7 +5,7 @@ import { amount, type Bench, otherShare, ours, type Question, rowsOf } from '../
 import { type Server, startTogether } from '../server.ts'
 import { startWebhook } from './webhook.ts'
 
-const logins = 300
+const logins = 200
 /** What a server of one's own would say about a user. */
 const answer = {
   config: {
@@ -45,14 +45,14 @@ async function startAll(bench: Bench, running: AsyncDisposableStack): Promise<re
 export const configuration: Question = {
   name: 'configuration',
   title: 'Login with a configuration of one’s own',
-  seconds: 10,
+  seconds: 12,
   about:
     'A password login and one command on a new connection, 8 at a time: decided by a webhook, with the configuration of the user ' +
     'from another one; beside the same without the configuration, and without any webhook.',
   async run(bench) {
     await using running = new AsyncDisposableStack()
     const servers = await startAll(bench, running)
-    const rounds = { ...bench, rounds: bench.quick ? 2 : 5, warmUp: bench.quick ? 1 : 2 }
+    const rounds = { ...bench, rounds: bench.quick ? 2 : 3, warmUp: 1 }
     const samples = await interleave(servers, rounds, (server) => measure(bench, server))
     const rows = rowsOf(samples, [
       { figure: 'cpuMs', label: 'server CPU, login and command', unit: 'ms' },

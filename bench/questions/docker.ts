@@ -8,8 +8,8 @@ import type { Server } from '../server.ts'
 import { summarize } from '../stats.ts'
 
 const rounds = 3
-const warmCommands = 12
-const coldCommands = 3
+const warmCommands = 8
+const coldCommands = 2
 
 /** The median time of `count` runs, one after the other, in ms. */
 async function medianMs(count: number, task: () => Promise<void>): Promise<number> {
@@ -64,7 +64,7 @@ async function measure(bench: Bench, bare: BareEngine): Promise<Answer> {
 export const docker: Question = {
   name: 'docker',
   title: 'Docker room',
-  seconds: 13,
+  seconds: 16,
   needs: 'a Docker engine',
   prepare: bareEngine,
   about:

@@ -1,8 +1,5 @@
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Held, holdLoad, results, runLoad, targetFlags } from '../load.ts'
-import { type Figures, interleave, watch } from '../measure.ts'
-import { startWith } from '../ours.ts'
+import { type Figures, interleave, judgedRounds, watch } from '../measure.ts'
 import {
   type Bench,
   otherShare,
@@ -15,28 +12,43 @@ import {
 } from '../question.ts'
 import type { Server } from '../server.ts'
 
-interface Scene {
+/** Of the sessions that are there some type. */
+interface Pass {
   readonly label: string
   readonly active: number
-  readonly idle: number
   /** Keystrokes per second and session. */
   readonly rate: number
-  /** Of one round. */
-  readonly seconds: number
-  /** And once more while another session streams. */
+  /** While another session streams. */
   readonly beside?: boolean
   readonly target?: number
 }
+interface Scene {
+  readonly sessions: number
+  readonly passes: readonly Pass[]
+}
+
+/**
+ * Of one round. A p99 is that of what stops all sessions for a hundredth of it: it is so long that one collection of garbage, on
+ * either side of the wire, is hardly more than that.
+ */
+const seconds = 1
+const all = { active: 1000, rate: 10, target: 0.5 }
 const scenes: readonly Scene[] = [
-  { label: '1 session', active: 1, idle: 0, rate: 100, seconds: 1 },
-  { label: '1 session, 100 idle ones', active: 1, idle: 100, rate: 100, seconds: 1 },
-  { label: '100 sessions', active: 100, idle: 0, rate: 100, seconds: 0.5 },
-  { label: '1,000 sessions', active: 1000, idle: 0, rate: 10, seconds: 0.5, beside: true, target: 0.5 },
+  { sessions: 1, passes: [{ label: '1 session', active: 1, rate: 100 }] },
+  {
+    sessions: 1000,
+    passes: [
+      { label: '1 session, 999 idle ones', active: 1, rate: 100 },
+      { label: '100 sessions, 900 idle ones', active: 100, rate: 100 },
+      { label: '1,000 sessions', ...all },
+      { label: '1,000 sessions, one more streams', ...all, beside: true },
+    ],
+  },
 ]
-const passesOf = ({ beside = false }: Scene): number => (beside ? 2 : 1)
+/** Where nothing is aimed at. */
+const fewRounds = 3
 /** More than a round takes: the stream is cut when the keys are typed. */
 const streamBytes = 2 ** 36
-const audited = 'ours with audit'
 
 interface Terminals {
   readonly name: string
@@ -44,9 +56,12 @@ interface Terminals {
   readonly held: Held
 }
 
-async function type(bench: Bench, { server, held }: Terminals, beside: boolean, keys: number): Promise<Figures> {
+async function type(bench: Bench, { server, held }: Terminals, pass: Pass, isWarmUp: boolean): Promise<Figures> {
+  const { active, rate, beside = false } = pass
   await using _stream = beside ? stream(bench, server) : undefined
-  const watched = await watch(server, bench.signal, async () => results.echo.parse(await held.again(`${keys}`)))
+  const keys = Math.ceil(rate * seconds * (isWarmUp ? 1 / 4 : 1))
+  const typed = async () => results.echo.parse(await held.again(`${keys} ${active} ${rate}`))
+  const watched = await watch(server, bench.signal, typed)
   const { p50, p99 } = watched.result.latencyUs
   // The stream's own generator is no noise.
   return { p50, p99, [otherShare]: beside ? 0 : watched.otherShare }
@@ -72,13 +87,17 @@ function stream(bench: Bench, server: Server): AsyncDisposable {
 }
 
 /** `left`: passes of this scene and of those after it. */
-async function rowsFor(bench: Bench, servers: readonly Server[], scene: Scene, left: number): Promise<Row[]> {
+async function rowsFor(
+  bench: Bench,
+  servers: readonly Server[],
+  { sessions, passes }: Scene,
+  left: number,
+): Promise<Row[]> {
   await using running = new AsyncDisposableStack()
-  const amounts = ['-active', scene.active, '-idle', scene.idle, '-rate', scene.rate].map(String)
-  bench.progress(`${scene.label}, logins`)
+  bench.progress(`logins of ${sessions}`)
   const logins = await Promise.allSettled(
     servers.map(async (server): Promise<Terminals> => {
-      const flags = [...targetFlags(server), '-command', server.commands.echo, ...amounts, '-hold']
+      const flags = [...targetFlags(server), '-command', server.commands.echo, '-active', `${sessions}`, '-hold']
       return {
         name: server.name,
         server,
@@ -90,55 +109,39 @@ async function rowsFor(bench: Bench, servers: readonly Server[], scene: Scene, l
     if (one.status === 'rejected') throw one.reason
     return one.value
   })
-  const rows = await pass(bench, sides, scene, false, left)
-  if (scene.beside === true) rows.push(...(await pass(bench, sides, scene, true, left - 1)))
+  const rows: Row[] = []
+  for (const [index, pass] of passes.entries()) rows.push(...(await rowsOfPass(bench, sides, pass, left - index)))
   return rows
 }
 
-async function pass(
-  bench: Bench,
-  sides: readonly Terminals[],
-  scene: Scene,
-  beside: boolean,
-  left: number,
-): Promise<Row[]> {
-  const label = beside ? `${scene.label}, one more streams` : scene.label
+async function rowsOfPass(bench: Bench, sides: readonly Terminals[], pass: Pass, left: number): Promise<Row[]> {
+  const { label, target } = pass
   const progress = (text: string): void => bench.progress(`${label}, ${text}`)
-  const rounds = { ...bench, ...part(bench, left), rounds: bench.quick ? 1 : 5, warmUp: 1, progress }
-  const samples = await interleave(sides, rounds, (side, isWarmUp) =>
-    type(bench, side, beside, Math.ceil(scene.rate * scene.seconds * (isWarmUp ? 1 / 4 : 1))),
-  )
+  const amounts = target === undefined ? { rounds: fewRounds } : { rounds: judgedRounds, least: judgedRounds }
+  const rounds = { ...bench, ...part(bench, left), ...amounts, ...(bench.quick && { rounds: 1 }), warmUp: 1, progress }
+  const samples = await interleave(sides, rounds, (side, isWarmUp) => type(bench, side, pass, isWarmUp))
   const p99: RowSpec = { figure: 'p99', label: `p99, ${label}`, unit: 'µs' }
   return rowsOf(samples, [
     { figure: 'p50', label: `p50, ${label}`, unit: 'µs' },
-    scene.target === undefined ? p99 : { ...p99, target: scene.target },
+    target === undefined ? p99 : { ...p99, target },
   ])
 }
 
 export const echo: Question = {
   name: 'echo',
   title: 'Keystroke echo',
-  seconds: 62,
+  seconds: 76,
   about:
     'One byte that must come back, each session at its own phase: 100 keystrokes per second in one session and in each of 100, 10 in ' +
-    'each of 1,000. On sshd `cat` echoes, on ours the room itself; no terminal on either side. Also on our daemon with an ' +
-    'audit log of everything, and while one more session streams zeros as fast as it can.',
+    'each of 1,000. On sshd `cat` echoes, on ours the room itself; no terminal on either side. Also while one more session ' +
+    'streams zeros as fast as it can. What an audit log costs is a question of its own.',
   run: (bench) =>
     withServers(bench, async (servers) => {
-      await using running = new AsyncDisposableStack()
-      const directory = join(bench.credentials.directory, 'echo-audit')
-      mkdirSync(directory, { recursive: true })
-      running.defer(() => rmSync(directory, { recursive: true, force: true }))
-      const intercept = { stdin: true, stdout: true, stderr: true }
-      const audit = { enable: true, format: 'binary', storage: 'file', file: { directory }, intercept }
-      const recording = running.use(
-        await startWith({ backend: 'bench', config: { audit } })(bench.credentials, bench.signal),
-      )
       const rows: Row[] = []
-      let left = scenes.reduce((sum, scene) => sum + passesOf(scene), 0)
+      let left = scenes.reduce((sum, { passes }) => sum + passes.length, 0)
       for (const scene of scenes) {
-        rows.push(...(await rowsFor(bench, [...servers, { ...recording, name: audited }], scene, left)))
-        left -= passesOf(scene)
+        rows.push(...(await rowsFor(bench, servers, scene, left)))
+        left -= scene.passes.length
       }
       return { rows, notes: [] }
     }),

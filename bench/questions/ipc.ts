@@ -65,13 +65,13 @@ async function measure(side: string, count: number, signal: AbortSignal): Promis
 export const ipc: Question = {
   name: 'ipc',
   title: 'Messages between processes',
-  seconds: 9,
+  seconds: 7,
   about:
     `${messages} messages about the end of a connection from a worker to the primary, checked against their contract, over the ` +
     "pipe of frames and over Node's own channel without any check. CPU is that of both processes, the start of the sender included.",
   async run(bench) {
     const count = bench.quick ? messages / 10 : messages
-    const rounds = { ...bench, rounds: bench.quick ? 1 : 5, warmUp: 1 }
+    const rounds = { ...bench, rounds: bench.quick ? 1 : 3, warmUp: 1 }
     const samples = await interleave(sides, rounds, ({ name }) => measure(name, count, bench.signal))
     const rows = rowsOf(samples, [
       { figure: 'perSecond', label: 'messages per second', unit: '/s', better: 'higher' },

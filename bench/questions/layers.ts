@@ -51,7 +51,7 @@ async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise
 export const layers: Question = {
   name: 'layers',
   title: 'What layers cost',
-  seconds: 22,
+  seconds: 16,
   about:
     'Server CPU of one command on an open connection, and of one stream of zeros, with nothing configured (ours), with each of ' +
     'security rules, limits of time, metrics and an audit log of everything, and with all. Bytes do not pass through layers: only the ' +
@@ -65,7 +65,7 @@ export const layers: Question = {
       ([name, config]) => [name, startWith({ backend: 'bench', config: { ...config, workers: 1 } })] as const,
     )
     const servers = await startTogether(bench, running, starts)
-    const rounds = { ...bench, rounds: bench.quick ? 1 : 5, warmUp: 1 }
+    const rounds = { ...bench, rounds: bench.quick ? 1 : 3, warmUp: 1 }
     const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
     const rows = rowsOf(samples, [
       { figure: 'execUs', label: 'server CPU per command', unit: 'µs' },

@@ -9,7 +9,7 @@ import { note, type Sides } from '../samples.ts'
 import type { Method, Start } from '../server.ts'
 
 /** Time in which garbage of the logins may be collected; all sides get it. */
-const restMs = 3000
+const restMs = 2000
 const warmUpLogins = 30
 
 interface Scene {
@@ -141,10 +141,10 @@ async function atOnce(bench: Bench, members: readonly Member[], figures: Map<Mem
 export const memory: Question = {
   name: 'memory',
   title: 'Memory per connection',
-  seconds: 64,
+  seconds: 58,
   about:
     'Authenticated connections with one open session channel that do nothing. Proportional set size (PSS) of all processes of ' +
-    `the server, 3 s after the last login, less that of the empty server after ${warmUpLogins} logins. The kernel's part is not in it. Then ` +
+    `the server, ${restMs / 1000} s after the last login, less that of the empty server after ${warmUpLogins} logins. The kernel's part is not in it. Then ` +
     'clients that grant a window of 4 GiB, ask for all of it, and never read. The servers run at the same time, once: what a connection needs hardly varies.',
   async run(bench) {
     const notes: string[] = []

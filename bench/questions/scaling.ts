@@ -26,7 +26,7 @@ async function measure(bench: Bench, server: Server, isWarmUp: boolean) {
 export const scaling: Question = {
   name: 'scaling',
   title: 'From one worker to one per core',
-  seconds: 13,
+  seconds: 12,
   about:
     `Logins, 8 at a time, and ${streams} streams of zeros, with one worker, with one per core (ours), and with twice as many. The load ` +
     'generator has the same cores: on a small machine it takes half of what workers could have.',
@@ -39,7 +39,7 @@ export const scaling: Question = {
       ['1 worker', withWorkers(1)],
       [`${2 * cores} workers`, withWorkers(2 * cores)],
     ])
-    const rounds = { ...bench, rounds: bench.quick ? 1 : 5, warmUp: 1 }
+    const rounds = { ...bench, rounds: bench.quick ? 1 : 3, warmUp: 1 }
     const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
     const rows = rowsOf(samples, [
       { figure: 'perSecond', label: 'logins per second', unit: '/s', better: 'higher' },

@@ -9,7 +9,7 @@ import type { Server } from '../server.ts'
 import { percentile } from '../stats.ts'
 
 const sessions = 2000
-const scrapes = { count: 12, everyMs: 100 }
+const scrapes = { count: 10, everyMs: 100 }
 
 /** Answers in ms. */
 async function ask(url: string): Promise<number> {
@@ -20,12 +20,12 @@ async function ask(url: string): Promise<number> {
 }
 
 /** Both sides are watched for as long; one of them is scraped meanwhile. */
-async function measure(bench: Bench, server: Server, url: string): Promise<Figures> {
+async function measure(bench: Bench, server: Server, url: string, isWarmUp: boolean): Promise<Figures> {
   const { directory } = bench.credentials
   const isScraped = server.name === ours
   await loopDelayMs(server.pid, directory)
   const times: number[] = []
-  for (let i = 0; i < scrapes.count; i++) {
+  for (let i = 0; i < (isWarmUp ? scrapes.count / 5 : scrapes.count); i++) {
     if (isScraped) times.push(await ask(url))
     await sleep(scrapes.everyMs, undefined, { signal: bench.signal })
   }
@@ -36,7 +36,7 @@ async function measure(bench: Bench, server: Server, url: string): Promise<Figur
 export const scrape: Question = {
   name: 'scrape',
   title: 'Metrics',
-  seconds: 14,
+  seconds: 16,
   about:
     `The page of the metrics with ${sessions} idle sessions, one scrape each ${scrapes.everyMs} ms, measured by a client on the same ` +
     "machine; the primary's event loop meanwhile, and for as long without scrapes.",
@@ -51,7 +51,7 @@ export const scrape: Question = {
     await settle(server, bench.signal)
     const sides = [server, { ...server, name: 'not scraped' }]
     const rounds = { ...bench, rounds: bench.quick ? 1 : 3, warmUp: 1 }
-    const samples = await interleave(sides, rounds, (side) => measure(bench, side, url))
+    const samples = await interleave(sides, rounds, (side, isWarmUp) => measure(bench, side, url, isWarmUp))
     const rows = rowsOf(samples, [
       { figure: 'p50', label: `scrape p50, ${count} sessions`, unit: 'ms' },
       { figure: 'p99', label: `scrape p99, ${count} sessions`, unit: 'ms' },

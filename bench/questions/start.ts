@@ -24,7 +24,7 @@ async function measure(bench: Bench, start: Start): Promise<Figures> {
 export const startUp: Question = {
   name: 'start',
   title: 'Start',
-  seconds: 12,
+  seconds: 9,
   about:
     'From the start of the process until the port greets with its identification, which takes a worker that is ready; with the ' +
     'cache of compiled code that `npm start` and the service have (ours), without, and of sshd.',
@@ -36,7 +36,7 @@ export const startUp: Question = {
     })
     try {
       const all = [...starts, ...(bench.starts.has('sshd') ? [{ name: 'sshd', start: startSshd }] : [])]
-      const rounds = { ...bench, rounds: bench.quick ? 1 : 5, warmUp: 1 }
+      const rounds = { ...bench, rounds: bench.quick ? 1 : 3, warmUp: 1 }
       const samples = await interleave(all, rounds, ({ start }) => measure(bench, start))
       const rows = rowsOf(samples, [
         { figure: 'ms', label: 'until the port greets', unit: 'ms' },

@@ -54,7 +54,7 @@ export const webhook: Question = {
     await using running = new AsyncDisposableStack()
     const { url } = running.use(await startWebhook({ success: true }))
     const servers = await startBoth(bench, url, running)
-    const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: bench.quick ? 1 : 2 }
+    const rounds = { ...bench, rounds: bench.quick ? 2 : 3, warmUp: bench.quick ? 1 : 2 }
     const samples = await interleave(servers, rounds, (server) =>
       measureLogins(bench, server, { method: 'password', count: logins }),
     )
