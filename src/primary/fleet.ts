@@ -1,7 +1,7 @@
 /** The workers: started, given connections, replaced when they die or are to have another configuration, ended together. */
 import { handoverFor, type Order, type Phase } from '../shared/ipc/contract.ts'
 import type { ControlOrder, ControlReport } from '../shared/ipc/control.ts'
-import type { Arrival, Remote, TcpHandle } from '../shared/ipc/handle.ts'
+import { type Arrival, hangUp, type Remote, type TcpHandle } from '../shared/ipc/handle.ts'
 import type { Outcome } from '../shared/ipc/outcome.ts'
 import type { Log, LogRecord } from '../shared/log.ts'
 import type { Reported } from '../shared/metric/gauges.ts'
@@ -89,7 +89,7 @@ export interface Fleet {
 
 export function createFleet(options: FleetOptions): Fleet {
   const posts: Post[] = []
-  const passage = createPassage()
+  const passage = createPassage(hangUp)
   const stopping = new AbortController()
   const crews = createCrews(options.crew, posts, {
     log: options.log,

@@ -8,8 +8,8 @@ const WAITING_MS = 30_000
 /** Connections that wait for the first worker to be ready, or for the next one after the death of all. */
 const MAX_PARKED = 1024
 /**
- * On their way to one worker. A worker that hangs keeps what it has been sent from others and from `expire`, and the kernel
- * holds a few hundred for it (more, and a write of them waits, which `handle-channel.ts` does not allow).
+ * On their way to one worker. A worker that hangs keeps from others what it has been sent, and the kernel holds a few hundred
+ * for it (more, and a write of them waits, which `handle-channel.ts` does not allow).
  */
 const MAX_TRAVELLING = 16
 
@@ -49,7 +49,7 @@ export interface Passage {
    * returned. A connection that was on its way to two workers that died is not given to a third.
    */
   orphan(worker: number): readonly number[]
-  /** Closes those that have waited or travelled for too long, and returns them. */
+  /** Ends those that have waited or travelled for too long, and returns them. */
   expire(now: number): readonly Passenger[]
   /** Closes all that no worker has; returns their tickets. */
   abandon(): readonly number[]
@@ -57,20 +57,23 @@ export interface Passage {
   readonly size: number
 }
 
-export function createPassage(): Passage {
+const close = (handle: TcpHandle): void => handle.close()
+
+/** `hangUp` ends those that a worker may have by now, or will have. It takes ownership. */
+export function createPassage(hangUp: (handle: TcpHandle) => void): Passage {
   const passengers = new Map<number, Passenger>()
   const waiting = new Set<Passenger>()
   const loads = new Map<number, number>()
   const travelling = new Map<number, number>()
 
-  const letGo = (passenger: Passenger): void => {
+  const letGo = (passenger: Passenger, end = close): void => {
     if (passenger.handle === undefined) return
-    passenger.handle.close()
+    end(passenger.handle)
     passenger.handle = undefined
     if (passenger.worker !== 0) shift(travelling, passenger.worker, -1)
   }
-  const drop = (passenger: Passenger): number => {
-    letGo(passenger)
+  const drop = (passenger: Passenger, end = close): number => {
+    letGo(passenger, end)
     passengers.delete(passenger.ticket)
     waiting.delete(passenger)
     if (passenger.worker !== 0) shift(loads, passenger.worker, -1)
@@ -127,10 +130,10 @@ export function createPassage(): Passage {
     },
     expire(now) {
       const late = held().filter((one) => now - one.since > (one.worker === 0 ? WAITING_MS : TRANSIT_MS))
-      for (const one of late) drop(one)
+      for (const one of late) drop(one, one.worker === 0 ? close : hangUp)
       return late
     },
-    abandon: () => held().map(drop),
+    abandon: () => held().map((one) => drop(one)),
     load: (worker) => loads.get(worker) ?? 0,
     get size() {
       return passengers.size

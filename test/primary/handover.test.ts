@@ -61,6 +61,23 @@ test('more than a worker may have under way wait for it, and for another one whe
   for (const each of clients) each.socket.destroy()
 })
 
+test('a client whom a worker that hangs does not take is told, and the worker has nothing of it afterwards', async () => {
+  await using rig = await startFleet(1)
+  await rig.fleet.start()
+  const [pid = 0] = serving(rig)
+  const before = descriptors(pid)
+  process.kill(pid, 'SIGSTOP')
+  const one = client(rig.port, 'hello')
+  await one.closed
+  process.kill(pid, 'SIGCONT')
+  assert.equal(one.text(), '')
+  assert.ok(rig.codes().includes('SSH_CONNECTION_REFUSED'))
+  assert.equal(rig.admission.connections, 0)
+  await client(rig.port).ask('hello', /hello/)
+  // That one, and no other.
+  await until('its descriptors', () => descriptors(pid) === before + 1)
+})
+
 test('what a worker says on the channel of handles is no order to Node, and much of it ends the worker', async () => {
   await using rig = await startFleet(1)
   await rig.fleet.start()

@@ -20,6 +20,7 @@ function probe(): Probe {
   }
   return handle
 }
+const close = (handle: TcpHandle): void => handle.close()
 function passed(passage: Passage, ticket: number, worker: number): Probe {
   const handle = probe()
   passage.park(handle, ticket, remote, false, true)
@@ -30,7 +31,7 @@ function passed(passage: Passage, ticket: number, worker: number): Probe {
 }
 
 test('a handle is closed once, when the worker has taken the connection', () => {
-  const passage = createPassage()
+  const passage = createPassage(close)
   const handle = passed(passage, 1, 1)
   passage.taken(1, 2)
   assert.equal(handle.closes, 0, 'another worker cannot take it')
@@ -44,7 +45,7 @@ test('a handle is closed once, when the worker has taken the connection', () => 
 })
 
 test('a worker that has taken none of sixteen is given no more, until it takes one, or one is closed', () => {
-  const passage = createPassage()
+  const passage = createPassage(close)
   for (let ticket = 1; ticket <= 15; ticket++) passed(passage, ticket, 1)
   assert.equal(passage.isBehind(1), false)
   passed(passage, 16, 1)
@@ -68,7 +69,7 @@ test('a worker that has taken none of sixteen is given no more, until it takes o
 })
 
 test('the connections of a dead worker end, those it never took are parked again, but only once', () => {
-  const passage = createPassage()
+  const passage = createPassage(close)
   passed(passage, 1, 1)
   passage.taken(1, 1)
   const travelling = passed(passage, 2, 1)
@@ -82,8 +83,18 @@ test('the connections of a dead worker end, those it never took are parked again
   assert.equal(passage.size, 0)
 })
 
+test('what travels too long is hung up: a worker may have it already', () => {
+  const hungUp: TcpHandle[] = []
+  const passage = createPassage((handle) => void hungUp.push(handle))
+  const [parked, travelling] = [probe(), passed(passage, 2, 1)]
+  passage.park(parked, 1, remote, false, true)
+  passage.expire(performance.now() + 30_100)
+  assert.deepEqual(hungUp, [travelling])
+  assert.deepEqual([parked.closes, travelling.closes], [1, 0])
+})
+
 test('what travels for more than ten seconds, or waits for more than thirty, is closed; what was taken stays', () => {
-  const passage = createPassage()
+  const passage = createPassage(close)
   const [parked, travelling, taken] = [probe(), passed(passage, 2, 1), passed(passage, 3, 1)]
   passage.park(parked, 1, remote, false, true)
   passage.taken(3, 1)
@@ -98,7 +109,7 @@ test('what travels for more than ten seconds, or waits for more than thirty, is 
 })
 
 test('no more than 1024 connections wait for a worker where there is none', () => {
-  const passage = createPassage()
+  const passage = createPassage(close)
   for (let ticket = 1; ticket <= 1024; ticket++) assert.equal(passage.park(probe(), ticket, remote, false, true), true)
   const late = probe()
   assert.equal(passage.park(late, 1025, remote, false, true), false)
@@ -116,7 +127,7 @@ test('whatever happens, every handle is closed exactly once and every ticket end
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
-      const passage = createPassage()
+      const passage = createPassage(close)
       const handles = new Map<number, Probe>()
       const ended: number[] = []
       let next = 1

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { canonicalAddress } from '../address.ts'
 
 /**
@@ -55,4 +56,12 @@ export function remoteOf(handle: TcpHandle): Remote | undefined {
   if (handle.getpeername(peer) !== 0 || peer.address === undefined || peer.port === undefined) return undefined
   const address = canonicalAddress(peer.address)
   return address === undefined ? undefined : { address, port: peer.port }
+}
+
+/** Tells the client that it is over, which `close` does not while the handle is on its way to another process. Takes ownership. */
+export function hangUp(handle: TcpHandle): void {
+  const options: object = { handle, pauseOnCreate: true }
+  const socket = new Socket(options)
+  socket.on('error', () => undefined) // it has gone, and 'close' follows
+  socket.destroySoon()
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, Socket } from 'node:net'
 import { test } from 'node:test'
 import { createListener } from '../../../src/primary/listener.ts'
-import { isTcpHandle, remoteOf, type TcpHandle } from '../../../src/shared/ipc/handle.ts'
+import { hangUp, isTcpHandle, remoteOf, type TcpHandle } from '../../../src/shared/ipc/handle.ts'
 import { createLog } from '../../../src/shared/log.ts'
 
 /** A real connection: the client's socket and the raw handle of the other side. */
@@ -45,6 +45,16 @@ test('a raw handle becomes a socket with a fixed read buffer, and what came befo
   assert.equal(String((await once(client, 'data'))[0]), 'answer')
   socket.destroy()
   client.destroy()
+})
+
+test('who is hung up on reads an end, and the handle is closed', async () => {
+  const { client, handle } = await accepted('unread')
+  assert.ok(handle.fd > 2)
+  client.on('error', () => undefined)
+  client.resume()
+  hangUp(handle)
+  await once(client, 'close')
+  assert.ok(handle.fd < 0)
 })
 
 test('an IPv4 client of a dual-stack listener has an IPv4 address', () => {
