@@ -198,8 +198,8 @@ export function accept<M extends { readonly kind: string }>(contract: Contract<M
   if (!Object.hasOwn(contract, kind)) throw new ContractError(`an unknown message ${JSON.stringify(kind.slice(0, 40))}`)
   const rule: Rule = contract[kind as M['kind']]
   if (!rule.phases.includes(phase)) throw new ContractError(`the message ${kind} in phase ${phase}`)
-  for (const [name, check] of Object.entries(rule.shape)) {
-    if (!Object.hasOwn(value, name) || !check(value[name]))
+  for (const name in rule.shape) {
+    if (!Object.hasOwn(value, name) || rule.shape[name]?.(value[name]) !== true)
       throw new ContractError(`a wrong ${name} in the message ${kind}`)
   }
   // The table has one row per kind, and each row has just been held against the value: this is the parse.
