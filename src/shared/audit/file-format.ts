@@ -19,12 +19,19 @@ export const logHeader = (): Uint8Array => {
 }
 
 /**
+ * For a keystroke, to make and clear the usual 256 KiB takes as long as to compress it, and the collector counts them. No
+ * byte of so small a batch is out of reach of a window of 4 KiB.
+ */
+const smallBytes = 2048
+const smallMemory = { windowBits: 12, memLevel: 4, chunkSize: 1024 }
+
+/**
  * A batch as one complete member with its checksum: it can be read whatever happens to those before and after it.
  * Blocks the thread for as long as it takes.
  */
 export const compressed = (batch: Uint8Array, compression: Compression, level?: number): Uint8Array =>
   compression === 'gzip'
-    ? gzipSync(batch, level === undefined ? {} : { level })
+    ? gzipSync(batch, { ...(level !== undefined && { level }), ...(batch.length <= smallBytes && smallMemory) })
     : zstdCompressSync(batch, {
         params: {
           [constants.ZSTD_c_checksumFlag]: 1,
