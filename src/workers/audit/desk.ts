@@ -7,6 +7,7 @@ import type { Config } from '../../shared/config/index.ts'
 import type { Order, Report } from '../../shared/ipc/contract.ts'
 import { replacerOf } from '../../shared/pattern.ts'
 import { giveSpare } from '../../shared/spare-memory.ts'
+import { createAges } from './ages.ts'
 import type { Recorder } from './recorder.ts'
 
 export type AuditConfig = Config['audit']
@@ -24,6 +25,7 @@ export class Desk {
   readonly config: AuditConfig
   /** `audit.redact`. */
   readonly redacted: (text: string) => string
+  readonly ages = createAges()
   readonly #courier: Courier
   readonly #recorders = new Map<number, Recorder>()
   /** Whose connections wait. */

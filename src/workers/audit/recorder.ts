@@ -11,12 +11,11 @@ import { count } from '../../shared/metric.ts'
 import type { Peer } from '../ports.ts'
 import { pause } from '../ssh/reading.ts'
 import type { StreamNumber, Subject } from '../ssh/witness.ts'
+import type { Group } from './ages.ts'
 import { nowNs } from './clock.ts'
 import type { AuditConfig, Desk } from './desk.ts'
 
 const batchBytes = 64 * 1024
-/** Half of what a session may lose with the daemon: the other half is for the way to the disk. */
-const batchMs = 50
 /**
  * A batch that is held back because the link is behind goes at this size all the same, so that with the largest record, a
  * public key in base64 that fills an SSH packet, it stays below MAX_BATCH_BYTES.
@@ -49,7 +48,7 @@ export class Recorder {
   /** Sent or gathered, and not stored. */
   #waitingBytes = 0
   #phase: Phase = 'open'
-  #age: NodeJS.Timeout | undefined
+  #age: Group | undefined
   #stall: NodeJS.Timeout | undefined
   /** Those who want to move bytes again. */
   #blocked: Set<() => void> | undefined
@@ -117,7 +116,7 @@ export class Recorder {
     // Nothing that we know of makes such a record; the primary would take it for an attack, and the worker would be lost.
     if (length > MAX_BATCH_BYTES) this.failed(`a record of ${length - before} bytes`)
     else if (length >= batchBytes) this.flush()
-    else this.#age ??= setTimeout(grownOld, batchMs, this).unref()
+    else this.#age ??= this.#desk.ages.join(this)
   }
 
   /** Sends what was gathered. */
@@ -125,7 +124,11 @@ export class Recorder {
     const { length } = this.#batch
     if (this.#desk.congested && length < heldBytes && this.#phase === 'open') this.#desk.hold(this)
     else if (length > 0) this.#send()
-    clearTimeout(this.#age)
+    this.#forgetAge()
+  }
+
+  #forgetAge(): void {
+    this.#age?.delete(this)
     this.#age = undefined
   }
 
@@ -228,8 +231,7 @@ export class Recorder {
 
   /** Nothing that was gathered or sent is waited for any more. */
   #give(): void {
-    clearTimeout(this.#age)
-    this.#age = undefined
+    this.#forgetAge()
     this.#batch.take()
     this.#desk.settle(this.#waitingBytes)
     this.#waitingBytes = 0
@@ -250,6 +252,5 @@ export class Recorder {
   }
 }
 
-const grownOld = (recorder: Recorder): void => recorder.flush()
 const stalled = (recorder: Recorder): void => recorder.stalled()
 const neverBegan = (recorder: Recorder): void => recorder.neverBegan()
