@@ -42,6 +42,8 @@ export interface PoolOptions {
   /** Tasks that may wait for a thread. */
   readonly queue: number
   readonly graceMs: number
+  /** By how much its threads are nicer than the process; where the platform has that for threads. */
+  readonly nice?: number
   /** A thread failed outside of its tasks. It is replaced. */
   failed(error: Error): void
 }
@@ -57,6 +59,7 @@ export function createPool<T extends { readonly [N in keyof T]: Task }>(options:
     // 'sync' would freeze the timers and sockets of a thread between tasks.
     atomics: 'async',
     stricterFIFO: true,
+    niceIncrement: options.nice ?? 0,
     recordTiming: false,
     // Descriptors are opened in one thread and closed in another.
     trackUnmanagedFds: false,
