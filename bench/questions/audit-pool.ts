@@ -6,7 +6,8 @@ import { createPool, type Pool } from '../../src/primary/audit/pool.ts'
 import { createBatch } from '../../src/shared/audit/batch.ts'
 import { chainStart } from '../../src/shared/audit/chain.ts'
 import type { Compression } from '../../src/shared/audit/file-format.ts'
-import { type LogState, type LogTasks, newLogFile } from '../../src/shared/audit/log-task.ts'
+import { type LogSettings, type LogState, type LogTasks, newLogFile } from '../../src/shared/audit/log-task.ts'
+import { packLoad, readOutcome } from '../../src/shared/audit/log-wire.ts'
 import { type Figures, turns } from '../measure.ts'
 import { type Bench, ours, part, type Row, rowsOf } from '../question.ts'
 
@@ -49,11 +50,15 @@ async function writeLog(pool: Pool<LogTasks>, folder: string, name: string, form
     latest: 0n,
     facts,
   }
-  const settings = { format, recipients: [], mostChannels: 1 }
+  const settings: LogSettings = { format, recipients: [], mostChannels: 1 }
   for (let task = 0; task < tasks; task++) {
     const batches = Array.from({ length: batchesPerTask }, () => Uint8Array.from(batch))
     const transfer = batches.map(({ buffer }) => buffer)
-    state = (await pool.run('store', { settings, state, batches, end: undefined }, { transfer })).state
+    const load = packLoad(settings, [{ state, batches, end: undefined }])
+    const [outcome] = await pool.run('store', load, { transfer })
+    const stored = readOutcome(outcome, state)
+    if ('reason' in stored) throw new Error(stored.reason)
+    state = stored.state
   }
   closeSync(descriptor)
   unlinkSync(path)

@@ -2,16 +2,17 @@
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { signerOf } from '../../shared/audit/chain-closing.ts'
-import type { LogTasks } from '../../shared/audit/log-task.ts'
+import type { LogSettings, LogTasks } from '../../shared/audit/log-task.ts'
+import { batchesOf, type Load } from '../../shared/audit/log-wire.ts'
 import { fault } from '../../shared/codes/fault.ts'
 import type { Config } from '../../shared/config/index.ts'
 import { within } from '../../shared/deadline.ts'
 import type { Log } from '../../shared/log.ts'
-import { createTurns } from '../../shared/turns.ts'
 import type { Refusal } from '../limits.ts'
 import type { Service } from '../services.ts'
 import { complaintsTo } from './copies.ts'
 import { watchDisks } from './disk.ts'
+import { createLoads } from './loads.ts'
 import { Logs } from './logs.ts'
 import { type Place, placeOf } from './place.ts'
 import type { Pool } from './pool.ts'
@@ -94,24 +95,24 @@ function sharedOf(
   log: Log,
 ): StreamShared {
   const { format, recipients, sign, onFailure } = audit
+  const settings: LogSettings = {
+    format: format === 'binary' || format === 'none' ? 'gzip' : format,
+    recipients,
+    // Those that are just being closed come on top.
+    mostChannels: 2 * limits.channels,
+  }
   return {
-    settings: {
-      format: format === 'binary' ? 'gzip' : format === 'none' ? 'gzip' : format,
-      recipients,
-      // Those that are just being closed come on top.
-      mostChannels: 2 * limits.channels,
-    },
     isChained: sign,
     hostKeys: sign ? hostKeys : [],
     places,
     onFailure,
     // One waits for its thread while the results of the others are looked at.
-    turns: createTurns(threads + 1, Number.POSITIVE_INFINITY),
-    store: (work) => pool.run('store', work, { transfer: work.batches.flatMap(transferable) }),
+    loads: createLoads(settings, threads + 1, (load) => pool.run('store', load, { transfer: memoryOf(load) })),
     complain: complaintsTo(log),
   }
 }
 
+const memoryOf = ({ works }: Load): ArrayBuffer[] => works.flatMap(batchesOf).flatMap(transferable)
 const transferable = ({ buffer, length }: Uint8Array): ArrayBuffer[] =>
   length > 0 && buffer instanceof ArrayBuffer ? [buffer] : []
 

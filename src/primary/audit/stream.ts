@@ -2,40 +2,31 @@
  * One audit log: batches in their order, one task at a time; what arrives meanwhile is one member of the file later. It
  * ends when the worker says so or is dead, and then it is closed whatever happens.
  */
-import { isDeepStrictEqual } from 'node:util'
 import { chainStart } from '../../shared/audit/chain.ts'
 import type { LogFacts } from '../../shared/audit/facts.ts'
 import {
   type CopyFailure,
   type LogFile,
-  type LogSettings,
   type LogState,
   type LogStored,
   type LogWork,
   newLogFile,
 } from '../../shared/audit/log-task.ts'
-import { within } from '../../shared/deadline.ts'
-import type { Turns } from '../../shared/turns.ts'
 import { type Complaint, closeCopies, createCopies, syncCopies } from './copies.ts'
 import { createGathered } from './gather.ts'
+import type { Loads, Passenger } from './loads.ts'
 import type { Place } from './place.ts'
 import type { Target } from './target.ts'
 
-/** For a disk that does not answer. */
-const TASK_MS = 30_000
-
 /** The same for all logs. */
 export interface StreamShared {
-  readonly settings: LogSettings
   readonly isChained: boolean
   /** PEM texts. */
   readonly hostKeys: readonly string[]
   readonly places: readonly Place[]
   /** `end`: a copy that cannot be written ends the log. */
   readonly onFailure: 'end' | 'continue'
-  /** Whose turn it is to have a thread. */
-  readonly turns: Turns
-  store(work: LogWork): Promise<LogStored>
+  readonly loads: Loads
   readonly complain: Complaint
 }
 /** Of a worker: what all its logs keep here until it is stored. */
@@ -52,7 +43,7 @@ export interface StreamEvents {
   offended(what: string): void
 }
 
-export class LogStream {
+export class LogStream implements Passenger {
   readonly #gathered = createGathered()
   readonly #ended = Promise.withResolvers<void>()
   /** Of each file, what is on the disk. */
@@ -68,6 +59,8 @@ export class LogStream {
   /** Files are being made or written; then these bytes are. */
   #isBusy = true
   #inTask = 0
+  /** The task under way is the last. */
+  #isLast = false
   #syncing: Promise<void> | undefined
   #lastClose: Promise<unknown> = Promise.resolve()
   /** The disk did not take what was written before. */
@@ -135,39 +128,37 @@ export class LogStream {
       if (this.#isEnding) void this.#lastClose.then(() => this.#ended.resolve())
     } else if (this.#gathered.bytes > 0 || this.#isEnding) {
       this.#isBusy = true
-      void this.#work()
+      this.#shared.loads.add(this)
     }
   }
 
-  async #work(): Promise<void> {
-    const { turns } = this.#shared
-    await turns.enter(undefined)
-    // Not before: what came in the meantime goes along.
+  board(): LogWork {
+    const { hostKeys } = this.#shared
+    const before = this.#gathered.bytes
     const batches = this.#gathered.take()
-    const length = batches.reduce((sum, batch) => sum + batch.length, 0)
-    this.#inTask = length
-    const isLast = this.#isEnding && this.#gathered.bytes === 0
-    const task = this.#store(batches, isLast)
-    try {
-      const stored = await within('writing to the disk', TASK_MS, undefined, () => task).finally(turns.leave)
-      this.#settle(stored, length)
-    } catch (error) {
-      const { message } = error as Error
-      for (const { name } of this.#state.files) this.#shared.complain('write', name, undefined, message)
-      // A thread that hangs may still write to the files.
-      this.#fail(message, task)
-    }
-    this.#account.bytes -= length
+    this.#inTask = before - this.#gathered.bytes
+    this.#isLast = this.#isEnding && this.#gathered.bytes === 0
+    const timestamp = this.#disconnect ?? BigInt(Date.now()) * 1_000_000n
+    return { state: this.#state, batches, end: this.#isLast ? { timestamp, hostKeys } : undefined }
+  }
+
+  stored(stored: LogStored): void {
+    this.#settle(stored, this.#inTask)
+    this.#arrive()
+  }
+
+  lost(reason: string, idle: Promise<unknown>): void {
+    for (const { name } of this.#state.files) this.#shared.complain('write', name, undefined, reason)
+    this.#fail(reason, idle)
+    this.#arrive()
+  }
+
+  #arrive(): void {
+    this.#account.bytes -= this.#inTask
     this.#inTask = 0
     this.#isBusy = false
-    if (isLast && !this.#hasFailed) void this.#lastClose.then(() => this.#ended.resolve())
+    if (this.#isLast && !this.#hasFailed) void this.#lastClose.then(() => this.#ended.resolve())
     else this.#advance()
-  }
-
-  #store(batches: readonly Uint8Array[], isLast: boolean): Promise<LogStored> {
-    const { settings, hostKeys, store } = this.#shared
-    const timestamp = this.#disconnect ?? BigInt(Date.now()) * 1_000_000n
-    return store({ settings, state: this.#state, batches, end: isLast ? { timestamp, hostKeys } : undefined })
   }
 
   #settle(stored: LogStored, bytes: number): void {
@@ -221,7 +212,7 @@ export class LogStream {
   #tell(file: LogFile, before: LogState): void {
     if (!this.#synced.has(file.name)) this.#announce(file)
     const { facts } = this.#state
-    const isNews = !isDeepStrictEqual(facts, before.facts)
+    const isNews = facts !== before.facts
     const had = before.files.find(({ name }) => name === file.name)?.bytes ?? 0
     for (const target of this.#targets(file)) {
       if (isNews) target.described(file.name, facts)

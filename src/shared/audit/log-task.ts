@@ -1,15 +1,16 @@
-/** What goes between the primary and its threads to write audit logs. All of it is plain data. */
+/** What goes between the primary and its threads to write audit logs. All of it is plain data; see `log-wire.ts`. */
 
 import type { CastState } from './cast.ts'
 import type { ChainState } from './chain.ts'
 import type { EnvelopeState } from './envelope.ts'
 import type { LogFacts } from './facts.ts'
 import type { Compression } from './file-format.ts'
+import type { Load, Outcomes } from './log-wire.ts'
 
 /** What the threads' module exports. */
 export interface LogTasks {
-  /** The next batches of a log. Those of one log must come one after the other. */
-  store(work: LogWork): Promise<LogStored>
+  /** The next batches of several logs; outcomes in the same order. Those of one log must come one after the other. */
+  store(load: Load): Promise<Outcomes>
 }
 
 /** Of all logs. */
@@ -54,7 +55,6 @@ export interface LogState {
 }
 
 export interface LogWork {
-  readonly settings: LogSettings
   readonly state: LogState
   /** See `batch.ts`. */
   readonly batches: readonly Uint8Array[]
@@ -68,6 +68,8 @@ export interface LogEnd {
   readonly hostKeys: readonly string[]
 }
 
+/** `reason`: nothing is known of what reached the files. */
+export type LogOutcome = LogStored | { readonly reason: string }
 export interface LogStored {
   readonly state: LogState
   /** These are complete: their descriptors wait to be closed. */

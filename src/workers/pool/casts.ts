@@ -1,13 +1,13 @@
 /** Format `asciinema`: a recording for each session channel, the first in the file that is named by the connection. */
 import { createCast } from '../../shared/audit/cast.ts'
-import type { LogFile, LogState, LogStored, LogWork } from '../../shared/audit/log-task.ts'
+import type { LogFile, LogSettings, LogState, LogStored, LogWork } from '../../shared/audit/log-task.ts'
 import type { AuditRecord } from '../../shared/audit/record.ts'
 import { sessionChannelOf } from '../../shared/audit/session-channel.ts'
 import { readBatches } from './read-batches.ts'
 import { createRecordings, type Recordings } from './recordings.ts'
 import { appendSealed } from './sealed.ts'
 
-export async function storeCasts({ settings, state, batches, end }: LogWork): Promise<LogStored> {
+export async function storeCasts({ state, batches, end }: LogWork, settings: LogSettings): Promise<LogStored> {
   const recordings = createRecordings(state, settings.mostChannels)
   const { disconnect, offence, ...read } = readBatches(batches, state, (record) => take(record, recordings))
   if (end !== undefined) recordings.endAll(atStart({ ...state, ...read }))

@@ -2,7 +2,15 @@
 import { createOutput } from '../../shared/audit/cbor-output.ts'
 import { closingBatch } from '../../shared/audit/chain-closing.ts'
 import { type Compression, logEnd, logHeader } from '../../shared/audit/file-format.ts'
-import type { CopyFailure, LogEnd, LogFile, LogState, LogStored, LogWork } from '../../shared/audit/log-task.ts'
+import type {
+  CopyFailure,
+  LogEnd,
+  LogFile,
+  LogSettings,
+  LogState,
+  LogStored,
+  LogWork,
+} from '../../shared/audit/log-task.ts'
 import { createPacker } from '../../shared/audit/pack.ts'
 import { compress } from './compression.ts'
 import { readBatches } from './read-batches.ts'
@@ -12,7 +20,11 @@ import { signer } from './signer.ts'
 /** Memory that each batch of this thread is packed in. */
 const output = createOutput()
 
-export async function encode({ settings, state, batches, end }: LogWork, format: Compression): Promise<LogStored> {
+export async function encode(
+  { state, batches, end }: LogWork,
+  { recipients }: LogSettings,
+  format: Compression,
+): Promise<LogStored> {
   const { connectionId } = state
   const packer = createPacker(connectionId, output, state.chain)
   const { disconnect, offence, ...read } = readBatches(batches, state, packer.pack)
@@ -23,9 +35,7 @@ export async function encode({ settings, state, batches, end }: LogWork, format:
   const failures: CopyFailure[] = []
   const written: LogFile[] = []
   for (const file of state.files) {
-    written.push(
-      await appendSealed(file, parts, { isLast: end !== undefined, recipients: settings.recipients, failures }),
-    )
+    written.push(await appendSealed(file, parts, { isLast: end !== undefined, recipients, failures }))
   }
   const [files, finished] = end === undefined ? [written, []] : [[], written]
   return { state: { ...known, files }, finished, failures, disconnect, offence }

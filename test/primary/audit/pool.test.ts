@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { BroadcastChannel } from 'node:worker_threads'
 import { createPool, type PoolOptions } from '../../../src/primary/audit/pool.ts'
 import { openThreads } from '../../../src/primary/audit/threads.ts'
+import { packLoad } from '../../../src/shared/audit/log-wire.ts'
 import { formatLine } from '../../../src/shared/log/format.ts'
 import { createLog, type LogRecord } from '../../../src/shared/log.ts'
 import { record as keepForCodes } from '../../rigs/daemon.ts'
@@ -127,7 +128,7 @@ test('a failure of a thread that writes logs is in the log of the daemon', async
   const facts = { startTime: 0, remoteAddr: '', authenticated: false, username: '', country: 'XX' }
   const state = { connectionId: '', folders: [], files: [], fileCount: 0, chain: undefined, latest: 0n, facts }
   const settings = { format: 'gzip', recipients: [], mostChannels: 1 } as const
-  await pool.run('store', { settings, state, batches: [], end: undefined })
+  await pool.run('store', packLoad(settings, [{ state, batches: [], end: undefined }]))
   stumble()
   const { code, message } = await failure.promise
   assert.equal(code, 'AUDIT_THREAD_FAILED')
