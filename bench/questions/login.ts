@@ -73,7 +73,7 @@ export async function warmUpLogins(
 export const login: Question = {
   name: 'login',
   title: 'Handshake and login',
-  seconds: 40,
+  seconds: 41,
   about:
     'TCP connect, curve25519 key exchange, ed25519 host key, authentication, one global request and its reply; 8 at a time, ' +
     'each on a new connection. sshd checks the password against SHA-512-crypt each time; we against argon2id the first time, and ' +
