@@ -62,7 +62,7 @@ export class ServerWire implements Wire, RekeyingOwner {
 
   start(events: WireEvents): void {
     this.#events = events
-    this.#outbox.put(Buffer.from(`${this.#options.serverVersion}\r\n`))
+    this.#outbox.put(this.#options.identification)
     // Together with the identification: this saves a round trip and a write, and RFC 4253 section 7 allows it.
     this.#kex.begin()
     this.#inflow.open(this)

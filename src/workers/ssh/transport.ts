@@ -60,6 +60,8 @@ export const defaultLimits: WireLimits = {
 export interface WireOptions {
   readonly offer: Offer
   readonly serverVersion: string
+  /** Our identification line, with CR LF. */
+  readonly identification: Buffer
   /** SSH_MSG_EXT_INFO (RFC 8308). */
   readonly extInfo: Uint8Array
   readonly limits: WireLimits
@@ -85,6 +87,7 @@ export const createTransport = (
   const options = {
     offer,
     serverVersion: config.ssh.serverVersion,
+    identification: Buffer.from(`${config.ssh.serverVersion}\r\n`),
     extInfo: extInfoMessage,
     limits: { ...defaultLimits, ...limits },
   }
