@@ -47,19 +47,24 @@ test('500 connections and workers killed in between: each is served or closed, a
   await until('those of the worker', () => descriptors(survivor) === before.survivor)
 })
 
-test('more than a worker may have under way wait for it, and for another one when it dies', async () => {
-  await using rig = await startFleet(1)
-  await rig.fleet.start()
-  const [victim] = serving(rig)
-  process.kill(victim ?? 0, 'SIGSTOP')
-  const clients = Array.from({ length: 300 }, () => client(rig.port, 'hello'))
-  await until('them to be accepted', () => rig.admission.connections === 300)
-  assert.equal(rig.fleet.workers[0]?.connections, 16)
-  process.kill(victim ?? 0, 'SIGCONT')
-  await until('the echoes', () => clients.every((each) => each.text() === 'hello'))
-  assert.equal(rig.fleet.workers[0]?.connections, 300)
-  for (const each of clients) each.socket.destroy()
-})
+for (const [fate, signal] of [
+  ['goes on', 'SIGCONT'],
+  ['dies', 'SIGKILL'],
+] as const) {
+  test(`more than a worker may have under way wait for it, and all are served when it ${fate}`, async () => {
+    await using rig = await startFleet(1)
+    await rig.fleet.start()
+    const [pid = 0] = serving(rig)
+    process.kill(pid, 'SIGSTOP')
+    const clients = Array.from({ length: 300 }, () => client(rig.port, 'hello'))
+    await until('them to be accepted', () => rig.admission.connections === 300)
+    assert.equal(rig.fleet.workers[0]?.connections, 16)
+    process.kill(pid, signal)
+    await until('the echoes', () => clients.every((each) => each.text() === 'hello'))
+    assert.equal(rig.fleet.workers[0]?.connections, 300)
+    for (const each of clients) each.socket.destroy()
+  })
+}
 
 test('a client whom a worker that hangs does not take is told, and the worker has nothing of it afterwards', async () => {
   await using rig = await startFleet(1)
