@@ -17,3 +17,15 @@ test('a value that is set again is not two', () => {
   lru.set('a', 2)
   assert.deepEqual([lru.get('a'), lru.size], [2, 1])
 })
+
+test('the newest keeps its place, also after it was deleted and is set again', () => {
+  const lru = createLru<string, number>(2)
+  lru.set('a', 1)
+  lru.delete('a')
+  lru.set('b', 2)
+  lru.set('a', 3)
+  assert.equal(lru.get('a'), 3)
+  lru.set('a', 4)
+  lru.set('c', 5)
+  assert.deepEqual([lru.get('b'), lru.get('a'), lru.get('c'), lru.size], [undefined, 4, 5, 2])
+})
