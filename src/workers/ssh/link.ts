@@ -20,6 +20,7 @@ import { type Lifetime, lifetimeOf } from './lifetime.ts'
 import { pongFor } from './messages.ts'
 import { disconnect, message } from './numbers.ts'
 import { Reading } from './reading.ts'
+import { release } from './release.ts'
 import type { Watchers } from './watchers.ts'
 import type { Initiator, Negotiated, Wire, WireEvents } from './wire.ts'
 import type { Subject, Witness } from './witness.ts'
@@ -276,23 +277,9 @@ export class Link implements WireEvents, Subject {
     count('containerssh_ssh_failed_handshakes_total', { country: this.peer.country })
   }
 
-  /** In reverse order of making: channels, session, connection. */
   async #dispose(reason: string | undefined): Promise<void> {
-    const phase = this.#phase
-    const session = this.#session
     this.log.emit('SSH_DISCONNECTED', { reason })
-    try {
-      if (phase instanceof ConnectionService) await phase.end()
-      const verdict = await session
-      if (verdict?.accepted === true) await verdict.value[Symbol.asyncDispose]()
-    } catch (error) {
-      this.log.fault(asFault(error), 'error')
-    }
-    try {
-      await this.port[Symbol.asyncDispose]()
-    } catch (error) {
-      this.log.fault(asFault(error), 'error')
-    }
+    await release(this, this.#session)
     this.witness?.end()
     this.house.ended(this)
   }

@@ -212,15 +212,7 @@ export class ServerWire implements Wire, RekeyingOwner {
 
   #becomeReady(agreement: Agreement): void {
     this.#ready = true
-    this.#events?.ready({
-      sessionId: this.#kex.sessionId ?? Buffer.alloc(0),
-      clientVersion: this.#kex.clientVersion,
-      kex: agreement.kexName,
-      hostKey: agreement.hostKeyAlgorithm,
-      rsaSignature: agreement.rsaSignature,
-      cipherIn: agreement.inbound.name,
-      cipherOut: agreement.outbound.name,
-    })
+    this.#events?.ready(this.#kex.negotiated(agreement))
   }
 
   #onIdle(type: number): void {

@@ -3,6 +3,7 @@ import type { Offer } from '../algorithms.ts'
 import type { Packets } from '../packets.ts'
 import { disconnectReason, ProtocolError } from '../protocol-error.ts'
 import { fillRandom } from '../random.ts'
+import type { Negotiated } from '../wire.ts'
 import { answerExchange, type Keys } from './exchange.ts'
 import { type Agreement, negotiate } from './negotiate.ts'
 
@@ -52,6 +53,19 @@ export class KeyExchange {
   /** True while strict key exchange forbids even IGNORE and DEBUG: up to the client's first NEWKEYS. */
   get strictlyFirst(): boolean {
     return this.#strict && !this.#completed
+  }
+
+  /** What the layers above are to know of the first exchange. */
+  negotiated({ kexName, hostKeyAlgorithm, rsaSignature, inbound, outbound }: Agreement): Negotiated {
+    return {
+      sessionId: this.sessionId ?? Buffer.alloc(0),
+      clientVersion: this.clientVersion,
+      kex: kexName,
+      hostKey: hostKeyAlgorithm,
+      rsaSignature,
+      cipherIn: inbound.name,
+      cipherOut: outbound.name,
+    }
   }
 
   /** Sends our KEXINIT, unless an exchange is under way. */
