@@ -12,7 +12,6 @@ import { type Figures, turns } from '../measure.ts'
 import { type Bench, ours, part, type Row, rowsOf } from '../question.ts'
 
 const logs = 8
-const tasks = 12
 /** As a worker sends them, and as many of them as one task gets when there is much to do. */
 const [batchBytes, batchesPerTask] = [64 * 1024, 8]
 const graceMs = 5000
@@ -20,10 +19,12 @@ const graceMs = 5000
 interface Kind {
   readonly name: string
   readonly recordBytes: number
+  /** Of each log. */
+  readonly tasks: number
 }
 const kinds: readonly Kind[] = [
-  { name: 'output of 32 KiB', recordBytes: 32 * 1024 },
-  { name: 'keystrokes', recordBytes: 1 },
+  { name: 'output of 32 KiB', recordBytes: 32 * 1024, tasks: 12 },
+  { name: 'keystrokes', recordBytes: 1, tasks: 4 },
 ]
 
 function batchOf({ recordBytes }: Kind): { readonly batch: Uint8Array; readonly records: number } {
@@ -36,7 +37,13 @@ function batchOf({ recordBytes }: Kind): { readonly batch: Uint8Array; readonly 
   return { batch: Uint8Array.from(batch.take()), records }
 }
 
-async function writeLog(pool: Pool<LogTasks>, folder: string, name: string, format: Compression, batch: Uint8Array) {
+async function writeLog(
+  pool: Pool<LogTasks>,
+  folder: string,
+  name: string,
+  format: Compression,
+  { batch, tasks }: { readonly batch: Uint8Array; readonly tasks: number },
+): Promise<void> {
   const path = join(folder, name)
   const descriptor = openSync(path, 'w', 0o600)
   const facts = { startTime: 0, remoteAddr: '', authenticated: false, username: '', country: 'XX' }
@@ -68,9 +75,11 @@ async function measure(bench: Bench, pool: Pool<LogTasks>, kind: Kind, format: C
   const { batch, records } = batchOf(kind)
   const names = Array.from({ length: logs }, (_, index) => index.toString(16).padStart(32, '0'))
   const begin = performance.now()
-  await Promise.all(names.map((name) => writeLog(pool, bench.credentials.directory, name, format, batch)))
+  await Promise.all(
+    names.map((name) => writeLog(pool, bench.credentials.directory, name, format, { batch, tasks: kind.tasks })),
+  )
   const seconds = (performance.now() - begin) / 1000
-  const batches = logs * tasks * batchesPerTask
+  const batches = logs * kind.tasks * batchesPerTask
   return { mbPerSecond: (batches * batch.length) / 1e6 / seconds, perSecond: (batches * records) / seconds }
 }
 

@@ -81,7 +81,7 @@ async function bulkRows(bench: Bench, servers: readonly Server[]): Promise<Row[]
 export const audit: Question = {
   name: 'audit',
   title: 'Audit log',
-  seconds: 29,
+  seconds: 40,
   about:
     `${streams} sessions that stream output, all intercepts on, logs in files, beside the same daemon without an audit log and with ` +
     `format zstd. Then ${keys.active} sessions in which 100 keys per second are typed and echoed. The last rows are the threads ` +

@@ -138,7 +138,7 @@ async function rowsOfPass(bench: Bench, sides: readonly Terminals[], pass: Pass,
 export const echo: Question = {
   name: 'echo',
   title: 'Keystroke echo',
-  seconds: 82,
+  seconds: 80,
   about:
     'One byte that must come back, each session at its own phase: 100 keystrokes per second in one session and in each of 100, 10 in ' +
     'each of 1,000. On sshd `cat` echoes, on ours the room itself; no terminal on either side. Also while one more session ' +

@@ -20,13 +20,13 @@ async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise
 export const exec: Question = {
   name: 'exec',
   title: 'Round trip of a command',
-  seconds: 6,
+  seconds: 5,
   about:
     'Open a channel, exec `true`, exit status, close; one after the other on one connection. sshd forks a shell for it, our ' +
     'null room runs nothing: the difference is what a room may cost.',
   run: (bench) =>
     withServers(bench, async (servers) => {
-      const rounds = { ...bench, rounds: bench.quick ? 2 : 7, warmUp: 1 }
+      const rounds = { ...bench, rounds: bench.quick ? 2 : 5, warmUp: 1 }
       const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
       const rows = rowsOf(samples, [
         { figure: 'p50', label: 'time p50', unit: 'ms' },

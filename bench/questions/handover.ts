@@ -31,7 +31,7 @@ async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise
 export const handover: Question = {
   name: 'handover',
   title: 'Hand-over of a connection to a worker',
-  seconds: 7,
+  seconds: 6,
   about:
     'Connections that read an identification line and hang up, 8 at a time: accepted, admitted and handed over by the daemon, whose ' +
     'worker greets and does nothing else (ours), beside a process that accepts and greets by itself. The hand-over is the difference.',
@@ -40,7 +40,7 @@ export const handover: Question = {
     const start = startWith({ backend: 'bench', env: { BENCH_WORKER: 'greeter' } })
     const mine = running.use(await start(bench.credentials, bench.signal))
     const servers = [mine, running.use(await startAlone(bench, mine))]
-    const rounds = { ...bench, rounds: bench.quick ? 1 : 7, warmUp: 1 }
+    const rounds = { ...bench, rounds: bench.quick ? 1 : 5, warmUp: 1 }
     const samples = await interleave(servers, rounds, (server, isWarmUp) => measure(bench, server, isWarmUp))
     const of = (side: string, figure: string): readonly number[] => samples.get(side)?.get(figure) ?? []
     const difference = of(ours, 'cpuMs').map((ms, round) => ms - (of(alone, 'cpuMs')[round] ?? Number.NaN))

@@ -137,7 +137,7 @@ async function measure(bench: Bench, cluster: BareCluster): Promise<Answer> {
 export const kubernetes: Question = {
   name: 'kubernetes',
   title: 'Kubernetes room',
-  seconds: 64,
+  seconds: 63,
   needs: 'root, etcd and containerd, and the programs of Kubernetes, which are built from their Go modules in minutes',
   prepare: prepareCluster,
   about:

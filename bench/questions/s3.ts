@@ -15,7 +15,7 @@ import { type Storage, startStorage } from '../../test/rigs/s3/storage.ts'
 import { turns } from '../measure.ts'
 import { type Answer, amount, type Bench, orNote, ours, type Question, rowsOf } from '../question.ts'
 
-const rounds = 7
+const rounds = 3
 const warmUp = 1
 const megabyte = 1e6
 const bytes = 200 * megabyte
@@ -117,7 +117,7 @@ async function measure(bench: Bench, sides: readonly Side[], storage: Storage, s
 export const s3: Question = {
   name: 's3',
   title: 'Audit log to an object storage',
-  seconds: 12,
+  seconds: 7,
   needs: 'a server of the S3 API, which is built from its Go module',
   about:
     'A log of 200 MB from its queue directory to a server of the S3 API on this machine (versitygw), in parts of 5 MiB, until ' +

@@ -84,7 +84,7 @@ async function run(bench: Bench): Promise<Answer> {
 export const sandbox: Question = {
   name: 'sandbox',
   title: 'Login to a sandbox',
-  seconds: 26,
+  seconds: 22,
   needs: 'root and bubblewrap',
   about:
     '`ssh host true` from the connection to the exit status, with a new connection and a sandbox of its own each, beside sshd, which ' +
