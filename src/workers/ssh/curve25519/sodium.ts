@@ -3,7 +3,8 @@
  * entry brings a stack of stream classes along, which takes each worker 22 ms and 2.4 MB. So these are internals of exactly
  * version 5.1.0, whose functions check no length; they are used only if they agree with the RFCs' examples.
  */
-import { type KeyObject, randomFillSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { fillRandom } from '../random.ts'
 import type { Curve25519 } from './index.ts'
 
 /** 0 is success, -1 failure: libsodium's `crypto_scalarmult` and `crypto_sign_detached`. */
@@ -42,7 +43,7 @@ export function openLibsodium(require: (file: string) => unknown): Curve25519 {
       expectBytes(clientValue, keyBytes)
       const answer = Buffer.allocUnsafe(keyBytes)
       const secret = Buffer.allocUnsafe(keyBytes)
-      randomFillSync(scalar)
+      fillRandom(scalar, 0, keyBytes)
       const base = sodium.crypto_scalarmult_base(answer, scalar)
       const shared = sodium.crypto_scalarmult(secret, scalar, clientValue)
       scalar.fill(0)
