@@ -67,7 +67,7 @@ function told(first: Result, second: Result): Winners {
 
 /** Whether all is well. */
 async function measure(order: Order, signal: AbortSignal): Promise<boolean> {
-  // Before the work: a run that cannot be compared in the end would be ten minutes for nothing.
+  // Before the work: a run that cannot be compared in the end would be many minutes for nothing.
   const baseline = order.compare ? readBaseline() : undefined
   const peers = peersOf(process.env)
   using credentials = await makeCredentials()

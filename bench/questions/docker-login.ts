@@ -15,7 +15,7 @@ import { until } from '../until.ts'
 /** A login takes its time, and the engine has to come to rest after it. */
 const loginsPerRound = 2
 /** As many as the pool has ready; both workers have the same part of it. */
-const burst = 24
+const burst = 50
 /** Nothing has been made or removed for so long: then the engine can be asked. */
 const restMs = 200
 const betweenMs = 100
@@ -169,7 +169,7 @@ interface Ways {
 export const dockerLogin: Question = {
   name: 'docker-login',
   title: 'Login to a container',
-  seconds: 54,
+  seconds: 72,
   needs: 'a Docker engine; its client program and root for the rows of sshd',
   prepare: bareEngine,
   about:

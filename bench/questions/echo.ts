@@ -1,6 +1,9 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Held, holdLoad, results, runLoad, targetFlags } from '../load.ts'
 import { type Figures, interleave, judgedRounds, settle, watch } from '../measure.ts'
+import { startWith } from '../ours.ts'
 import {
   type Bench,
   otherShare,
@@ -39,7 +42,6 @@ const scenes: readonly Scene[] = [
   {
     sessions: 1000,
     passes: [
-      { label: '1 session, 999 idle ones', active: 1, rate: 100 },
       { label: '100 sessions, 900 idle ones', active: 100, rate: 100 },
       { label: '1,000 sessions', ...all },
       { label: '1,000 sessions, one more streams', ...all, beside: true },
@@ -52,6 +54,7 @@ const fewRounds = 3
 const flowMs = 500
 /** More than a round takes: the stream is cut when the keys are typed. */
 const streamBytes = 2 ** 36
+const audited = 'ours with audit'
 
 interface Terminals {
   readonly name: string
@@ -138,17 +141,27 @@ async function rowsOfPass(bench: Bench, sides: readonly Terminals[], pass: Pass,
 export const echo: Question = {
   name: 'echo',
   title: 'Keystroke echo',
-  seconds: 80,
+  seconds: 95,
   about:
     'One byte that must come back, each session at its own phase: 100 keystrokes per second in one session and in each of 100, 10 in ' +
-    'each of 1,000. On sshd `cat` echoes, on ours the room itself; no terminal on either side. Also while one more session ' +
-    'streams zeros as fast as it can. What an audit log costs is a question of its own.',
+    'each of 1,000. On sshd `cat` echoes, on ours the room itself; no terminal on either side. Also on our daemon with an ' +
+    'audit log of everything, and while one more session streams zeros as fast as it can.',
   run: (bench) =>
     withServers(bench, async (servers) => {
+      await using running = new AsyncDisposableStack()
+      const directory = join(bench.credentials.directory, 'echo-audit')
+      mkdirSync(directory, { recursive: true })
+      running.defer(() => rmSync(directory, { recursive: true, force: true }))
+      const intercept = { stdin: true, stdout: true, stderr: true }
+      const audit = { enable: true, format: 'binary', storage: 'file', file: { directory }, intercept }
+      const recording = running.use(
+        await startWith({ backend: 'bench', config: { audit } })(bench.credentials, bench.signal),
+      )
+      const sides = [...servers, { ...recording, name: audited }]
       const rows: Row[] = []
       let left = scenes.reduce((sum, { passes }) => sum + passes.length, 0)
       for (const scene of scenes) {
-        rows.push(...(await rowsFor(bench, servers, scene, left)))
+        rows.push(...(await rowsFor(bench, sides, scene, left)))
         left -= scene.passes.length
       }
       return { rows, notes: [] }

@@ -12,7 +12,7 @@ import { type Answer, amount, type Bench, orNote, otherShare, ours, part, type Q
 import { type Server, startTogether } from '../server.ts'
 
 const alone = 10
-const burst = 100
+const burst = 200
 const burstRounds = 3
 
 function login(bench: Bench, server: Server, count: number, parallel: number) {
@@ -84,7 +84,7 @@ async function run(bench: Bench): Promise<Answer> {
 export const sandbox: Question = {
   name: 'sandbox',
   title: 'Login to a sandbox',
-  seconds: 22,
+  seconds: 27,
   needs: 'root and bubblewrap',
   about:
     '`ssh host true` from the connection to the exit status, with a new connection and a sandbox of its own each, beside sshd, which ' +
