@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { liveBytes } from '../live-memory.ts'
 import { holdLoad, runLoad, targetFlags } from '../load.ts'
 import { settle } from '../measure.ts'
 import { pssKb } from '../proc.ts'
-import { type Bench, type Question, type Row, rowsOf } from '../question.ts'
+import { type Bench, ours, type Question, type Row, rowsOf } from '../question.ts'
 import { note, type Sides } from '../samples.ts'
-import type { Method, Start } from '../server.ts'
+import type { Method, Server, Start } from '../server.ts'
 
-/** Time in which garbage of the logins may be collected; all sides get it. */
+/** Time in which what was collected is given back to the system; all sides get it. */
 const restMs = 2000
 const warmUpLogins = 30
 
@@ -62,6 +63,13 @@ function meetingOf(members: number): Meeting {
   }
 }
 
+interface Ways {
+  readonly method?: Method
+  readonly meeting?: Meeting
+  /** The server answers `liveBytes`. */
+  readonly collects?: boolean
+}
+
 /**
  * In kB, of one connection. A fresh server: what it grew to in an earlier round would hide what this one needs. The pages of
  * a program are divided among all servers that run it: none comes or goes between the two looks at any of them.
@@ -70,8 +78,7 @@ export async function memoryOf(
   bench: Bench,
   start: Start,
   scene: Pick<Scene, 'count' | 'slow'>,
-  method: Method = 'key',
-  meeting = alone,
+  { method = 'key', meeting = alone, collects = false }: Ways,
 ): Promise<number> {
   const { slow = false } = scene
   const count = bench.quick ? scene.count / 10 : scene.count
@@ -81,8 +88,7 @@ export async function memoryOf(
   const login = targetFlags(server, method)
   await runLoad(bench.load, 'login', [...login, '-count', `${warmUpLogins}`], signal)
   await settle(server, signal)
-  await sleep(restMs, undefined, { signal })
-  const empty = pssKb(server.pid)
+  const empty = await atRest(bench, server, collects)
   const endless = server.commands.source.replace('{bytes}', '1000000000000')
   const worst = ['-mode', 'window', '-clients', `${count}`, '-command', endless]
   await using _held = slow
@@ -90,10 +96,16 @@ export async function memoryOf(
     : await holdLoad(bench.load, 'idle', [...login, '-count', `${count}`], signal)
   await settle(server, signal)
   await meeting.meet()
-  await sleep(restMs, undefined, { signal })
-  const full = pssKb(server.pid)
+  const full = await atRest(bench, server, collects)
   await meeting.meet()
   return (full - empty) / count
+}
+
+/** In kB, without the garbage of the start and of the logins: whether that is still there at a moment is chance. */
+async function atRest({ credentials, signal }: Bench, server: Server, collects: boolean): Promise<number> {
+  if (collects) await liveBytes(server.pid, credentials.directory, signal)
+  await sleep(restMs, undefined, { signal })
+  return pssKb(server.pid)
 }
 
 /** Whether `count` connections of sshd fit into what is free; the others need a fraction of it. */
@@ -128,7 +140,10 @@ async function atOnce(bench: Bench, members: readonly Member[], figures: Map<Mem
   const found = await Promise.allSettled(
     members.map(async (member) => {
       try {
-        figures.set(member, await memoryOf(bench, member.start, member.scene, 'key', meeting))
+        figures.set(
+          member,
+          await memoryOf(bench, member.start, member.scene, { meeting, collects: member.name === ours }),
+        )
       } catch (error) {
         meeting.fail(error)
         throw error
@@ -144,7 +159,7 @@ export const memory: Question = {
   seconds: 58,
   about:
     'Authenticated connections with one open session channel that do nothing. Proportional set size (PSS) of all processes of ' +
-    `the server, ${restMs / 1000} s after the last login, less that of the empty server after ${warmUpLogins} logins. The kernel's part is not in it. Then ` +
+    `the server, less that of the empty server after ${warmUpLogins} logins, both ${restMs / 1000} s after a full collection of garbage. The kernel's part is not in it. Then ` +
     'clients that grant a window of 4 GiB, ask for all of it, and never read. The servers run at the same time, once: what a connection needs hardly varies.',
   async run(bench) {
     const notes: string[] = []

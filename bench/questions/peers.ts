@@ -80,7 +80,7 @@ async function withoutContainers(setting: Setting): Promise<Row[]> {
   for (const peer of gateways) {
     bench.progress(`${idleConnections} connections, ${peer.name}`)
     const start = startPeer(peer, webhook, docker('session'))
-    note(sides, peer.name, 'kb', await memoryOf(bench, start, { count: idleConnections }, 'password'))
+    note(sides, peer.name, 'kb', await memoryOf(bench, start, { count: idleConnections }, { method: 'password' }))
   }
   return [
     ...rowsOf(samples, [
