@@ -8,7 +8,8 @@ import { pidsOf } from './proc.ts'
 
 /** Whoever does not answer to it ignores it: that is what the kernel does with it, too. */
 const question = 'SIGURG'
-const answerMs = 5000
+/** Of thousands of connections, on a machine where other servers are at work. */
+const answerMs = 30_000
 const pollMs = 10
 const fileOf = (folder: string, pid: number): string => join(folder, `live-memory-${pid}`)
 

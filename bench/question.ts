@@ -42,7 +42,7 @@ export interface Question {
   readonly title: string
   /** How it was measured, for the report. */
   readonly about: string
-  /** Its part of a whole run, which is to take about ten minutes; set-up and tear-down included. */
+  /** Its part of a whole run, which is to take little more than ten minutes; set-up and tear-down included. */
   readonly seconds: number
   /** What a machine must have for all of it, besides Go and OpenSSH. */
   readonly needs?: string

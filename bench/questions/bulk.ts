@@ -62,7 +62,7 @@ async function measure(
 export const bulk: Question = {
   name: 'bulk',
   title: 'Bulk bytes',
-  seconds: 44,
+  seconds: 52,
   about:
     '256 MiB in one stream on one connection, 64 MiB where the cipher is slow, or 32 MiB in each of 8 streams on 8 connections, ' +
     'whose logins are in the CPU time: of sshd 0.3 s/GB. On sshd the bytes come from `head -c` and go to ' +

@@ -40,7 +40,7 @@ async function measure(bench: Bench, { bare, docker }: Found): Promise<Answer> {
 export const dockerBulk: Question = {
   name: 'docker-bulk',
   title: 'Bulk bytes through a container',
-  seconds: 36,
+  seconds: 25,
   needs: 'a Docker engine and its client program; root for the row of sshd',
   prepare: find,
   about:

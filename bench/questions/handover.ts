@@ -34,7 +34,7 @@ async function measure(bench: Bench, server: Server): Promise<Figures> {
 export const handover: Question = {
   name: 'handover',
   title: 'Hand-over of a connection to a worker',
-  seconds: 14,
+  seconds: 10,
   about:
     'Connections that read an identification line and hang up, 8 at a time: accepted, admitted and handed over by the daemon, whose ' +
     'worker greets and does nothing else (ours), beside a process that accepts and greets by itself. The hand-over is the difference. ' +

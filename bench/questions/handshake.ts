@@ -46,7 +46,7 @@ const moreKeys = ({ hostKeyFiles }: Credentials): string => `HostKey ${hostKeyFi
 export const handshake: Question = {
   name: 'handshake',
   title: 'Login by key exchange and host key',
-  seconds: 40,
+  seconds: 33,
   about:
     'The login with a password of the first question, 8 at a time, over other key exchanges and with other host keys: ecdsa of ' +
     `nistp256, rsa of 3072 bits. OpenSSH has ML-KEM since 9.9. Before all of them our daemon serves batches of ${batches.logins} logins ` +

@@ -65,7 +65,7 @@ async function measure(side: string, count: number, signal: AbortSignal): Promis
 export const ipc: Question = {
   name: 'ipc',
   title: 'Messages between processes',
-  seconds: 7,
+  seconds: 10,
   about:
     `${messages} messages about the end of a connection from a worker to the primary, checked against their contract, over the ` +
     "pipe of frames and over Node's own channel without any check. CPU is that of both processes, the start of the sender included.",

@@ -51,7 +51,7 @@ async function measure(bench: Bench, server: Server, isWarmUp: boolean): Promise
 export const layers: Question = {
   name: 'layers',
   title: 'What layers cost',
-  seconds: 16,
+  seconds: 28,
   about:
     'Server CPU of one command on an open connection, and of one stream of zeros, with nothing configured (ours), with each of ' +
     'security rules, limits of time, metrics and an audit log of everything, and with all. Bytes do not pass through layers: only the ' +

@@ -156,7 +156,7 @@ async function atOnce(bench: Bench, members: readonly Member[], figures: Map<Mem
 export const memory: Question = {
   name: 'memory',
   title: 'Memory per connection',
-  seconds: 58,
+  seconds: 86,
   about:
     'Authenticated connections with one open session channel that do nothing. Proportional set size (PSS) of all processes of ' +
     `the server, less that of the empty server after ${warmUpLogins} logins, both ${restMs / 1000} s after a full collection of garbage. The kernel's part is not in it. Then ` +

@@ -117,7 +117,7 @@ async function measure(bench: Bench, sides: readonly Side[], storage: Storage, s
 export const s3: Question = {
   name: 's3',
   title: 'Audit log to an object storage',
-  seconds: 7,
+  seconds: 14,
   needs: 'a server of the S3 API, which is built from its Go module',
   about:
     'A log of 200 MB from its queue directory to a server of the S3 API on this machine (versitygw), in parts of 5 MiB, until ' +

@@ -26,7 +26,7 @@ async function measure(bench: Bench, server: Server, isWarmUp: boolean) {
 export const scaling: Question = {
   name: 'scaling',
   title: 'From one worker to one per core',
-  seconds: 12,
+  seconds: 17,
   about:
     `Logins, 8 at a time, and ${streams} streams of zeros, with one worker, with one per core (ours), and with twice as many. The load ` +
     'generator has the same cores: on a small machine it takes half of what workers could have.',

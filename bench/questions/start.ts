@@ -24,7 +24,7 @@ async function measure(bench: Bench, start: Start): Promise<Figures> {
 export const startUp: Question = {
   name: 'start',
   title: 'Start',
-  seconds: 9,
+  seconds: 13,
   about:
     'From the start of the process until the port greets with its identification, which takes a worker that is ready; with the ' +
     'cache of compiled code that `npm start` and the service have (ours), without, and of sshd.',
