@@ -47,6 +47,7 @@ export type SendHandle = (message: unknown, handle: TcpHandle) => void
  */
 export function handleSender(child: ChildProcess, offended: (what: string) => void): SendHandle {
   const channel = channelOf(child)
+  // Node has deprecated it, but has nothing in its place; no type tells of it.
   const { WriteWrap } = (process as unknown as Bindings).binding('stream_wrap')
   const offend = (what: string): void => {
     if (!child.connected) return

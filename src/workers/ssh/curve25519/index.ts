@@ -2,7 +2,6 @@
  * X25519 (RFC 7748) and Ed25519 (RFC 8032), which are a third of what a login costs: by libsodium, which takes half of
  * OpenSSL's time, where it has a build for this machine; else by OpenSSL.
  */
-
 import type { KeyObject } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { openssl } from './openssl.ts'
@@ -24,7 +23,7 @@ export interface Curve25519 {
   agree(clientValue: Uint8Array): AgreedSecret
   /** Makes signatures of 64 bytes with a private Ed25519 key. */
   signer(key: KeyObject): (data: Uint8Array) => Buffer
-  /** Is this a signature of 64 bytes by the key? Never throws. */
+  /** Is this a signature of 64 bytes by the key? Whatever the client sends, this does not throw; a point of another length does. */
   verify(key: Ed25519Key, data: Uint8Array, signature: Uint8Array): boolean
 }
 
